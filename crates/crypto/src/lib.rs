@@ -1,0 +1,1 @@
+//! Sealing, key tree, signatures, Merkle tree.

@@ -1,0 +1,1 @@
+//! Identity, policy, borrowing, the ledger and permits: the only way to data.

@@ -1,0 +1,17 @@
+//! The store: a namespace of ordered keys with atomic commits, and immutable sealed blobs.
+//! The only crate that touches a disk.
+//!
+//! Invariants
+//! - a commit that has returned is durable and all of it is visible; one that failed left nothing;
+//! - a blob is named by a commit only after its bytes and its directory entry are flushed;
+//! - every byte read was authenticated, and is the byte that was written for that name;
+//! - nothing here grows with the size of the data: memory comes from [`budget::Budget`].
+//!
+//! Deliberately absent: who may do what, S3, HTTP. Only the gate holds a store.
+
+pub mod blob;
+pub mod budget;
+pub mod disk;
+pub mod journal;
+pub mod keyring;
+pub mod namespace;

@@ -1,0 +1,236 @@
+//! The namespace: ordered keys, versions by sequence, atomic durable commits.
+//!
+//! A key is `(bucket, branch, kind, name)`. Each commit gets the next [`Sequence`], and each put or
+//! delete in it makes a new version of its key at that sequence. A read is at a sequence: it sees
+//! the newest version that is not later. So a snapshot is a number, and reads wait for nobody.
+//!
+//! Kinds that keep no history ([`Kind::keeps_history`]) hold only their newest version.
+//!
+//! Deliberately absent: what the values mean, blobs, policy.
+
+use bytes::Bytes;
+use craton_base::{BranchId, BucketId, Result, Sequence, Timestamp};
+
+/// What an entry is. The number is on disk; never reuse one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A bucket, by name (under [`BucketId::SYSTEM`]).
+    Bucket = 1,
+    /// An object version, by key.
+    Object = 2,
+    /// A multipart upload in progress, by key and upload id. No history.
+    Upload = 3,
+    /// A part of an upload, by key, upload id and part number. No history.
+    Part = 4,
+    /// Which entry owns a blob, by blob id. No history.
+    BlobOwner = 5,
+    /// A blob that no entry names any more and that is to be deleted, by blob id. No history.
+    Garbage = 6,
+    /// What a commit changed, by sequence: the change feed, and the map from time to sequence. No history.
+    Change = 7,
+    /// A setting of the system: format version, instance id, wrapped keys. No history.
+    Setting = 8,
+    /// A wrapped bucket key, by bucket id and key generation. No history.
+    BucketKey = 9,
+    /// A user, by name.
+    User = 16,
+    /// An access key, by id.
+    AccessKey = 17,
+    /// A policy document, by owner and name.
+    Policy = 18,
+    /// A ledger record that is committed and not yet in the tree, by its place. No history.
+    LedgerPending = 32,
+    /// A tile, record bundle or checkpoint of the ledger, by name. No history.
+    Ledger = 33,
+    /// A key under which the records about one principal are sealed. No history.
+    LedgerSubject = 34,
+    /// A lease that a client holds, by path. No history.
+    Lease = 48,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::Bucket,
+        Self::Object,
+        Self::Upload,
+        Self::Part,
+        Self::BlobOwner,
+        Self::Garbage,
+        Self::Change,
+        Self::Setting,
+        Self::BucketKey,
+        Self::User,
+        Self::AccessKey,
+        Self::Policy,
+        Self::LedgerPending,
+        Self::Ledger,
+        Self::LedgerSubject,
+        Self::Lease,
+    ];
+
+    /// Whether superseded versions stay readable until they are erased.
+    #[must_use]
+    pub const fn keeps_history(self) -> bool {
+        matches!(self, Self::Bucket | Self::Object | Self::User | Self::AccessKey | Self::Policy)
+    }
+}
+
+/// A key without its version. Names are bytes; order is by `(bucket, branch, kind, name)`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Key {
+    /// The bucket, or [`BucketId::SYSTEM`].
+    pub bucket: BucketId,
+    /// The branch.
+    pub branch: BranchId,
+    /// What the entry is.
+    pub kind: Kind,
+    /// The name within its kind; at most [`NAME_BYTES_MAX`] bytes, any bytes.
+    pub name: Bytes,
+}
+
+/// The longest name, in bytes: an object key, an upload id, a part number and separators.
+pub const NAME_BYTES_MAX: usize = 1200;
+
+/// The largest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 16 << 20;
+
+/// One version of a key that exists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The commit that made this version.
+    pub sequence: Sequence,
+    /// Its value.
+    pub value: Bytes,
+}
+
+/// One version of a key in its history; a value of `None` is a deletion.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Version {
+    /// The key.
+    pub key: Key,
+    /// The commit that made this version.
+    pub sequence: Sequence,
+    /// Its value, or `None` where that commit deleted the key.
+    pub value: Option<Bytes>,
+}
+
+/// What must hold when a batch is applied; checked against the newest versions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Precondition {
+    /// The key does not exist.
+    Absent(Key),
+    /// The key exists.
+    Present(Key),
+    /// The key's newest version is an existing one made by exactly this commit.
+    At(Key, Sequence),
+    /// No version of the key, deletion included, is later than this sequence.
+    UnchangedSince(Key, Sequence),
+    /// No key in `[start, end)` of one bucket, branch and kind exists (for "the bucket is empty").
+    Empty(Span),
+}
+
+/// A change to one key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A new version with this value.
+    Put(Key, Bytes),
+    /// A new version that says "deleted". For a kind without history: the key is gone.
+    Delete(Key),
+    /// The version made by exactly this commit is removed from history, for good. No error if it is gone already.
+    Erase(Key, Sequence),
+}
+
+/// Changes that are applied together or not at all. At most one `Put` or `Delete` for a key.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Batch {
+    /// What must hold.
+    pub preconditions: Vec<Precondition>,
+    /// What is changed.
+    pub changes: Vec<Change>,
+}
+
+/// A range of names `[start, end)` within one bucket, branch and kind. `end` of `None`: to the last name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The branch.
+    pub branch: BranchId,
+    /// The kind.
+    pub kind: Kind,
+    /// The first name that is in.
+    pub start: Bytes,
+    /// The first name that is out.
+    pub end: Option<Bytes>,
+}
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Ascending names.
+    Forward,
+    /// Descending names.
+    Backward,
+}
+
+/// A bounded piece of a scan.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Page {
+    /// Existing entries, in the scan's direction.
+    pub entries: Vec<(Key, Entry)>,
+    /// Whether the span may hold more beyond the last entry: it was cut by a limit.
+    pub more: bool,
+}
+
+/// A commit's result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed {
+    /// The commit's number.
+    pub sequence: Sequence,
+    /// When it was applied.
+    pub time: Timestamp,
+}
+
+/// Ordered, versioned keys with atomic commits. Calls may block on a disk or a network, for
+/// microseconds on a local engine; [`Namespace::is_local`] tells callers on an async thread which.
+pub trait Namespace: Send + Sync + 'static {
+    /// The newest durable commit.
+    fn latest(&self) -> Sequence;
+
+    /// The newest version at or before `at`, if it exists (is not a deletion).
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn get(&self, key: &Key, at: Sequence) -> Result<Option<Entry>>;
+
+    /// At most `limit` existing entries of `span` as of `at`, and at most about 4 MiB of values
+    /// (but always one entry if there is one).
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page>;
+
+    /// Versions of the keys of `span`, deletions included: by ascending name, newest first within a
+    /// name; at most `limit`. It begins after `after` (a name and a version of it) if given.
+    ///
+    /// # Errors
+    /// The engine's own.
+    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>>;
+
+    /// Applies each batch in order, each atomically and at its own sequence, and makes all of
+    /// them durable together with one flush. The result of a batch is at its index; a batch whose
+    /// precondition fails ([`craton_base::Kind::Precondition`], the message names which) changes nothing and
+    /// takes no sequence. The outer error means that none of them was applied.
+    ///
+    /// # Errors
+    /// The engine's own; after one the engine refuses further commits until it is opened again.
+    fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>>;
+
+    /// Whether calls end within about a disk read, so that they may run on an async thread.
+    fn is_local(&self) -> bool {
+        true
+    }
+}
