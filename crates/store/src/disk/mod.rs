@@ -15,7 +15,7 @@ use craton_base::Result;
 
 pub mod real;
 
-/// A directory tree. Paths are relative, `/`-separated, made only by the store itself.
+/// A directory tree. Paths are relative, `/`-separated, made only by the store itself. The empty path is the root.
 pub trait Disk: Send + Sync + 'static {
     /// Makes a new empty file for reading and writing, private to the owner (mode 0600).
     ///
@@ -58,6 +58,12 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// The operating system's own.
     fn sync_dir(&self, path: &str) -> Result<()>;
+
+    /// Whether nobody but the file's owner can read or write it.
+    ///
+    /// # Errors
+    /// `NotFound`; the operating system's own.
+    fn is_private(&self, path: &str) -> Result<bool>;
 }
 
 /// An open file. Reads and writes are at offsets, so that threads may share one.

@@ -1,0 +1,1 @@
+//! Blobs: immutable sealed files, each named by a random id.

@@ -1,0 +1,1 @@
+//! Root keys, and the file that holds them.
