@@ -4,12 +4,27 @@
 //! delete in it makes a new version of its key at that sequence. A read is at a sequence: it sees
 //! the newest version that is not later. So a snapshot is a number, and reads wait for nobody.
 //!
-//! Kinds that keep no history ([`Kind::keeps_history`]) hold only their newest version.
+//! Kinds that keep no history ([`Kind::keeps_history`]) hold only their newest version: a read before
+//! it sees nothing, and a deletion leaves nothing.
+//!
+//! Two implementations stand: [`redb::RedbNamespace`], on a [`crate::disk::File`], and
+//! [`memory::MemoryNamespace`], the model. [`conformance`] holds both to the trait. What is on disk, and
+//! why a crash leaves it whole, is `docs/formats.md`, section "Namespace".
 //!
 //! Deliberately absent: what the values mean, blobs, policy.
 
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Result, Sequence, Timestamp};
+
+pub mod change;
+pub mod committer;
+pub mod conformance;
+mod encoding;
+pub mod memory;
+pub mod redb;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 /// What an entry is. The number is on disk; never reuse one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -74,7 +89,31 @@ impl Kind {
     /// Whether superseded versions stay readable until they are erased.
     #[must_use]
     pub const fn keeps_history(self) -> bool {
-        matches!(self, Self::Bucket | Self::Object | Self::User | Self::AccessKey | Self::Policy)
+        matches!(
+            self,
+            Self::Bucket | Self::Object | Self::User | Self::AccessKey | Self::Policy
+        )
+    }
+
+    /// Whether a put or delete of this kind is listed in the change feed ([`Kind::Change`]): all but
+    /// the store's and the ledger's own bookkeeping.
+    #[must_use]
+    pub const fn in_change_feed(self) -> bool {
+        !matches!(
+            self,
+            Self::Change
+                | Self::BlobOwner
+                | Self::Garbage
+                | Self::LedgerPending
+                | Self::Ledger
+                | Self::LedgerSubject
+        )
+    }
+
+    /// The kind with this number on disk.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 }
 
@@ -96,6 +135,16 @@ pub const NAME_BYTES_MAX: usize = 1200;
 
 /// The largest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 16 << 20;
+
+/// The most preconditions and changes of one batch together: a completed upload of 10,000 parts and
+/// what goes with each.
+pub const BATCH_ITEMS_MAX: usize = 1 << 16;
+
+/// The most bytes of names and values in one batch.
+pub const BATCH_BYTES_MAX: usize = 64 << 20;
+
+/// About the most bytes of values in the answer to one scan or history; one entry is always answered.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// One version of a key that exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,7 +175,8 @@ pub enum Precondition {
     Present(Key),
     /// The key's newest version is an existing one made by exactly this commit.
     At(Key, Sequence),
-    /// No version of the key, deletion included, is later than this sequence.
+    /// No version of the key, deletion included, is later than this sequence. (A deletion of a kind
+    /// without history leaves no version, so it is not noticed.)
     UnchangedSince(Key, Sequence),
     /// No key in `[start, end)` of one bucket, branch and kind exists (for "the bucket is empty").
     Empty(Span),
@@ -135,7 +185,7 @@ pub enum Precondition {
 /// A change to one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// A new version with this value.
+    /// A new version with this value. Not for [`Kind::Change`]: a commit writes its own.
     Put(Key, Bytes),
     /// A new version that says "deleted". For a kind without history: the key is gone.
     Delete(Key),
@@ -143,13 +193,33 @@ pub enum Change {
     Erase(Key, Sequence),
 }
 
-/// Changes that are applied together or not at all. At most one `Put` or `Delete` for a key.
+/// Changes that are applied together or not at all. At most one `Put` or `Delete` for a key; at most
+/// [`BATCH_ITEMS_MAX`] items and [`BATCH_BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
     /// What must hold.
     pub preconditions: Vec<Precondition>,
     /// What is changed.
     pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Bytes of all names and values: what the batch holds of memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let conditions = self.preconditions.iter().map(|condition| match condition {
+            Precondition::Absent(key)
+            | Precondition::Present(key)
+            | Precondition::At(key, _)
+            | Precondition::UnchangedSince(key, _) => key.name.len(),
+            Precondition::Empty(span) => span.start.len() + span.end.as_ref().map_or(0, Bytes::len),
+        });
+        let changes = self.changes.iter().map(|change| match change {
+            Change::Put(key, value) => key.name.len() + value.len(),
+            Change::Delete(key) | Change::Erase(key, _) => key.name.len(),
+        });
+        conditions.chain(changes).sum()
+    }
 }
 
 /// A range of names `[start, end)` within one bucket, branch and kind. `end` of `None`: to the last name.
@@ -181,7 +251,7 @@ pub enum Direction {
 pub struct Page {
     /// Existing entries, in the scan's direction.
     pub entries: Vec<(Key, Entry)>,
-    /// Whether the span may hold more beyond the last entry: it was cut by a limit.
+    /// Whether the span holds a further entry: the page was cut by a limit.
     pub more: bool,
 }
 
@@ -206,27 +276,35 @@ pub trait Namespace: Send + Sync + 'static {
     /// The engine's own.
     fn get(&self, key: &Key, at: Sequence) -> Result<Option<Entry>>;
 
-    /// At most `limit` existing entries of `span` as of `at`, and at most about 4 MiB of values
-    /// (but always one entry if there is one).
+    /// At most `limit` existing entries of `span` as of `at`, and at most [`PAGE_BYTES_MAX`] of values
+    /// (but always one entry if there is one and `limit` is not 0).
     ///
     /// # Errors
     /// The engine's own.
     fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page>;
 
     /// Versions of the keys of `span`, deletions included: by ascending name, newest first within a
-    /// name; at most `limit`. It begins after `after` (a name and a version of it) if given.
+    /// name; at most `limit`, and at most [`PAGE_BYTES_MAX`] of values (but always one version if there
+    /// is one), so that only an empty answer means the end. It begins after `after` (a name and a
+    /// version of it, which need not exist) if given.
     ///
     /// # Errors
     /// The engine's own.
-    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>>;
+    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize)
+    -> Result<Vec<Version>>;
 
     /// Applies each batch in order, each atomically and at its own sequence, and makes all of
     /// them durable together with one flush. The result of a batch is at its index; a batch whose
-    /// precondition fails ([`craton_base::Kind::Precondition`], the message names which) changes nothing and
-    /// takes no sequence. The outer error means that none of them was applied.
+    /// precondition fails ([`craton_base::Kind::Precondition`], the message names which by its index), or
+    /// which breaks a limit, changes nothing and takes no sequence.
+    ///
+    /// A batch with a put or delete whose kind is [`Kind::in_change_feed`] also writes a [`Kind::Change`]
+    /// entry: see [`change`].
     ///
     /// # Errors
-    /// The engine's own; after one the engine refuses further commits until it is opened again.
+    /// The engine's own. None of the batches is visible then; what is found after the engine is opened
+    /// again is either all of them or none. Until then every further commit is refused
+    /// (`Unavailable`, reason `StorePoisoned`) and reads go on as of the last good commit.
     fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>>;
 
     /// Whether calls end within about a disk read, so that they may run on an async thread.

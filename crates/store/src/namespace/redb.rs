@@ -1,0 +1,365 @@
+//! The namespace on redb: one B-tree of rows (`encoding` gives their bytes) and one of two numbers.
+//!
+//! Invariants (their ids and the crash argument are in `docs/formats.md`)
+//! - a group of batches is one redb transaction and one flush; the newest sequence is a row of it;
+//! - readers use a snapshot that is replaced only after the flush of a commit returned, so nobody sees what
+//!   a power cut could take back, and a failed commit changes nothing for them;
+//! - after a failed commit nothing is written to the file again;
+//! - every row that is answered matched its checksum, and its value was copied once.
+//!
+//! Deliberately absent: what values mean, which threads call, how groups are gathered (`committer`).
+
+use std::{ops::Bound, sync::Arc};
+
+use bytes::Bytes;
+use craton_base::{Clock, Error, Kind as ErrorKind, Result, Sequence, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
+
+use super::{
+    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, Version,
+    change::{self, Changes},
+    encoding, rules,
+};
+use crate::disk::File;
+
+mod backend;
+mod walk;
+
+use backend::{Backend, Health};
+use walk::{Walk, newest};
+
+type RowsRead = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type RowsWrite<'t> = Table<'t, &'static [u8], &'static [u8]>;
+
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+
+const FORMAT: &str = "format";
+const SEQUENCE: &str = "sequence";
+const TIME: &str = "time";
+
+/// The format that this code reads and writes.
+const FORMAT_VERSION: u64 = 1;
+
+/// The state that reads see: that of the last good commit.
+struct Snapshot {
+    rows: RowsRead,
+    latest: Sequence,
+    time: Timestamp,
+}
+
+/// A namespace in one file. See the module.
+pub struct RedbNamespace {
+    // Dropped before the database, which waits for nobody.
+    snapshot: RwLock<Arc<Snapshot>>,
+    /// Whether a commit has failed; held while one is under way.
+    poisoned: Mutex<bool>,
+    database: Database,
+    health: Arc<Health>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RedbNamespace {
+    /// Opens the namespace in `file`, or makes one if the file is empty, and takes the file's lock. After a
+    /// crash this repairs. `cache_bytes` bounds redb's page cache, half of which a commit may use.
+    ///
+    /// # Errors
+    /// `Busy` if another process has it open, `Corrupt`, `Invalid` if its format is another one, the disk's own.
+    pub fn open(file: Arc<dyn File>, cache_bytes: usize, clock: Arc<dyn Clock>) -> Result<Self> {
+        if !file.try_lock()? {
+            let message = "another process has this store open";
+            return Err(Error::new(ErrorKind::Busy, "StoreInUse", message));
+        }
+        let health = Arc::new(Health::default());
+        let database = Builder::new()
+            .set_cache_size(cache_bytes)
+            .create_with_backend(Backend::new(file, health.clone()))
+            .map_err(engine)?;
+        prepare(&database)?;
+        health.check()?;
+        let snapshot = Arc::new(Snapshot::take(&database)?);
+        snapshot.check()?;
+        Ok(Self {
+            snapshot: RwLock::new(snapshot),
+            poisoned: Mutex::new(false),
+            database,
+            health,
+            clock,
+        })
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().clone()
+    }
+
+    /// One transaction and one flush for all batches, then the new snapshot.
+    fn apply(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
+        let before = self.snapshot();
+        let now = self.clock.now().max(before.time);
+        let transaction = self.database.begin_write().map_err(engine)?;
+        let mut results = Vec::with_capacity(batches.len());
+        let mut latest = before.latest;
+        {
+            let mut rows = transaction.open_table(ROWS).map_err(engine)?;
+            for batch in batches {
+                let next = Committed {
+                    sequence: Sequence(latest.0.saturating_add(1)),
+                    time: now,
+                };
+                let result = match admit(&rows, batch)? {
+                    Ok(()) => write_batch(&mut rows, batch, next).map(|()| next)?,
+                    Err(refused) => {
+                        results.push(Err(refused));
+                        continue;
+                    }
+                };
+                latest = result.sequence;
+                results.push(Ok(result));
+            }
+        }
+        if latest == before.latest {
+            transaction.abort().map_err(engine)?;
+            return Ok(results);
+        }
+        {
+            let mut numbers = transaction.open_table(NUMBERS).map_err(engine)?;
+            numbers.insert(SEQUENCE, latest.0).map_err(engine)?;
+            numbers.insert(TIME, now.micros()).map_err(engine)?;
+        }
+        transaction.commit().map_err(engine)?;
+        self.health.check()?;
+        *self.snapshot.write() = Arc::new(Snapshot::take(&self.database)?);
+        Ok(results)
+    }
+}
+
+impl Namespace for RedbNamespace {
+    fn latest(&self) -> Sequence {
+        self.snapshot.read().latest
+    }
+
+    fn get(&self, key: &Key, at: Sequence) -> Result<Option<Entry>> {
+        let snapshot = self.snapshot();
+        let found = newest(&snapshot.rows, key, at)?;
+        found.map_or(Ok(None), |raw| raw.open().map(entry))
+    }
+
+    fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page> {
+        let snapshot = self.snapshot();
+        let mut walk = Walk::new(&snapshot.rows, span, at, direction)?;
+        let mut room = rules::Room::new(limit);
+        let mut page = Page::default();
+        while let Some(raw) = walk.next_existing()? {
+            let row = raw.open()?;
+            if !room.take(row.value.map_or(0, <[u8]>::len)) {
+                page.more = true;
+                break;
+            }
+            if let Some(entry) = entry(row) {
+                page.entries.push((raw.key()?, entry));
+            }
+        }
+        Ok(page)
+    }
+
+    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>> {
+        let snapshot = self.snapshot();
+        let (start, end) = encoding::range(span);
+        let after = after.map(|(name, sequence)| after_version(span, name, sequence));
+        let from = match &after {
+            Some(after) if *after >= start => Bound::Excluded(after.as_slice()),
+            _ => Bound::Included(start.as_slice()),
+        };
+        let mut cursor = snapshot.rows.lower_bound(from).map_err(engine)?;
+        let mut room = rules::Room::new(limit);
+        let mut versions = Vec::new();
+        while let Some((key, row)) = cursor.next().map_err(engine)? {
+            if key.value() >= end.as_slice() {
+                break;
+            }
+            let row = encoding::open_row(key.value(), row.value())?;
+            if !room.take(row.value.map_or(0, <[u8]>::len)) {
+                break;
+            }
+            versions.push(Version {
+                key: encoding::parse_stem(encoding::split(key.value())?.0)?,
+                sequence: row.sequence,
+                value: row.value.map(Bytes::copy_from_slice),
+            });
+        }
+        Ok(versions)
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
+        let mut poisoned = self.poisoned.lock();
+        if *poisoned {
+            return Err(rules::poisoned());
+        }
+        // Set first, so that a panic in the engine leaves it set.
+        *poisoned = true;
+        let result = self.apply(batches);
+        *poisoned = result.is_err();
+        result
+    }
+}
+
+impl Snapshot {
+    fn take(database: &Database) -> Result<Self> {
+        let transaction = database.begin_read().map_err(engine)?;
+        let numbers = transaction.open_table(NUMBERS).map_err(engine)?;
+        let number = |name| -> Result<u64> { Ok(numbers.get(name).map_err(engine)?.map_or(0, |n| n.value())) };
+        Ok(Self {
+            rows: transaction.open_table(ROWS).map_err(engine)?,
+            latest: Sequence(number(SEQUENCE)?),
+            time: Timestamp(number(TIME)?),
+        })
+    }
+
+    /// NS-4: no entry of the change feed is later than the newest sequence.
+    fn check(&self) -> Result<()> {
+        let first = change::key(Sequence(0));
+        let feed = Span {
+            bucket: first.bucket,
+            branch: first.branch,
+            kind: first.kind,
+            start: Bytes::new(),
+            end: None,
+        };
+        let newest = Walk::new(&self.rows, &feed, Sequence::MAX, Direction::Backward)?.next_existing()?;
+        match newest {
+            Some(raw) if change::sequence_of(&raw.key()?)? > self.latest => Err(Error::corrupt(
+                "the namespace's change feed is ahead of its newest commit",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes the tables of a new file; checks the format of one that has them.
+fn prepare(database: &Database) -> Result<()> {
+    let transaction = database.begin_read().map_err(engine)?;
+    let format = match transaction.open_table(NUMBERS) {
+        Ok(numbers) => numbers.get(FORMAT).map_err(engine)?.map(|n| n.value()),
+        Err(::redb::TableError::TableDoesNotExist(_)) => None,
+        Err(e) => return Err(engine(e)),
+    };
+    match format {
+        Some(FORMAT_VERSION) => return Ok(()),
+        Some(other) => {
+            let message = format!("the namespace has format {other}; this program reads {FORMAT_VERSION}");
+            return Err(Error::new(ErrorKind::Invalid, "FormatVersion", message));
+        }
+        None => {}
+    }
+    let transaction = database.begin_write().map_err(engine)?;
+    transaction.open_table(ROWS).map_err(engine)?;
+    let mut numbers = transaction.open_table(NUMBERS).map_err(engine)?;
+    numbers.insert(FORMAT, FORMAT_VERSION).map_err(engine)?;
+    drop(numbers);
+    transaction.commit().map_err(engine)
+}
+
+/// Whether a batch may be applied: its limits and its preconditions, against what this transaction has so far.
+fn admit(rows: &RowsWrite<'_>, batch: &Batch) -> Result<Result<()>> {
+    if let Err(refused) = rules::check(batch) {
+        return Ok(Err(refused));
+    }
+    for (i, precondition) in batch.preconditions.iter().enumerate() {
+        if !holds(rows, precondition)? {
+            return Ok(Err(rules::unmet(i, precondition)));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn holds(rows: &RowsWrite<'_>, precondition: &Precondition) -> Result<bool> {
+    // The newest version: when it was made, and whether it is a value.
+    let newest = |key| match newest(rows, key, Sequence::MAX)? {
+        Some(raw) => raw.open().map(|row| Some((row.sequence, row.value.is_some()))),
+        None => Ok(None),
+    };
+    Ok(match precondition {
+        Precondition::Absent(key) => !matches!(newest(key)?, Some((_, true))),
+        Precondition::Present(key) => matches!(newest(key)?, Some((_, true))),
+        Precondition::At(key, at) => newest(key)? == Some((*at, true)),
+        Precondition::UnchangedSince(key, since) => newest(key)?.is_none_or(|(made, _)| made <= *since),
+        Precondition::Empty(span) => Walk::new(rows, span, Sequence::MAX, Direction::Forward)?
+            .next_existing()?
+            .is_none(),
+    })
+}
+
+fn write_batch(rows: &mut RowsWrite<'_>, batch: &Batch, made: Committed) -> Result<()> {
+    for change in &batch.changes {
+        match change {
+            Change::Put(key, value) => put(rows, key, made.sequence, Some(value))?,
+            Change::Delete(key) if key.kind.keeps_history() => put(rows, key, made.sequence, None)?,
+            Change::Delete(key) => remove(rows, key, Sequence(0))?,
+            Change::Erase(key, sequence) => erase(rows, key, *sequence)?,
+        }
+    }
+    if let Some(changes) = Changes::of(&batch.changes, made.time) {
+        put(rows, &change::key(made.sequence), made.sequence, Some(&changes))?;
+    }
+    Ok(())
+}
+
+fn put(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence, value: Option<&[u8]>) -> Result<()> {
+    let row_key = encoding::row_key(key, sequence);
+    let len = encoding::row_len(key.kind, value);
+    let mut row = rows.insert_reserve(row_key.as_slice(), len).map_err(engine)?;
+    encoding::fill_row(row.as_mut(), &row_key, key.kind, sequence, value)
+}
+
+fn erase(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence) -> Result<()> {
+    if !key.kind.keeps_history() {
+        let made = newest(rows, key, Sequence::MAX)?.map_or(Ok(None), |raw| raw.open().map(|row| Some(row.sequence)))?;
+        if made != Some(sequence) {
+            return Ok(());
+        }
+    }
+    remove(rows, key, sequence)
+}
+
+fn remove(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence) -> Result<()> {
+    let row_key = encoding::row_key(key, sequence);
+    rows.remove(row_key.as_slice()).map_err(engine)?;
+    Ok(())
+}
+
+/// The last row key that is not after version `sequence` of `name`. Kinds without history have one row for
+/// a name, whatever made it.
+fn after_version(span: &Span, name: &[u8], sequence: Sequence) -> Vec<u8> {
+    let version = if span.kind.keeps_history() {
+        sequence
+    } else {
+        Sequence(0)
+    };
+    encoding::with_version(&encoding::stem_in(span, name), version)
+}
+
+fn entry(row: encoding::Row<'_>) -> Option<Entry> {
+    row.value.map(|value| Entry {
+        sequence: row.sequence,
+        value: Bytes::copy_from_slice(value),
+    })
+}
+
+/// redb's errors by what a caller can do.
+fn engine(error: impl Into<::redb::Error>) -> Error {
+    use ::redb::Error as E;
+    let error = error.into();
+    let (kind, reason, message) = match &error {
+        E::Corrupted(_) => (ErrorKind::Corrupt, "Corrupt", "the namespace's file does not verify"),
+        E::Io(_) | E::PreviousIo => (ErrorKind::Unavailable, "StoreIo", "the namespace's disk does not answer"),
+        E::DatabaseClosed => (ErrorKind::Unavailable, "StoreClosed", "the namespace is closed"),
+        E::UpgradeRequired(_) => (
+            ErrorKind::Invalid,
+            "FormatVersion",
+            "the namespace's file has an older engine format",
+        ),
+        _ => (ErrorKind::Internal, "InternalError", "the namespace's engine failed"),
+    };
+    Error::new(kind, reason, message).with_source(error)
+}

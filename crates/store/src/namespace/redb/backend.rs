@@ -1,0 +1,138 @@
+//! redb's storage on a [`File`], and what happens to it when the disk fails.
+//!
+//! redb itself refuses every call, reads of cached or healthy pages included, after one failed write.
+//! The reads of the last good commit must go on, so after the first failed write, flush or change of length
+//! this backend never touches the file again: the rest of the commit that is under way lands in
+//! memory, is reported as failed by [`Health::check`], and is thrown away with the backend. The pages of the
+//! last good commit are not among them, because redb copies on write and a snapshot holds them.
+//!
+//! Invariants: nothing is written to the file after a failure; at most the rest of one commit is held.
+//! A failed read is told to redb, which then refuses everything.
+//!
+//! Deliberately absent: pages, commits, the lock on the file (the caller takes it).
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use craton_base::{Error, Kind as ErrorKind, Result};
+use parking_lot::Mutex;
+
+use crate::disk::File;
+
+/// Whether the disk has taken everything so far.
+#[derive(Default)]
+pub(super) struct Health {
+    failed: AtomicBool,
+    cause: Mutex<Option<Error>>,
+}
+
+impl Health {
+    /// The error to answer a commit with after which the disk has failed; its cause is told once.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let error = Error::new(
+            ErrorKind::Unavailable,
+            "StorePoisoned",
+            "the disk failed during a commit; nothing is written until the store is opened again",
+        );
+        Err(match self.cause.lock().take() {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        })
+    }
+
+    fn fail(&self, cause: Error) {
+        self.failed.store(true, Ordering::Release);
+        self.cause.lock().get_or_insert(cause);
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+/// What a failed commit goes on to write, by offset.
+#[derive(Default)]
+struct Overlay {
+    len: Option<u64>,
+    writes: HashMap<u64, Vec<u8>>,
+}
+
+pub(super) struct Backend {
+    file: Arc<dyn File>,
+    health: Arc<Health>,
+    overlay: Mutex<Overlay>,
+}
+
+impl Backend {
+    pub(super) fn new(file: Arc<dyn File>, health: Arc<Health>) -> Self {
+        Self {
+            file,
+            health,
+            overlay: Mutex::default(),
+        }
+    }
+
+    /// Runs `write` on the file unless the disk has failed; a failure is kept, not returned.
+    fn attempt(&self, write: impl FnOnce(&dyn File) -> Result<()>) -> bool {
+        if self.health.failed() {
+            return false;
+        }
+        write(self.file.as_ref())
+            .map_err(|e| self.health.fail(e))
+            .is_ok()
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").finish_non_exhaustive()
+    }
+}
+
+impl ::redb::StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        if let Some(len) = self.overlay.lock().len {
+            return Ok(len);
+        }
+        self.file.len().map_err(io::Error::other)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.health.failed()
+            && let Some(written) = self.overlay.lock().writes.get(&offset)
+            && let Some(written) = written.get(..out.len())
+        {
+            out.copy_from_slice(written);
+            return Ok(());
+        }
+        self.file.read_at(offset, out).map_err(io::Error::other)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if !self.attempt(|file| file.set_len(len)) {
+            self.overlay.lock().len = Some(len);
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.attempt(|file| file.sync());
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if !self.attempt(|file| file.write_at(offset, data)) {
+            self.overlay.lock().writes.insert(offset, data.to_vec());
+        }
+        Ok(())
+    }
+}
