@@ -1,1 +1,3 @@
 //! Identity, policy, borrowing, the ledger and permits: the only way to data.
+
+pub mod borrow;
