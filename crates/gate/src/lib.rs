@@ -1,3 +1,5 @@
 //! Identity, policy, borrowing, the ledger and permits: the only way to data.
 
 pub mod borrow;
+pub mod identify;
+pub mod policy;

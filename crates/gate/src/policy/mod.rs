@@ -1,0 +1,153 @@
+//! The access plane: AWS IAM JSON policies, compiled once and decided in microseconds.
+//!
+//! A [`Policy`] is parsed and compiled from JSON; a [`PolicySet`] holds what applies to one
+//! principal and decides a [`Request`]. The order is AWS's for one account:
+//!
+//! 1. a matching `Deny` in any policy refuses (explicit deny);
+//! 2. a boundary, if there is one, must allow; a session's policy, if there is one, must allow;
+//! 3. the identity policies (the principal's and its groups') must allow;
+//! 4. everything else is refused (implicit deny).
+//!
+//! Invariants: the request's side is literal text (a `*` in a key is a character); the value of
+//! a variable is literal text; matching is bounded by the limits of the document, whatever a
+//! policy or a request says; whatever cannot be understood allows nothing. The decision names
+//! the statements that made it.
+//!
+//! Deliberately absent: who the principal is, where policies are stored, bucket policies'
+//! principals (parsed by [`ResourcePolicy`] and kept; matching them needs identities of several
+//! kinds), HTTP. What an S3 operation needs is data in [`s3_actions`].
+
+mod condition;
+mod context;
+mod decision;
+mod json;
+mod name;
+mod parse;
+mod pattern;
+pub mod s3_actions;
+mod set;
+mod statement;
+mod value;
+
+use craton_base::Result;
+
+pub use self::{
+    context::{CONTEXT_KEYS_MAX, CONTEXT_VALUES_MAX, Context},
+    decision::{Decision, DecisionKind, Request, STATEMENTS_NAMED_MAX, StatementRef, decide},
+    set::PolicySet,
+    statement::{Effect, Principal},
+};
+use self::{parse::Place, statement::Statement};
+
+/// How large a policy may be. The defaults are above every quota of AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the JSON document.
+    pub document_bytes: usize,
+    /// Statements in a document.
+    pub statements: usize,
+    /// Values in one list.
+    pub values: usize,
+    /// Condition keys in one statement.
+    pub conditions: usize,
+    /// Bytes of one value.
+    pub value_bytes: usize,
+    /// Wildcards in one value.
+    pub wildcards: usize,
+    /// Bytes of a `Sid`.
+    pub sid_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes: 20_480,
+            statements: 512,
+            values: 1_024,
+            conditions: 128,
+            value_bytes: 2_048,
+            wildcards: 64,
+            sid_bytes: 128,
+        }
+    }
+}
+
+/// A compiled identity policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    name: String,
+    id: Option<String>,
+    statements: Vec<Statement>,
+}
+
+impl Policy {
+    /// Parses and compiles an identity policy.
+    ///
+    /// # Errors
+    /// `MalformedPolicyDocument` naming the JSON path of the element and what was expected
+    /// there; `LimitExceeded` above one of `limits`.
+    pub fn parse(json: &[u8], limits: &Limits) -> Result<Self> {
+        let document = parse::document(json, Place::Identity, limits)?;
+        Ok(Self {
+            name: String::new(),
+            id: document.id,
+            statements: document.statements,
+        })
+    }
+
+    /// Gives it the name that decisions show.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// The name that decisions show.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The document's `Id`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// How many statements it has.
+    #[must_use]
+    pub fn statement_count(&self) -> usize {
+        self.statements.len()
+    }
+}
+
+/// A parsed policy of a resource (a bucket's): checked and kept, not decided here.
+#[derive(Debug, Clone)]
+pub struct ResourcePolicy {
+    statements: Vec<Statement>,
+}
+
+impl ResourcePolicy {
+    /// Parses a resource policy: every statement names principals, `Resource` may be absent.
+    ///
+    /// # Errors
+    /// As [`Policy::parse`].
+    pub fn parse(json: &[u8], limits: &Limits) -> Result<Self> {
+        let document = parse::document(json, Place::Resource, limits)?;
+        Ok(Self {
+            statements: document.statements,
+        })
+    }
+
+    /// The principals of each statement: its effect, whether the element is `NotPrincipal`, and
+    /// whom it names.
+    pub fn principals(&self) -> impl Iterator<Item = (Effect, bool, &[Principal])> {
+        self.statements.iter().filter_map(|s| {
+            let choice = s.principals.as_ref()?;
+            Some((s.effect, choice.negated, choice.values.as_slice()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Patterns of actions (`s3:Get*`, without case) and of resources (ARNs, with case, by segment).
+//!
+//! Invariants: the request's side is always literal text: a `*` in an object's key is a
+//! character. In an ARN the first five segments are matched one by one, so a `*` there never
+//! crosses a `:`; the sixth, the resource, is everything that follows and `*` covers `/` and `:`.
+
+use super::{
+    Context,
+    pattern::{Pattern, Syntax},
+};
+
+/// Segments of an ARN: `arn:partition:service:region:account:resource`.
+const ARN_SEGMENTS: usize = 6;
+
+/// A pattern of actions.
+#[derive(Debug, Clone)]
+pub(super) enum ActionPattern {
+    All,
+    /// `service` is `None` for `*:Name`.
+    Named {
+        service: Option<String>,
+        name: Pattern,
+        exact: Option<String>,
+    },
+}
+
+impl ActionPattern {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if !text.is_empty() && text.bytes().all(|b| b == b'*') {
+            return Ok(Self::All);
+        }
+        let (service, name) = text
+            .split_once(':')
+            .ok_or("expected \"service:Action\" or \"*\"")?;
+        let service_ok = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if service != "*" && (service.is_empty() || !service.bytes().all(service_ok)) {
+            return Err("expected a service of letters, digits and '-' before the ':'".into());
+        }
+        let name_ok = |b: u8| b.is_ascii_alphanumeric() || b"*?-_".contains(&b);
+        if name.is_empty() || !name.bytes().all(name_ok) {
+            return Err("expected an action of letters, digits, '-', '*' and '?' after the ':'".into());
+        }
+        let lower = name.to_ascii_lowercase();
+        let exact = !lower.contains(['*', '?']);
+        let syntax = Syntax {
+            wildcards: true,
+            variables: false,
+            fold: false,
+        };
+        Ok(Self::Named {
+            service: (service != "*").then(|| service.to_ascii_lowercase()),
+            name: Pattern::parse(&lower, syntax)?,
+            exact: exact.then_some(lower),
+        })
+    }
+
+    /// Both in lower case.
+    pub(super) fn matches(&self, service: &str, action: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named {
+                service: wanted,
+                name,
+                exact,
+            } => {
+                wanted.as_deref().is_none_or(|w| w == service)
+                    && match exact {
+                        Some(exact) => exact == action,
+                        None => name.matches(action, &Context::default()),
+                    }
+            }
+        }
+    }
+}
+
+/// An ARN taken apart; the segments borrow from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arn<'a>([&'a str; ARN_SEGMENTS]);
+
+impl<'a> Arn<'a> {
+    pub(super) fn split(text: &'a str) -> Option<Self> {
+        let mut segments = text.splitn(ARN_SEGMENTS, ':');
+        let mut arn = [""; ARN_SEGMENTS];
+        for segment in &mut arn {
+            *segment = segments.next()?;
+        }
+        (arn.first() == Some(&"arn")).then_some(Self(arn))
+    }
+}
+
+/// A pattern of ARNs.
+#[derive(Debug, Clone)]
+pub(super) struct ArnPattern {
+    segments: Vec<Pattern>,
+    start: String,
+}
+
+impl ArnPattern {
+    /// Missing segments become `*`, as AWS completes an incomplete ARN.
+    pub(super) fn parse(text: &str, variables: bool) -> Result<Self, String> {
+        let syntax = Syntax {
+            wildcards: true,
+            variables,
+            fold: false,
+        };
+        let mut raw = split_segments(text, variables);
+        raw.resize(ARN_SEGMENTS.max(raw.len()), "*");
+        let segments = raw
+            .into_iter()
+            .map(|segment| Pattern::parse(segment, syntax))
+            .collect::<Result<Vec<_>, _>>()?;
+        let end = text.find(['*', '?', '$']).unwrap_or(text.len());
+        Ok(Self {
+            segments,
+            start: text.get(..end).unwrap_or_default().to_owned(),
+        })
+    }
+
+    pub(super) fn matches(&self, arn: &Arn<'_>, context: &Context) -> bool {
+        let mut pairs = self.segments.iter().zip(arn.0);
+        pairs.all(|(pattern, segment)| pattern.matches(segment, context))
+    }
+
+    /// Literal text with which every matching ARN starts.
+    pub(super) fn start(&self) -> &str {
+        &self.start
+    }
+}
+
+/// At the first five `:` that are not inside a `${…}`.
+fn split_segments(text: &str, variables: bool) -> Vec<&str> {
+    let mut segments = Vec::with_capacity(ARN_SEGMENTS);
+    let mut rest = text;
+    while segments.len() + 1 < ARN_SEGMENTS {
+        let Some(end) = colon(rest, variables) else { break };
+        let Some((segment, tail)) = rest.split_at_checked(end) else {
+            break;
+        };
+        segments.push(segment);
+        rest = tail.strip_prefix(':').unwrap_or(tail);
+    }
+    segments.push(rest);
+    segments
+}
+
+fn colon(text: &str, variables: bool) -> Option<usize> {
+    let mut inside = false;
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' if variables && before == '$' => inside = true,
+            '}' => inside = false,
+            ':' if !inside => return Some(at),
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
+/// What a `Resource` or `NotResource` entry names.
+#[derive(Debug, Clone)]
+pub(super) enum ResourcePattern {
+    All,
+    Arn(ArnPattern),
+}
+
+impl ResourcePattern {
+    pub(super) fn parse(text: &str, variables: bool) -> Result<Self, String> {
+        if !text.is_empty() && text.bytes().all(|b| b == b'*') {
+            return Ok(Self::All);
+        }
+        if !text.starts_with("arn:") {
+            return Err("expected an ARN (\"arn:…\") or \"*\"".into());
+        }
+        ArnPattern::parse(text, variables).map(Self::Arn)
+    }
+
+    /// `arn` is `None` where the request is for no resource in particular (`*`).
+    pub(super) fn matches(&self, arn: Option<&Arn<'_>>, context: &Context) -> bool {
+        match (self, arn) {
+            (Self::All, _) => true,
+            (Self::Arn(pattern), Some(arn)) => pattern.matches(arn, context),
+            (Self::Arn(_), None) => false,
+        }
+    }
+
+    pub(super) fn start(&self) -> &str {
+        match self {
+            Self::All => "",
+            Self::Arn(pattern) => pattern.start(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! One compiled statement and whether it matches a request.
+//!
+//! Invariant: a statement matches if its action, resource and every condition match; nothing in
+//! here knows other statements or what a match leads to.
+
+use super::{
+    Context,
+    condition::Condition,
+    name::{ActionPattern, Arn, ResourcePattern},
+};
+
+/// What a matching statement says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The request may be allowed.
+    Allow,
+    /// The request is refused whatever else matches.
+    Deny,
+}
+
+/// A compiled statement.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    pub(super) sid: Option<String>,
+    pub(super) effect: Effect,
+    pub(super) actions: Choice<ActionPattern>,
+    /// `None` only in trust policies and other resource policies without the element.
+    pub(super) resources: Option<Choice<ResourcePattern>>,
+    pub(super) principals: Option<Choice<Principal>>,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// The values of an element, or of its `Not…` form.
+#[derive(Debug, Clone)]
+pub(super) struct Choice<T> {
+    pub(super) negated: bool,
+    pub(super) values: Vec<T>,
+}
+
+impl<T> Choice<T> {
+    fn accepts(&self, fits: impl FnMut(&T) -> bool) -> bool {
+        self.values.iter().any(fits) != self.negated
+    }
+}
+
+/// Who a statement of a resource policy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// `"*"` or `{"AWS": "*"}`: everyone, anonymous too.
+    Everyone,
+    /// `AWS`: an account, user, role or session.
+    Aws(String),
+    /// `Federated`: an identity provider.
+    Federated(String),
+    /// `Service`: a service.
+    Service(String),
+    /// `CanonicalUser`: S3's older id of an account.
+    CanonicalUser(String),
+}
+
+/// A request with its names taken apart, once for all statements.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    /// In lower case.
+    pub(super) service: &'a str,
+    /// In lower case.
+    pub(super) action: &'a str,
+    pub(super) resource: &'a str,
+    /// `None` where the resource is `*`.
+    pub(super) arn: Option<Arn<'a>>,
+    pub(super) context: &'a Context,
+}
+
+impl Statement {
+    pub(super) fn matches(&self, target: &Target<'_>) -> bool {
+        self.matches_action(target)
+            && self.matches_resource(target)
+            && self.conditions.iter().all(|c| c.holds(target.context))
+    }
+
+    fn matches_action(&self, target: &Target<'_>) -> bool {
+        self.actions.accepts(|a| a.matches(target.service, target.action))
+    }
+
+    fn matches_resource(&self, target: &Target<'_>) -> bool {
+        self.resources
+            .as_ref()
+            .is_none_or(|r| r.accepts(|p| p.matches(target.arn.as_ref(), target.context)))
+    }
+}
