@@ -26,7 +26,10 @@ mod sync {
     }
 }
 
-#[expect(clippy::duplicate_mod, reason = "compiled once more, on purpose, against other locks")]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "compiled once more, on purpose, against other locks"
+)]
 #[path = "../table.rs"]
 mod table;
 
