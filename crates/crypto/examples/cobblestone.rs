@@ -7,8 +7,6 @@
 //! Works in pieces, as the store does. On failure: exit code 1, a line on standard error, and no
 //! byte of the piece that did not verify.
 
-#![expect(clippy::disallowed_methods, reason = "an example for tests, not product code")]
-
 use std::{
     io::{Read as _, Write as _},
     process::ExitCode,

@@ -10,6 +10,8 @@
 pub mod counted;
 pub mod hash;
 pub mod keys;
+pub mod merkle;
+pub mod note;
 pub mod random;
 pub mod seal;
 
