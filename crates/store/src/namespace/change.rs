@@ -48,7 +48,8 @@ impl Changes {
     /// # Errors
     /// `Corrupt` if it is not one.
     pub fn parse(value: &[u8]) -> Result<Self> {
-        Self::decode(value).map_err(|e| Error::corrupt("an entry of the change feed is malformed").with_source(e))
+        Self::decode(value)
+            .map_err(|e| Error::corrupt("an entry of the change feed is malformed").with_source(e))
     }
 
     /// The keys that were put or deleted.

@@ -27,6 +27,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Batch, Committed, Namespace, rules};
 
+#[cfg(test)]
+mod tests;
+
 /// The most batches that wait or are being flushed.
 pub const QUEUE_BATCHES_MAX: usize = 4096;
 
@@ -110,7 +113,9 @@ impl Committer {
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || worker.run(namespace.as_ref()))
-            .map_err(|e| Error::new(ErrorKind::Unavailable, "NoThread", "no thread to commit on").with_source(e))?;
+            .map_err(|e| {
+                Error::new(ErrorKind::Unavailable, "NoThread", "no thread to commit on").with_source(e)
+            })?;
         Ok(Self(Way::Thread {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -261,7 +266,13 @@ impl Worker {
                 Err(error) => {
                     tracing::error!(error = ?error, batches = batches.len(), "a commit failed; nothing is written until the store is opened again");
                     self.0.end(State::Poisoned);
-                    let failed = || Err(Error::new(ErrorKind::Unavailable, "StorePoisoned", "the commit failed"));
+                    let failed = || {
+                        Err(Error::new(
+                            ErrorKind::Unavailable,
+                            "StorePoisoned",
+                            "the commit failed",
+                        ))
+                    };
                     let results = answers.iter().map(|_| failed()).collect();
                     send(answers, results);
                     return;

@@ -184,7 +184,10 @@ pub(super) fn open_row<'a>(row_key: &[u8], row: &'a [u8]) -> Result<Row<'a>> {
             sequence,
             value: Some(value),
         }),
-        FORM_DELETED => Ok(Row { sequence, value: None }),
+        FORM_DELETED => Ok(Row {
+            sequence,
+            value: None,
+        }),
         _ => Err(bad()),
     }
 }

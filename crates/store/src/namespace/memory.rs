@@ -50,7 +50,12 @@ impl Namespace for MemoryNamespace {
     }
 
     fn get(&self, key: &Key, at: Sequence) -> Result<Option<Entry>> {
-        Ok(self.state.read().keys.get(key).and_then(|versions| entry_at(versions, at)))
+        Ok(self
+            .state
+            .read()
+            .keys
+            .get(key)
+            .and_then(|versions| entry_at(versions, at)))
     }
 
     fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page> {
@@ -98,8 +103,8 @@ impl Namespace for MemoryNamespace {
 
     fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
         let mut state = self.state.write();
-        state.time = self.clock.now().max(state.time);
-        Ok(batches.iter().map(|batch| state.apply(batch)).collect())
+        let now = self.clock.now().max(state.time);
+        Ok(batches.iter().map(|batch| state.apply(batch, now)).collect())
     }
 }
 
@@ -120,7 +125,7 @@ impl State {
             .take_while(move |(key, _)| inside(key))
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<Committed> {
+    fn apply(&mut self, batch: &Batch, now: Timestamp) -> Result<Committed> {
         rules::check(batch)?;
         for (i, precondition) in batch.preconditions.iter().enumerate() {
             if !self.holds(precondition) {
@@ -129,6 +134,7 @@ impl State {
         }
         let sequence = Sequence(self.latest.0.saturating_add(1));
         self.latest = sequence;
+        self.time = now;
         for change in &batch.changes {
             match change {
                 Change::Put(key, value) => self.put(key, sequence, Some(value.clone())),
@@ -136,13 +142,10 @@ impl State {
                 Change::Erase(key, version) => self.erase(key, *version),
             }
         }
-        if let Some(changes) = Changes::of(&batch.changes, self.time) {
+        if let Some(changes) = Changes::of(&batch.changes, now) {
             self.put(&change::key(sequence), sequence, Some(changes));
         }
-        Ok(Committed {
-            sequence,
-            time: self.time,
-        })
+        Ok(Committed { sequence, time: now })
     }
 
     fn holds(&self, precondition: &Precondition) -> bool {

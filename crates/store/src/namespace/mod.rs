@@ -24,7 +24,7 @@ pub mod memory;
 pub mod redb;
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What an entry is. The number is on disk; never reuse one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -290,8 +290,7 @@ pub trait Namespace: Send + Sync + 'static {
     ///
     /// # Errors
     /// The engine's own.
-    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize)
-    -> Result<Vec<Version>>;
+    fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>>;
 
     /// Applies each batch in order, each atomically and at its own sequence, and makes all of
     /// them durable together with one flush. The result of a batch is at its index; a batch whose

@@ -11,10 +11,10 @@
 
 use std::{ops::Bound, sync::Arc};
 
+use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use bytes::Bytes;
 use craton_base::{Clock, Error, Kind as ErrorKind, Result, Sequence, Timestamp};
 use parking_lot::{Mutex, RwLock};
-use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
 use super::{
     Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, Version,
@@ -208,7 +208,8 @@ impl Snapshot {
     fn take(database: &Database) -> Result<Self> {
         let transaction = database.begin_read().map_err(engine)?;
         let numbers = transaction.open_table(NUMBERS).map_err(engine)?;
-        let number = |name| -> Result<u64> { Ok(numbers.get(name).map_err(engine)?.map_or(0, |n| n.value())) };
+        let number =
+            |name| -> Result<u64> { Ok(numbers.get(name).map_err(engine)?.map_or(0, |n| n.value())) };
         Ok(Self {
             rows: transaction.open_table(ROWS).map_err(engine)?,
             latest: Sequence(number(SEQUENCE)?),
@@ -314,7 +315,8 @@ fn put(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence, value: Option<&[
 
 fn erase(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence) -> Result<()> {
     if !key.kind.keeps_history() {
-        let made = newest(rows, key, Sequence::MAX)?.map_or(Ok(None), |raw| raw.open().map(|row| Some(row.sequence)))?;
+        let made = newest(rows, key, Sequence::MAX)?
+            .map_or(Ok(None), |raw| raw.open().map(|row| Some(row.sequence)))?;
         if made != Some(sequence) {
             return Ok(());
         }
@@ -351,15 +353,27 @@ fn engine(error: impl Into<::redb::Error>) -> Error {
     use ::redb::Error as E;
     let error = error.into();
     let (kind, reason, message) = match &error {
-        E::Corrupted(_) => (ErrorKind::Corrupt, "Corrupt", "the namespace's file does not verify"),
-        E::Io(_) | E::PreviousIo => (ErrorKind::Unavailable, "StoreIo", "the namespace's disk does not answer"),
+        E::Corrupted(_) => (
+            ErrorKind::Corrupt,
+            "Corrupt",
+            "the namespace's file does not verify",
+        ),
+        E::Io(_) | E::PreviousIo => (
+            ErrorKind::Unavailable,
+            "StoreIo",
+            "the namespace's disk does not answer",
+        ),
         E::DatabaseClosed => (ErrorKind::Unavailable, "StoreClosed", "the namespace is closed"),
         E::UpgradeRequired(_) => (
             ErrorKind::Invalid,
             "FormatVersion",
             "the namespace's file has an older engine format",
         ),
-        _ => (ErrorKind::Internal, "InternalError", "the namespace's engine failed"),
+        _ => (
+            ErrorKind::Internal,
+            "InternalError",
+            "the namespace's engine failed",
+        ),
     };
     Error::new(kind, reason, message).with_source(error)
 }

@@ -16,11 +16,15 @@ use super::{
 pub(super) fn check(batch: &Batch) -> Result<()> {
     let items = batch.preconditions.len() + batch.changes.len();
     if items > BATCH_ITEMS_MAX {
-        return Err(too_large(format!("a batch has {items} items, more than {BATCH_ITEMS_MAX}")));
+        return Err(too_large(format!(
+            "a batch has {items} items, more than {BATCH_ITEMS_MAX}"
+        )));
     }
     let bytes = batch.bytes();
     if bytes > BATCH_BYTES_MAX {
-        return Err(too_large(format!("a batch has {bytes} bytes, more than {BATCH_BYTES_MAX}")));
+        return Err(too_large(format!(
+            "a batch has {bytes} bytes, more than {BATCH_BYTES_MAX}"
+        )));
     }
     batch.preconditions.iter().try_for_each(check_precondition)?;
     let mut changed = HashSet::with_capacity(batch.changes.len());
@@ -54,10 +58,14 @@ fn check_change(change: &Change) -> Result<&Key> {
     check_name(&key.name)?;
     let bytes = value.map_or(0, |value| value.len());
     if bytes > VALUE_BYTES_MAX {
-        return Err(too_large(format!("a value has {bytes} bytes, more than {VALUE_BYTES_MAX}")));
+        return Err(too_large(format!(
+            "a value has {bytes} bytes, more than {VALUE_BYTES_MAX}"
+        )));
     }
     if key.kind == Kind::Change && value.is_some() {
-        return Err(Error::invalid("the change feed is written by the namespace alone"));
+        return Err(Error::invalid(
+            "the change feed is written by the namespace alone",
+        ));
     }
     Ok(key)
 }
@@ -65,7 +73,9 @@ fn check_change(change: &Change) -> Result<&Key> {
 fn check_name(name: &[u8]) -> Result<()> {
     if name.len() > NAME_BYTES_MAX {
         let bytes = name.len();
-        return Err(too_large(format!("a name has {bytes} bytes, more than {NAME_BYTES_MAX}")));
+        return Err(too_large(format!(
+            "a name has {bytes} bytes, more than {NAME_BYTES_MAX}"
+        )));
     }
     Ok(())
 }

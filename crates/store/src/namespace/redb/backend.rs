@@ -86,9 +86,7 @@ impl Backend {
         if self.health.failed() {
             return false;
         }
-        write(self.file.as_ref())
-            .map_err(|e| self.health.fail(e))
-            .is_ok()
+        write(self.file.as_ref()).map_err(|e| self.health.fail(e)).is_ok()
     }
 }
 

@@ -63,7 +63,9 @@ where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
     let from = encoding::with_version(stem, at);
-    let mut cursor = table.lower_bound(Bound::Included(from.as_slice())).map_err(engine)?;
+    let mut cursor = table
+        .lower_bound(Bound::Included(from.as_slice()))
+        .map_err(engine)?;
     match cursor.next().map_err(engine)? {
         Some((key, row)) if encoding::split(key.value())?.0 == stem => Ok(Some(Raw { key, row })),
         _ => Ok(None),
