@@ -69,7 +69,9 @@ impl RealDisk {
             .split('/')
             .all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
         if !sane {
-            return Err(Error::internal(format!("{path:?} is not a path within the store")));
+            return Err(Error::internal(format!(
+                "{path:?} is not a path within the store"
+            )));
         }
         Ok(self.root.join(path))
     }

@@ -45,7 +45,10 @@ fn files_are_private_and_come_back() {
     again.read_at(0, &mut out).expect("read");
     assert_eq!(&out, b"\0\0\0hello");
     assert_eq!(again.len().expect("len"), 8);
-    assert_eq!(again.read_at(1, &mut out).expect_err("short").kind(), Kind::Corrupt);
+    assert_eq!(
+        again.read_at(1, &mut out).expect_err("short").kind(),
+        Kind::Corrupt
+    );
     again.set_len(4).expect("shrink");
     assert_eq!(file.len().expect("len"), 4);
 }
@@ -79,9 +82,21 @@ fn a_path_cannot_leave_the_root() {
     let folder = Folder::new();
     let disk = RealDisk::open(&folder.0).expect("open");
     for path in ["../x", "/etc/passwd", "a/../../x", "a//b", "./a", "a/", ".."] {
-        assert_eq!(disk.create(path).err().expect(path).kind(), Kind::Internal, "{path}");
-        assert_eq!(disk.open(path).err().expect(path).kind(), Kind::Internal, "{path}");
-        assert_eq!(disk.create_dir(path).expect_err(path).kind(), Kind::Internal, "{path}");
+        assert_eq!(
+            disk.create(path).err().expect(path).kind(),
+            Kind::Internal,
+            "{path}"
+        );
+        assert_eq!(
+            disk.open(path).err().expect(path).kind(),
+            Kind::Internal,
+            "{path}"
+        );
+        assert_eq!(
+            disk.create_dir(path).expect_err(path).kind(),
+            Kind::Internal,
+            "{path}"
+        );
     }
 }
 
