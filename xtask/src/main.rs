@@ -1,0 +1,45 @@
+//! The project's own commands. `cargo xtask test` is the whole gate, the same here and in CI;
+//! `cargo xtask tidy` checks what a compiler does not: the arrows between crates, lengths, dead files,
+//! links, the map of security tests.
+//!
+//! Deliberately absent: dependencies. It builds in a second and runs before anything else does.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command for people who build Craton: it prints, reads the tree and takes the time; nothing of it ships"
+)]
+
+use std::{path::PathBuf, process::ExitCode};
+
+mod source;
+mod test;
+mod tidy;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+  test [--only STEP] [--from STEP] [--list]   everything that must hold, in order, to the first failure
+  tidy                                        style that is a test: arrows, lengths, dead files, links";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["test", rest @ ..] => test::Choice::parse(rest).and_then(|choice| test::run(&root(), &choice)),
+        ["tidy"] => tidy::run(&root()),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace: the folder above this package.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}

@@ -1,0 +1,173 @@
+//! The table of steps, and the one place that says which of them have no content yet.
+
+use super::{
+    Context,
+    command::{Command, Counts},
+    oracle, python,
+};
+
+/// A step of the gate.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// What must be there for the step to mean something.
+    pub(super) folder: Option<&'static str>,
+    pub(super) run: fn(&Context) -> Result<Counts, String>,
+}
+
+/// Steps whose content is still being written: without it they do not fail. Take a name out as soon as
+/// the step has content; it must never come back.
+pub(super) const NOT_YET: &[&str] = &["power", "clients", "oracles", "crash", "docs"];
+
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    folder: Option<&'static str>,
+    run: fn(&Context) -> Result<Counts, String>,
+) -> Step {
+    Step {
+        name,
+        about,
+        folder,
+        run,
+    }
+}
+
+/// In the order in which they run: what fails fast comes first.
+pub(super) const STEPS: &[Step] = &[
+    step("format", "rustfmt has nothing to change", None, format),
+    step("tidy", "style that is a test", None, tidy),
+    step("clippy", "no warning in any crate or test", None, clippy),
+    step("unit", "tests of the crates", None, unit),
+    step(
+        "doctest",
+        "examples in the documentation of the crates",
+        None,
+        doctest,
+    ),
+    step("build", "the binary that the next steps drive", None, build),
+    step(
+        "docs",
+        "the commands of the documents do what they say",
+        Some("tests/docs"),
+        docs,
+    ),
+    step(
+        "clients",
+        "stock clients against the real binary",
+        Some("tests/clients"),
+        clients,
+    ),
+    step(
+        "oracles",
+        "independent implementations agree",
+        Some("tests/oracle"),
+        oracle::run,
+    ),
+    step(
+        "crash",
+        "kill -9 at random points loses nothing",
+        Some("tests/crash"),
+        crash,
+    ),
+    step("power", "simulated power cuts lose nothing", None, power),
+];
+
+/// Cycles of the crash tests here; without the variable they run a few.
+const KILL_CYCLES: &str = "200";
+/// Power cuts of the simulated disk here; without the variable a few hundred.
+const POWER_CUTS: &str = "100000";
+
+fn format(context: &Context) -> Result<Counts, String> {
+    context.cargo(["fmt", "--all", "--check"]).run().map(Counts::one)
+}
+
+fn tidy(context: &Context) -> Result<Counts, String> {
+    crate::tidy::run(&context.root).map(Counts::one)
+}
+
+fn clippy(context: &Context) -> Result<Counts, String> {
+    context
+        .cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ])
+        .run()
+        .map(Counts::one)
+}
+
+fn unit(context: &Context) -> Result<Counts, String> {
+    tests(context, None).run()
+}
+
+/// The tests of the workspace whose names contain a word, or all: by nextest where it is installed,
+/// by cargo's own runner elsewhere.
+fn tests(context: &Context, named: Option<&str>) -> Command {
+    let nextest = context.cargo(["nextest", "--version"]).output().is_ok();
+    let command = if nextest {
+        context.cargo(["nextest", "run", "--workspace", "--locked", "--no-tests=warn"])
+    } else {
+        context.cargo([
+            "test",
+            "--workspace",
+            "--locked",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--quiet",
+        ])
+    };
+    command.arguments(named)
+}
+
+fn doctest(context: &Context) -> Result<Counts, String> {
+    let counts = context
+        .cargo(["test", "--workspace", "--locked", "--doc", "--quiet"])
+        .run()?;
+    Ok(if counts.passed == 0 {
+        Counts::one(counts)
+    } else {
+        counts
+    })
+}
+
+fn build(context: &Context) -> Result<Counts, String> {
+    context
+        .cargo([
+            "build",
+            "--workspace",
+            "--locked",
+            "--bins",
+            "--examples",
+            "--quiet",
+        ])
+        .run()
+        .map(Counts::one)
+}
+
+fn docs(context: &Context) -> Result<Counts, String> {
+    python::pytest(context, "tests/docs")?.run()
+}
+
+fn clients(context: &Context) -> Result<Counts, String> {
+    python::programs(&[("rclone", "rclone"), ("s3cmd", "s3cmd")])?;
+    python::pytest(context, "tests/clients")?.run()
+}
+
+fn crash(context: &Context) -> Result<Counts, String> {
+    python::pytest(context, "tests/crash")?
+        .variable("CRATON_KILL_CYCLES", KILL_CYCLES)
+        .run()
+}
+
+fn power(context: &Context) -> Result<Counts, String> {
+    tests(context, Some("power_cut"))
+        .variable("CRATON_POWER_CUTS", POWER_CUTS)
+        .run()
+}
