@@ -2,4 +2,5 @@
 
 pub mod borrow;
 pub mod identify;
+pub mod ledger;
 pub mod policy;
