@@ -42,6 +42,15 @@ impl MemoryNamespace {
             clock,
         }
     }
+
+    /// A copy of what it holds now; each goes its own way.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            state: RwLock::new(self.state.read().clone()),
+            clock: self.clock.clone(),
+        }
+    }
 }
 
 impl Namespace for MemoryNamespace {
