@@ -7,7 +7,8 @@
 //! - no set operator: the key must have a single value, and it must pass;
 //! - `ForAllValues`: every value passes; true for a missing key or one with only empty values;
 //! - `ForAnyValue`: some value passes; false for a missing key or one with only empty values;
-//! - a missing key otherwise: negated operators and `…IfExists` hold, the others do not.
+//! - a missing key otherwise: negated operators and `…IfExists` hold, the others do not (the set
+//!   operators settle a missing key themselves, so `IfExists` changes nothing about them).
 //!
 //! A variable without a value in the policy's text is null: nothing equals it, so plain
 //! operators do not fit and negated ones pass ("Policy variables with no value").
@@ -310,7 +311,7 @@ impl Condition {
         let Some(values) = values else {
             return match quantifier {
                 Quantifier::ForAll => true,
-                Quantifier::ForAny => if_exists,
+                Quantifier::ForAny => false,
                 Quantifier::One => if_exists || base.negated,
             };
         };

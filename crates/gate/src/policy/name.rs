@@ -121,6 +121,10 @@ impl ArnPattern {
         pairs.all(|(pattern, segment)| pattern.matches(segment, context))
     }
 
+    fn has_value(&self, context: &Context) -> bool {
+        self.segments.iter().all(|pattern| pattern.has_value(context))
+    }
+
     /// Literal text with which every matching ARN starts.
     pub(super) fn start(&self) -> &str {
         &self.start
@@ -182,6 +186,14 @@ impl ResourcePattern {
             (Self::All, _) => true,
             (Self::Arn(pattern), Some(arn)) => pattern.matches(arn, context),
             (Self::Arn(_), None) => false,
+        }
+    }
+
+    /// Whether every variable in it has a value in `context`.
+    pub(super) fn has_value(&self, context: &Context) -> bool {
+        match self {
+            Self::All => true,
+            Self::Arn(pattern) => pattern.has_value(context),
         }
     }
 

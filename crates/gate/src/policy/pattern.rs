@@ -77,6 +77,17 @@ impl Pattern {
         }
     }
 
+    /// Whether every variable in it has a value in `context`.
+    pub(super) fn has_value(&self, context: &Context) -> bool {
+        let Form::Dynamic(pieces) = &self.form else {
+            return true;
+        };
+        pieces.iter().all(|piece| match piece {
+            Piece::Variable { key, default } => default.is_some() || context.variable(key).is_some(),
+            _ => true,
+        })
+    }
+
     /// Whether a variable occurs in it.
     pub(super) fn is_dynamic(&self) -> bool {
         matches!(self.form, Form::Dynamic(_))

@@ -83,8 +83,14 @@ impl Statement {
     }
 
     fn matches_resource(&self, target: &Target<'_>) -> bool {
-        self.resources
-            .as_ref()
-            .is_none_or(|r| r.accepts(|p| p.matches(target.arn.as_ref(), target.context)))
+        let Some(resources) = &self.resources else {
+            return true;
+        };
+        // An entry whose variable has no value matches no resource. For `NotResource` that would
+        // widen an allow to everything, so there the statement does not apply; a deny stays wide.
+        let cannot_tell = resources.negated
+            && self.effect == Effect::Allow
+            && resources.values.iter().any(|p| !p.has_value(target.context));
+        !cannot_tell && resources.accepts(|p| p.matches(target.arn.as_ref(), target.context))
     }
 }
