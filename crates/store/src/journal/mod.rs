@@ -110,7 +110,9 @@ impl Journal {
     /// As [`Journal::open`].
     pub fn open_with(disk: Arc<dyn Disk>, segment_bytes: u64) -> Result<Self> {
         disk.create_dir(FOLDER)?;
+        // Also what a process that was killed had made and not flushed: this one builds on it.
         disk.sync_dir("")?;
+        disk.sync_dir(FOLDER)?;
         let segments = segments(&*disk)?;
         let (tail, recovered) = match segments.split_last() {
             None => begin(&*disk)?,

@@ -4,6 +4,7 @@
 //! `CRATON_CUTS` sets the number of power cuts (default: enough for a second or two).
 
 mod journal;
+mod keyring;
 
 /// How many power cuts to try; `share` parts of a thousand of `CRATON_CUTS`.
 fn cuts(share: u64) -> u64 {
