@@ -34,7 +34,11 @@ impl SharedFlush {
         }
         if rounds.ended >= wanted {
             // A later round that works does not make up for one that failed.
-            return if rounds.failed >= wanted { Err(failed()) } else { Ok(()) };
+            return if rounds.failed >= wanted {
+                Err(failed())
+            } else {
+                Ok(())
+            };
         }
         rounds.begun = rounds.begun.saturating_add(1);
         let round = rounds.begun;

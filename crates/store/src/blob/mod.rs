@@ -99,7 +99,9 @@ fn name_damage(id: BlobId, e: Error) -> Error {
             format!("blob {id} does not verify: {}", e.message()),
         )
         .with_source(e),
-        Kind::NotFound => Error::new(Kind::Corrupt, "BlobMissing", format!("blob {id} is missing")).with_source(e),
+        Kind::NotFound => {
+            Error::new(Kind::Corrupt, "BlobMissing", format!("blob {id} is missing")).with_source(e)
+        }
         _ => e,
     }
 }
@@ -125,7 +127,9 @@ impl Blobs {
         Ok(Self {
             shared: Arc::new(Shared {
                 disk,
-                caches: (0..CACHES).map(|_| Mutex::new(LruCache::new(FILES_PER_CACHE))).collect(),
+                caches: (0..CACHES)
+                    .map(|_| Mutex::new(LruCache::new(FILES_PER_CACHE)))
+                    .collect(),
                 flushes: (0..FOLDERS).map(|_| SharedFlush::default()).collect(),
                 in_progress: Mutex::default(),
             }),
@@ -172,10 +176,12 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::list`].
     pub fn list_folder(&self, folder: u8, each: &mut dyn FnMut(BlobId) -> Result<()>) -> Result<()> {
-        self.shared.disk.list(&folder_path(folder), &mut |name| match BlobId::from_str(name) {
-            Ok(id) if first_byte(id) == folder => each(id),
-            _ => Ok(()),
-        })
+        self.shared
+            .disk
+            .list(&folder_path(folder), &mut |name| match BlobId::from_str(name) {
+                Ok(id) if first_byte(id) == folder => each(id),
+                _ => Ok(()),
+            })
     }
 
     fn begin(&self, id: BlobId) -> Result<InProgress> {

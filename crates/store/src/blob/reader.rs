@@ -48,13 +48,26 @@ impl Reader {
         let file = blobs.file(id)?;
         let (len, expected) = (file.len()?, seal::sealed_len(plain_len));
         if len != expected {
-            return Err(Error::corrupt(format!("it has {len} bytes instead of {expected}")));
+            return Err(Error::corrupt(format!(
+                "it has {len} bytes instead of {expected}"
+            )));
         }
         let small = len <= SMALL_BYTES;
-        let mut start = vec![0; if small { usize::try_from(len).unwrap_or(HEADER) } else { HEADER }];
+        let mut start = vec![
+            0;
+            if small {
+                usize::try_from(len).unwrap_or(HEADER)
+            } else {
+                HEADER
+            }
+        ];
         file.read_at(0, &mut start)?;
         let opener = Opener::new(key, start.get(..HEADER).unwrap_or_default(), context)?;
-        let source = if small { Source::Memory(start) } else { Source::File(file) };
+        let source = if small {
+            Source::Memory(start)
+        } else {
+            Source::File(file)
+        };
         Ok(Self {
             id,
             plain_len,
@@ -89,7 +102,10 @@ impl Reader {
         let run = whole_run(self.plain_len, &range)?;
         let mut plain = Vec::new();
         self.sealed(run, scratch)
-            .and_then(|sealed| self.opener.open_chunks(run.first_chunk, sealed, run.ends_message, &mut plain))
+            .and_then(|sealed| {
+                self.opener
+                    .open_chunks(run.first_chunk, sealed, run.ends_message, &mut plain)
+            })
             .map_err(|e| name_damage(self.id, e))?;
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         let end = run.skip.saturating_add(len);
@@ -123,7 +139,9 @@ impl Reader {
     pub fn pieces(&self, range: Range<u64>) -> Result<impl Iterator<Item = Result<Bytes>> + '_> {
         let mut plan = Plan::new(self.plain_len, range)?;
         let mut scratch = Vec::new();
-        Ok(std::iter::from_fn(move || Some(self.read(plan.next()?, &mut scratch))))
+        Ok(std::iter::from_fn(move || {
+            Some(self.read(plan.next()?, &mut scratch))
+        }))
     }
 }
 

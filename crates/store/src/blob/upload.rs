@@ -28,7 +28,9 @@ impl Upload {
     pub fn memory(len: Option<u64>) -> u64 {
         // A piece being collected (the last bytes may overshoot it), one being sealed, and the writer's buffer.
         let most = Writer::MEMORY.saturating_add(3 * PIECE_BYTES as u64);
-        len.map_or(most, |len| most.min(len.saturating_mul(3).saturating_add(64 << 10)))
+        len.map_or(most, |len| {
+            most.min(len.saturating_mul(3).saturating_add(64 << 10))
+        })
     }
 
     /// Writes through `writer`; `memory` is a reservation of [`Upload::memory`].

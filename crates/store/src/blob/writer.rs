@@ -104,8 +104,11 @@ impl Writer {
     pub fn write(&mut self, plain: &[u8]) -> Result<()> {
         for piece in plain.chunks(PIECE_BYTES) {
             let mut sealer = self.sealer.take().ok_or_else(broken)?;
-            if self.buffer.capacity() < BUFFER_BYTES && self.buffer.len().saturating_add(piece.len()) > 64 << 10 {
-                self.buffer.reserve_exact(BUFFER_BYTES.saturating_sub(self.buffer.len()));
+            if self.buffer.capacity() < BUFFER_BYTES
+                && self.buffer.len().saturating_add(piece.len()) > 64 << 10
+            {
+                self.buffer
+                    .reserve_exact(BUFFER_BYTES.saturating_sub(self.buffer.len()));
             }
             sealer.update(piece, &mut self.buffer)?;
             self.plain_len = self.plain_len.saturating_add(piece.len() as u64);

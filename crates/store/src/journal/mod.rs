@@ -416,6 +416,9 @@ fn recover(disk: &dyn Disk, segments: &[Position], last: Position) -> Result<(Ta
     if torn {
         file.set_len(end)?;
     }
+    if !closed {
+        segment::write_again(&file, last, scan.durable(), end)?;
+    }
     let mut tail = tail_of(file, segments.to_vec(), end, next);
     // The last frame must not say "closed" while the journal is open. The flush also takes in what was
     // whole but not yet flushed: from here on it counts as durable.

@@ -43,6 +43,29 @@ pub(super) fn create(disk: &dyn Disk, first: Position) -> Result<Arc<dyn File>> 
     Ok(file)
 }
 
+/// Writes once more what no frame says to be durable, up to `end`.
+///
+/// After a flush that failed, the kernel may show bytes as written that never reached the disk, and take the
+/// next flush for done. If the process was started again since and the machine was not, they look whole
+/// here; only writing them makes the next flush flush them.
+pub(super) fn write_again(file: &Arc<dyn File>, first: Position, durable: Position, end: u64) -> Result<()> {
+    let mut from = 0;
+    if durable > first {
+        let mut scan = Scan::open(Arc::clone(file), first, end)?;
+        while scan.next_position() < durable && matches!(scan.step()?, Found::Frame(..)) {}
+        from = scan.place();
+    }
+    let mut buffer = Vec::new();
+    while from < end {
+        let left = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
+        buffer.resize(left.min(READ_BYTES), 0);
+        file.read_at(from, &mut buffer)?;
+        file.write_at(from, &buffer)?;
+        from = from.saturating_add(buffer.len() as u64);
+    }
+    Ok(())
+}
+
 /// A segment that is read from its start.
 pub(super) struct Scan {
     file: Arc<dyn File>,

@@ -57,7 +57,9 @@ pub(super) fn read(disk: &dyn Disk, path: &str) -> Result<Ring> {
 /// The keys in a file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Ring> {
     let text = std::str::from_utf8(bytes).map_err(|_| corrupt("it is not text"))?;
-    let body = text.strip_suffix('\n').ok_or_else(|| corrupt("it is cut short"))?;
+    let body = text
+        .strip_suffix('\n')
+        .ok_or_else(|| corrupt("it is cut short"))?;
     let (body, sum_line) = body.rsplit_once('\n').ok_or_else(|| corrupt("it is cut short"))?;
     let given = sum_line
         .strip_prefix("sha256 ")

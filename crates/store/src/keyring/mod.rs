@@ -108,7 +108,9 @@ impl RootKey {
 
 impl Ring {
     fn find(&self, id: &str) -> Option<&RootKey> {
-        std::iter::once(&self.active).chain(&self.others).find(|k| k.id == id)
+        std::iter::once(&self.active)
+            .chain(&self.others)
+            .find(|k| k.id == id)
     }
 }
 
@@ -207,7 +209,9 @@ impl KeyProvider for LocalKeyring {
 
     fn unwrap(&self, context: &[u8], wrapped: &WrappedKey) -> Result<SealKey> {
         let ring = self.ring.read();
-        let root = ring.find(&wrapped.key_id).ok_or_else(|| no_such_key(&wrapped.key_id))?;
+        let root = ring
+            .find(&wrapped.key_id)
+            .ok_or_else(|| no_such_key(&wrapped.key_id))?;
         keys::unwrap(&root.key, &wrapped.bytes, context)
     }
 
@@ -233,7 +237,9 @@ impl KeyProvider for LocalKeyring {
     fn retire(&self, key_id: &str) -> Result<()> {
         let mut ring = self.ring.write();
         if ring.active.id == key_id {
-            return Err(Error::invalid("the active root key can not be retired; rotate first"));
+            return Err(Error::invalid(
+                "the active root key can not be retired; rotate first",
+            ));
         }
         let mut changed = ring.clone();
         changed.others.retain(|k| k.id != key_id);

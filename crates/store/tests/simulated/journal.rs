@@ -120,7 +120,10 @@ fn every_cut_keeps_what_was_flushed_and_nothing_torn() {
         let found = records(&journal, 0);
         assert!(found.len() as u64 >= durable, "seed {seed}");
         let after = open_small(&disk.power_cut(random.next())).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        assert!(records(&after, 0).len() >= found.len(), "seed {seed}: opening makes durable");
+        assert!(
+            records(&after, 0).len() >= found.len(),
+            "seed {seed}: opening makes durable"
+        );
         assert!(
             found
                 .iter()

@@ -41,16 +41,25 @@ fn keys_open_after_rotation_and_reopening_but_not_after_retiring() {
     assert_eq!(again.key_id, second);
 
     let ring = open(&disk).expect("open");
-    assert_eq!(ring.list().iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [second.clone(), first.clone()]);
+    assert_eq!(
+        ring.list().iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(),
+        [second.clone(), first.clone()]
+    );
     for w in [&wrapped, &again] {
         assert!(ring.unwrap(b"bucket 1", w).expect("unwrap") == bucket_key());
-        assert_eq!(ring.unwrap(b"bucket 2", w).expect_err("context").kind(), Kind::Corrupt);
+        assert_eq!(
+            ring.unwrap(b"bucket 2", w).expect_err("context").kind(),
+            Kind::Corrupt
+        );
     }
     assert_eq!(ring.retire(&second).expect_err("active").kind(), Kind::Invalid);
     ring.retire(&first).expect("retire");
     assert_eq!(ring.retire(&first).expect_err("gone").reason(), "NoSuchRootKey");
     let ring = open(&disk).expect("open");
-    assert_eq!(ring.unwrap(b"bucket 1", &wrapped).expect_err("gone").reason(), "NoSuchRootKey");
+    assert_eq!(
+        ring.unwrap(b"bucket 1", &wrapped).expect_err("gone").reason(),
+        "NoSuchRootKey"
+    );
     assert!(ring.unwrap(b"bucket 1", &again).is_ok());
 }
 
@@ -76,7 +85,11 @@ fn every_flipped_bit_is_found() {
     create(&disk, 1).expect("create").rotate().expect("rotate");
     for bit in 0..disk.file_len(PATH).expect("there") * 8 {
         disk.flip_bit(PATH, bit).expect("flip");
-        assert_eq!(open(&disk).err().expect("damaged").kind(), Kind::Corrupt, "bit {bit}");
+        assert_eq!(
+            open(&disk).err().expect("damaged").kind(),
+            Kind::Corrupt,
+            "bit {bit}"
+        );
         disk.flip_bit(PATH, bit).expect("flip back");
     }
     open(&disk).expect("whole again");
@@ -99,7 +112,9 @@ fn every_cut_leaves_a_whole_keyring() {
         let disk = if seed % 3 == 0 { disk } else { disk.power_cut(seed) };
         disk.heal();
         let ring = match open(&disk) {
-            Err(e) if acknowledged.is_empty() && e.reason() == "NoKeyring" => create(&disk, 1).expect("create"),
+            Err(e) if acknowledged.is_empty() && e.reason() == "NoKeyring" => {
+                create(&disk, 1).expect("create")
+            }
             other => other.unwrap_or_else(|e| panic!("seed {seed}: {e}")),
         };
         acknowledged.insert(ring.active_id());

@@ -54,8 +54,13 @@ fn a_failure_reaches_all_who_waited_for_it_and_nobody_later() {
         running.wait();
         for _ in 0..4 {
             scope.spawn(|| {
-                let e = shared.flush(|| Err(Error::internal("broken"))).expect_err("fails");
-                errors.fetch_add(u64::from(e.kind() == Kind::Internal || e.kind() == Kind::Unavailable), Ordering::SeqCst);
+                let e = shared
+                    .flush(|| Err(Error::internal("broken")))
+                    .expect_err("fails");
+                errors.fetch_add(
+                    u64::from(e.kind() == Kind::Internal || e.kind() == Kind::Unavailable),
+                    Ordering::SeqCst,
+                );
             });
         }
     });
