@@ -70,7 +70,10 @@ pub(crate) fn read_tree(root: &Path) -> io::Result<Vec<File>> {
 fn is_text(path: &Path) -> bool {
     match path.extension() {
         Some(extension) => TEXT.iter().any(|t| extension == *t),
-        None => path.parent().is_some_and(|p| p.ends_with(".ci")),
+        None => path
+            .parent()
+            .and_then(Path::file_name)
+            .is_some_and(|folder| folder == ".ci"),
     }
 }
 

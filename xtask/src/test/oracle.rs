@@ -24,12 +24,12 @@ pub(super) fn run(context: &Context) -> Result<Counts, String> {
     folders.sort();
     let mut counts = Counts::default();
     for folder in folders {
+        if !has_tests(&folder) {
+            continue;
+        }
         let Some(name) = folder.file_name().map(|n| n.to_string_lossy().into_owned()) else {
             continue;
         };
-        if name.starts_with("__") {
-            continue;
-        }
         let copy = context.target.join("oracle").join(&name);
         if folder.join("package.json").exists() {
             packages(&folder, &copy).map_err(|e| format!("{FOLDER}/{name}: {e}"))?;
@@ -38,6 +38,15 @@ pub(super) fn run(context: &Context) -> Result<Counts, String> {
         counts.add(tests.variable("CRATON_ORACLE", &copy).run()?);
     }
     Ok(counts)
+}
+
+/// Some folders only hold how a file that the tests of a crate read was made.
+fn has_tests(folder: &Path) -> bool {
+    let named = |p: &PathBuf| {
+        p.file_name()
+            .is_some_and(|n| n.to_string_lossy().starts_with("test_"))
+    };
+    list(folder).is_ok_and(|files| files.iter().any(named))
 }
 
 /// Copies the folder and installs its packages next to the copy, unless they are those of before.

@@ -8,7 +8,7 @@ use crate::source::blank;
 
 const PAGE: &str = "docs/security-regressions.md";
 /// How the name of a test begins that is named after an advisory.
-const NAMED: [&str; 4] = ["cve_", "ghsa_", "rustsec_", "sigv4_case_"];
+const NAMED: [&str; 3] = ["cve_", "ghsa_", "rustsec_"];
 
 pub(super) fn check(tree: &Tree, _root: &Path) -> Vec<Finding> {
     let Some(page) = tree.text(PAGE) else {
