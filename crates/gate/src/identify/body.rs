@@ -239,4 +239,4 @@ where
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -94,7 +94,7 @@ pub(super) fn read(parts: &Parts, query: &Query) -> Result<Option<Claim>> {
 fn version_2_refused() -> Error {
     refuse::invalid(
         "InvalidRequest",
-        "signature version 2 is not supported; use AWS4-HMAC-SHA256",
+        "signature version 2 is not supported; set the client to AWS4-HMAC-SHA256 (s3v4)",
     )
 }
 

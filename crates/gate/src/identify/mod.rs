@@ -26,6 +26,7 @@ mod claim;
 mod encoding;
 mod key;
 mod payload;
+pub mod post_policy;
 mod refuse;
 mod scope;
 pub mod sign;

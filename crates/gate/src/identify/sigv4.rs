@@ -144,6 +144,10 @@ impl<C: Credentials> Verifier<C> {
         &self.credentials
     }
 
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// Verifies the head of a request to the S3 door.
     ///
     /// # Errors
@@ -220,11 +224,12 @@ impl<C: Credentials> Verifier<C> {
         Ok(())
     }
 
-    fn check_scope(&self, claim: &Claim, service: Service) -> Result<()> {
+    pub(super) fn check_scope(&self, claim: &Claim, service: Service) -> Result<()> {
         let bad = |message: String| {
             let reason = match claim.how {
                 How::Header => "AuthorizationHeaderMalformed",
-                How::Presigned { .. } | How::Form => "AuthorizationQueryParametersError",
+                How::Presigned { .. } => "AuthorizationQueryParametersError",
+                How::Form => "InvalidArgument",
             };
             Err(refuse::invalid(reason, message))
         };
@@ -248,8 +253,17 @@ impl<C: Credentials> Verifier<C> {
         }
     }
 
-    /// Compares the signature; unknown keys take the same way with a secret of nobody.
     fn check_signature(&self, claim: &Claim, covered: &Covered<'_>) -> Result<(C::Owner, Arc<SigningKey>)> {
+        self.check_signature_over(claim, |key| compute(key, claim, covered))
+    }
+
+    /// Compares the signature with what `compute` makes of the key; unknown keys take the same
+    /// way with a secret of nobody.
+    pub(super) fn check_signature_over(
+        &self,
+        claim: &Claim,
+        compute: impl FnOnce(&SigningKey) -> Result<[u8; 32]>,
+    ) -> Result<(C::Owner, Arc<SigningKey>)> {
         let found = self
             .credentials
             .find(&claim.access_key_id, claim.token.as_deref())?;
@@ -258,7 +272,7 @@ impl<C: Credentials> Verifier<C> {
             Lookup::UnknownKey | Lookup::BadToken | Lookup::ExpiredToken => ("", &self.nobody),
         };
         let key = self.keys.get(id, secret, &claim.scope);
-        let good = chain::same(&compute(&key, claim, covered)?, &claim.signature);
+        let good = chain::same(&compute(&key)?, &claim.signature);
         match found {
             Lookup::Found { owner, .. } if good => Ok((owner, key)),
             Lookup::Found { .. } => Err(refuse::mismatch()),
