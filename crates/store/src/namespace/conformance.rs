@@ -489,7 +489,7 @@ pub fn history_is_paged(make: Make<'_>) {
     commit(&*ns, [put(&object("a"), "1"), put(&object("c"), "1")]);
     commit(&*ns, [put(&object("a"), "2"), put(&object("b\0"), "2")]);
     commit(&*ns, [Change::Delete(object("a"))]);
-    let expected: Vec<(&[u8], u64, Option<&[u8]>)> = vec![
+    let expected: [(&[u8], u64, Option<&[u8]>); 5] = [
         (b"a", 3, None),
         (b"a", 2, Some(b"2")),
         (b"a", 1, Some(b"1")),

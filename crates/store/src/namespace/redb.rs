@@ -42,6 +42,10 @@ const TIME: &str = "time";
 /// The format that this code reads and writes.
 const FORMAT_VERSION: u64 = 1;
 
+/// From this length of the file on, a commit also records which pages are free, so that opening after a crash
+/// need not read the whole file (1.5 to 2 s a GiB). It costs a second flush, and 64 KiB a GiB a commit.
+const QUICK_OPEN_FROM_BYTES: u64 = 1 << 30;
+
 /// The state that reads see: that of the last good commit.
 struct Snapshot {
     rows: RowsRead,
@@ -56,6 +60,8 @@ pub struct RedbNamespace {
     /// Whether a commit has failed; held while one is under way.
     poisoned: Mutex<bool>,
     database: Database,
+    file: Arc<dyn File>,
+    quick_open_from: u64,
     health: Arc<Health>,
     clock: Arc<dyn Clock>,
 }
@@ -74,7 +80,7 @@ impl RedbNamespace {
         let health = Arc::new(Health::default());
         let database = Builder::new()
             .set_cache_size(cache_bytes)
-            .create_with_backend(Backend::new(file, health.clone()))
+            .create_with_backend(Backend::new(file.clone(), health.clone()))
             .map_err(engine)?;
         prepare(&database)?;
         health.check()?;
@@ -84,9 +90,19 @@ impl RedbNamespace {
             snapshot: RwLock::new(snapshot),
             poisoned: Mutex::new(false),
             database,
+            file,
+            quick_open_from: QUICK_OPEN_FROM_BYTES,
             health,
             clock,
         })
+    }
+
+    /// Sets the length of the file, in bytes, from which on commits pay a second flush so that opening after
+    /// a crash does not read the whole file. 1 GiB if not set.
+    #[must_use]
+    pub fn with_quick_open_from(mut self, bytes: u64) -> Self {
+        self.quick_open_from = bytes;
+        self
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
@@ -97,7 +113,8 @@ impl RedbNamespace {
     fn apply(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
         let before = self.snapshot();
         let now = self.clock.now().max(before.time);
-        let transaction = self.database.begin_write().map_err(engine)?;
+        let mut transaction = self.database.begin_write().map_err(engine)?;
+        transaction.set_quick_repair(self.file.len()? >= self.quick_open_from);
         let mut results = Vec::with_capacity(batches.len());
         let mut latest = before.latest;
         {

@@ -120,6 +120,11 @@ fn redb_conforms() {
 }
 
 #[test]
+fn redb_conforms_when_large() {
+    conformance::all(&|| Arc::new(open(&Arc::default()).with_quick_open_from(0)));
+}
+
+#[test]
 fn what_is_committed_is_there_after_opening_again() {
     let file = Arc::<TestFile>::default();
     let namespace = open(&file);
