@@ -419,9 +419,11 @@ fn recover(disk: &dyn Disk, segments: &[Position], last: Position) -> Result<(Ta
     if !closed {
         segment::write_again(&file, last, scan.durable(), end)?;
     }
+    // What was whole but not yet flushed counts as durable from here on. This comes before the mark, which
+    // says so and must not reach the disk alone.
+    file.sync()?;
     let mut tail = tail_of(file, segments.to_vec(), end, next);
-    // The last frame must not say "closed" while the journal is open. The flush also takes in what was
-    // whole but not yet flushed: from here on it counts as durable.
+    // The last frame must not say "closed" while the journal is open.
     tail.mark(What::Mark)?;
     tail.file.sync()?;
     let recovered = Recovered {
