@@ -82,6 +82,9 @@ pub(super) const STEPS: &[Step] = &[
 const KILL_CYCLES: &str = "200";
 /// Power cuts of the simulated disk here; without the variable a few thousand.
 const POWER_CUTS: &str = "100000";
+const POWER_VARIABLES: &[&str] = &["CRATON_POWER_CUTS", "CRATON_CUTS"];
+/// The test binaries that make them.
+const POWER_BINARIES: &[&str] = &["simulated", "namespace_power_cuts"];
 
 fn format(context: &Context) -> Result<Counts, String> {
     context.cargo(["fmt", "--all", "--check"]).run().map(Counts::one)
@@ -108,24 +111,24 @@ fn clippy(context: &Context) -> Result<Counts, String> {
 }
 
 fn unit(context: &Context) -> Result<Counts, String> {
-    tests(context, None).run()
+    tests(context, &[]).run()
 }
 
-/// The tests of the workspace, or of its test binaries of one name: by nextest where it is installed,
+/// The tests of the workspace, or of its test binaries of some names: by nextest where it is installed,
 /// by cargo's own runner elsewhere.
-fn tests(context: &Context, binary: Option<&str>) -> Command {
+fn tests(context: &Context, binaries: &[&str]) -> Command {
     if context.cargo(["nextest", "--version"]).output().is_ok() {
-        let command = context.cargo(["nextest", "run", "--workspace", "--locked"]);
-        return match binary {
-            Some(name) => command.arguments(["-E".to_owned(), format!("binary({name})")]),
-            None => command,
-        };
+        let chosen: Vec<String> = binaries.iter().map(|name| format!("binary({name})")).collect();
+        let filter = (!chosen.is_empty()).then(|| ["-E".to_owned(), chosen.join(" | ")]);
+        return context
+            .cargo(["nextest", "run", "--workspace", "--locked"])
+            .arguments(filter.into_iter().flatten());
     }
     let command = context.cargo(["test", "--workspace", "--locked", "--quiet"]);
-    match binary {
-        Some(name) => command.arguments(["--test", name]),
-        None => command.arguments(["--lib", "--bins", "--tests"]),
+    if binaries.is_empty() {
+        return command.arguments(["--lib", "--bins", "--tests"]);
     }
+    command.arguments(binaries.iter().flat_map(|name| ["--test", name]))
 }
 
 fn doctest(context: &Context) -> Result<Counts, String> {
@@ -169,7 +172,9 @@ fn crash(context: &Context) -> Result<Counts, String> {
 }
 
 fn power(context: &Context) -> Result<Counts, String> {
-    tests(context, Some("simulated"))
-        .variable("CRATON_CUTS", POWER_CUTS)
+    let command = tests(context, POWER_BINARIES);
+    POWER_VARIABLES
+        .iter()
+        .fold(command, |command, name| command.variable(name, POWER_CUTS))
         .run()
 }
