@@ -25,7 +25,7 @@ number! {
 }
 
 number! {
-    /// A bucket's identity: the sequence of the commit that made it. A name can be reused, an id never.
+    /// A bucket's identity: 64 random bits, never zero. A name can be reused, an id never.
     BucketId(u64)
 }
 

@@ -1,6 +1,46 @@
-//! Identity, policy, borrowing, the ledger and permits: the only way to data.
+//! The gate: identity, policy, borrowing, the ledger and permits. The only way to data.
+//!
+//! ```text
+//! identify ─▶ decide ─▶ borrow ─▶ record ─▶ &Permit ─▶ engine
+//! ```
+//!
+//! Invariants
+//! - no data without a permit, and no permit without an identity, a decision, the borrow and a record;
+//! - only this crate holds the store; it hands out nothing of it but what a permit reaches;
+//! - an access that can not be recorded does not happen.
+//!
+//! Deliberately absent: protocols (the doors), what entries mean (the engines).
 
+mod access;
+mod admit;
+mod ask;
+pub mod audit;
+mod background;
 pub mod borrow;
+mod bucket;
+mod changes;
+mod directory;
+mod gate;
 pub mod identify;
+mod identities;
 pub mod ledger;
+mod permit;
 pub mod policy;
+mod scope;
+mod session;
+
+pub use admit::Admitted;
+pub use ask::Ask;
+pub use bucket::BucketInfo;
+pub use changes::Changes;
+pub use craton_store::{
+    Collected,
+    namespace::{Committed, Direction, Kind},
+    store::Page,
+    value::{Extent, Stored, Value},
+};
+pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
+pub use gate::{Gate, Settings};
+pub use identities::NewAccessKey;
+pub use permit::{Content, ContentBody, Permit, ReadPermit, Upload, WritePermit};
+pub use session::{Origin, PrincipalKind, Proof, Session};

@@ -10,8 +10,19 @@
 //! Deliberately absent: who may do what, S3, HTTP. Only the gate holds a store.
 
 pub mod blob;
+mod bucket_keys;
 pub mod budget;
+mod collect;
+pub mod content;
 pub mod disk;
+mod fresh;
 pub mod journal;
 pub mod keyring;
 pub mod namespace;
+mod open;
+pub mod store;
+pub mod value;
+
+pub use collect::Collected;
+pub use open::{MEMORY_MIN, Memory, Options};
+pub use store::Store;

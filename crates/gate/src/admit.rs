@@ -1,0 +1,182 @@
+//! From a request's head to a session: the signature is verified, the identity looked up, and a
+//! request that fails either leaves a denial.
+//!
+//! Deliberately absent: how signatures work ([`crate::identify`]), what a session may do.
+
+use std::sync::Arc;
+
+use craton_base::{Error, Kind as ErrorKind, Result};
+use craton_store::Store;
+use http::request::Parts;
+
+use crate::{
+    directory::{Directory, User},
+    gate::Gate,
+    identify::{Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service},
+    session::{self, Origin, Proof, Session},
+};
+
+/// An admitted request: who it is from, and how its body is to be read.
+pub struct Admitted {
+    /// Whose request it is.
+    pub session: Session,
+    /// How to read the body: give it to [`crate::identify::body::VerifiedBody`].
+    pub payload: Payload,
+}
+
+/// Where the verifier finds access keys.
+pub(crate) struct Keys {
+    pub(crate) store: Arc<Store>,
+    pub(crate) directory: Arc<Directory>,
+}
+
+impl Credentials for Keys {
+    type Owner = Arc<User>;
+
+    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Lookup<Arc<User>>> {
+        if session_token.is_some() {
+            return Ok(Lookup::BadToken);
+        }
+        Ok(match self.directory.credential(&self.store, access_key_id)? {
+            Some(found) if found.active => Lookup::Found {
+                secret: found.secret,
+                owner: found.user,
+            },
+            _ => Lookup::UnknownKey,
+        })
+    }
+}
+
+impl Gate {
+    /// Authenticates a request to the S3 door. A request that fails is in the ledger when this returns.
+    ///
+    /// # Errors
+    /// `Denied` or `Invalid` with S3's code as the reason; `Unavailable` if a denial can not be recorded.
+    pub fn identify(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
+        let caller = self.inner.verifier.identify(parts);
+        self.admit(caller, parts, origin)
+    }
+
+    /// Authenticates a request to a door whose service signs the hash of its whole, small body.
+    ///
+    /// # Errors
+    /// As [`Gate::identify`].
+    pub fn identify_with_body(
+        &self,
+        parts: &Parts,
+        service: Service,
+        body: &[u8],
+        origin: Origin,
+    ) -> Result<Admitted> {
+        let caller = self.inner.verifier.identify_with_body(parts, service, body);
+        self.admit(caller, parts, origin)
+    }
+
+    fn admit(&self, caller: Result<Caller<Arc<User>>>, parts: &Parts, origin: Origin) -> Result<Admitted> {
+        match caller {
+            Ok(Caller::Identified(identified)) => Ok(admitted(*identified, origin)),
+            Ok(Caller::Anonymous { payload }) => Ok(self.anonymous(payload, origin)),
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(error) => {
+                self.refuse(
+                    &origin,
+                    claimed_key(parts).as_deref(),
+                    parts.method.as_str(),
+                    parts.uri.path(),
+                    &error,
+                )?;
+                Err(error)
+            }
+        }
+    }
+
+    fn anonymous(&self, payload: Payload, origin: Origin) -> Admitted {
+        let inner = session::Inner {
+            user: self.inner.directory.anonymous(),
+            access_key_id: None,
+            origin,
+            proof: Proof::Nothing,
+            signature_age_ms: None,
+            content_sha256: None,
+        };
+        Admitted {
+            session: Session {
+                inner: Arc::new(inner),
+            },
+            payload,
+        }
+    }
+
+    /// A session of the operator at the machine itself: for the commands that open the store directly.
+    /// It acts as root and is recorded as such.
+    ///
+    /// # Errors
+    /// The store's own; `NotFound` before the first start.
+    pub fn operator(&self, origin: Origin) -> Result<Session> {
+        let root = self
+            .inner
+            .directory
+            .user(&self.inner.store, crate::directory::ROOT)?;
+        let user =
+            root.ok_or_else(|| Error::new(ErrorKind::NotFound, "NoSuchEntity", "there is no root user yet"))?;
+        let inner = session::Inner {
+            user: Arc::new(user),
+            access_key_id: None,
+            origin,
+            proof: Proof::Nothing,
+            signature_age_ms: None,
+            content_sha256: None,
+        };
+        Ok(Session {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
+    let proof = match identified.how {
+        How::Header => Proof::Header,
+        How::Presigned { .. } => Proof::Presigned,
+        How::Form => Proof::Form,
+    };
+    let content_sha256 = match identified.payload.mode() {
+        Mode::Unsigned => Some(Arc::from("UNSIGNED-PAYLOAD")),
+        _ => None,
+    };
+    let inner = session::Inner {
+        user: identified.owner,
+        access_key_id: Some(identified.access_key_id.into()),
+        origin,
+        proof,
+        signature_age_ms: Some(u64::try_from(identified.signature_age.as_millis()).unwrap_or(u64::MAX)),
+        content_sha256,
+    };
+    Admitted {
+        session: Session {
+            inner: Arc::new(inner),
+        },
+        payload: identified.payload,
+    }
+}
+
+/// The access key id that a refused request named, for its record; unverified, so it is only shown.
+fn claimed_key(parts: &Parts) -> Option<String> {
+    let header = parts
+        .headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok());
+    let text = header
+        .and_then(|h| h.split_once("Credential=").map(|(_, rest)| rest))
+        .or_else(|| {
+            parts
+                .uri
+                .query()
+                .and_then(|q| q.split_once("X-Amz-Credential=").map(|(_, rest)| rest))
+        })?;
+    let id: String = text
+        .chars()
+        .take(128)
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    (!id.is_empty()).then_some(id)
+}

@@ -1,0 +1,45 @@
+//! What a door asks the gate for: an operation on a resource, and the facts a policy may look at.
+//!
+//! Deliberately absent: who asks (the session) and the answer (a permit).
+
+use craton_base::ResourcePath;
+
+/// A request for a permit.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The door's operation, for the record: `GetObject`.
+    pub operation: &'static str,
+    /// The actions that must all be allowed: `s3:GetObject`.
+    pub actions: Vec<&'static str>,
+    /// What it is about.
+    pub resource: ResourcePath,
+    /// Condition keys of this request and their values, beyond those of the session.
+    pub context: Vec<(&'static str, String)>,
+}
+
+impl Ask {
+    /// An ask for one action.
+    #[must_use]
+    pub fn new(operation: &'static str, action: &'static str, resource: ResourcePath) -> Self {
+        Self {
+            operation,
+            actions: vec![action],
+            resource,
+            context: Vec::new(),
+        }
+    }
+
+    /// Adds a condition key.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.context.push((key, value.into()));
+        self
+    }
+
+    /// Adds an action that must be allowed too.
+    #[must_use]
+    pub fn and_action(mut self, action: &'static str) -> Self {
+        self.actions.push(action);
+        self
+    }
+}

@@ -1,0 +1,107 @@
+//! What the gate does while nobody asks: the ledger's threads, and collecting what is no longer needed.
+//! It ends with [`Gate::close`].
+//!
+//! Deliberately absent: lifecycle rules and other work that a user defines.
+
+use std::{sync::Arc, time::Duration};
+
+use craton_base::{Kind as ErrorKind, Result};
+use craton_store::Collected;
+
+use crate::gate::{Gate, Inner};
+
+/// How often superseded versions, garbage and orphans are collected.
+const COLLECT_EVERY: Duration = Duration::from_mins(10);
+
+impl Gate {
+    /// Starts the work. Call once, within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn start(&self) -> Result<()> {
+        *self.inner.workers.lock() = Some(self.inner.ledger.start_workers()?);
+        let collect = every(self.inner.clone(), COLLECT_EVERY, |inner| {
+            inner.collect().map(drop)
+        });
+        self.inner.background.lock().push(collect);
+        Ok(())
+    }
+
+    /// Ends the tasks, integrates what is left and marks the ledger as cleanly closed.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub async fn close(&self) -> Result<()> {
+        let tasks = std::mem::take(&mut *self.inner.background.lock());
+        for task in tasks {
+            task.abort();
+            // An aborted task is what we asked for.
+            drop(task.await);
+        }
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || {
+            drop(inner.workers.lock().take());
+            inner.ledger.close()?;
+            inner.store.parts().journal.close()?;
+            inner.store.parts().committer.close();
+            Ok(())
+        })
+        .await
+        .map_err(|e| craton_base::Error::internal("the closing did not end").with_source(e))?
+    }
+
+    /// Collects now what is no longer needed: superseded versions past the undo window, garbage, orphans.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn collect(&self) -> Result<Collected> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.collect())
+            .await
+            .map_err(|e| craton_base::Error::internal("a collection did not end").with_source(e))?
+    }
+}
+
+impl Inner {
+    fn collect(&self) -> Result<Collected> {
+        let before = self.clock.now().minus(self.settings.undo_window);
+        let collected = self.store.collect(before)?;
+        if collected != Collected::default() {
+            tracing::info!(?collected, "collected");
+        }
+        Ok(collected)
+    }
+}
+
+/// Runs `work` on a blocking thread, again and again. What fails is logged once until it works again.
+fn every(
+    inner: Arc<Inner>,
+    period: Duration,
+    work: impl Fn(&Inner) -> Result<()> + Send + Sync + 'static,
+) -> tokio::task::JoinHandle<()> {
+    let work = Arc::new(work);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let (inner, work) = (inner.clone(), work.clone());
+            let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+            let error = match done {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error),
+                Err(error) => {
+                    Some(craton_base::Error::internal("a background task ended").with_source(error))
+                }
+            };
+            if let Some(error) = &error
+                && !failing
+            {
+                let unavailable = error.kind() == ErrorKind::Unavailable;
+                tracing::error!(%error, unavailable, "background work fails; it is tried again");
+            }
+            failing = error.is_some();
+        }
+    })
+}

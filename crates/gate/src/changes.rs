@@ -1,0 +1,79 @@
+//! What an engine wants changed, in names within its permit; the permit turns it into a transaction.
+//!
+//! Deliberately absent: buckets and branches, which come from the permit.
+
+use bytes::Bytes;
+use craton_base::Sequence;
+use craton_store::{
+    namespace::Kind,
+    value::{Stored, Value},
+};
+
+/// What must hold of a name for the changes to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    Absent,
+    At(Sequence),
+    UnchangedSince(Sequence),
+}
+
+/// Changes that are made together or not at all.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub(crate) expectations: Vec<(Kind, Bytes, Expectation)>,
+    pub(crate) puts: Vec<(Kind, Bytes, Value)>,
+    pub(crate) deletes: Vec<(Kind, Bytes)>,
+    pub(crate) removes: Vec<Stored>,
+}
+
+impl Changes {
+    /// No changes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name must not exist.
+    #[must_use]
+    pub fn expect_absent(mut self, kind: Kind, name: impl Into<Bytes>) -> Self {
+        self.expectations.push((kind, name.into(), Expectation::Absent));
+        self
+    }
+
+    /// The name's newest version must be the one that this commit made.
+    #[must_use]
+    pub fn expect_at(mut self, kind: Kind, name: impl Into<Bytes>, sequence: Sequence) -> Self {
+        self.expectations
+            .push((kind, name.into(), Expectation::At(sequence)));
+        self
+    }
+
+    /// The name must not have changed after this sequence, existing or not.
+    #[must_use]
+    pub fn expect_unchanged_since(mut self, kind: Kind, name: impl Into<Bytes>, sequence: Sequence) -> Self {
+        self.expectations
+            .push((kind, name.into(), Expectation::UnchangedSince(sequence)));
+        self
+    }
+
+    /// A new version of the name.
+    #[must_use]
+    pub fn put(mut self, kind: Kind, name: impl Into<Bytes>, value: Value) -> Self {
+        self.puts.push((kind, name.into(), value));
+        self
+    }
+
+    /// The name is deleted: for a kind with history, a version that says so.
+    #[must_use]
+    pub fn delete(mut self, kind: Kind, name: impl Into<Bytes>) -> Self {
+        self.deletes.push((kind, name.into()));
+        self
+    }
+
+    /// This version is erased for good, with the blobs that no put of the same changes adopts.
+    #[must_use]
+    pub fn remove(mut self, stored: Stored) -> Self {
+        self.removes.push(stored);
+        self
+    }
+}

@@ -1,0 +1,388 @@
+//! The gate: identify, decide, borrow, record — and only then a permit.
+//!
+//! [`Gate::read`] and [`Gate::write`] are the whole way; there is no other maker of permits. A request
+//! that is refused, at whatever step, leaves one denial in the ledger.
+//!
+//! Worked example. User `ana` GETs `/data/objects/a.csv` with a policy that allows `s3:GetObject` on
+//! `arn:aws:s3:::data/*`: [`Gate::identify`] checks the signature and yields ana's [`Session`];
+//! [`Gate::read`] evaluates the policy, writes the decision with the statement's name to the journal, and
+//! returns a [`ReadPermit`] for that one object as of the newest commit; the engine reads the entry and
+//! its content through the permit; when the last byte has left the permit is dropped and the outcome,
+//! with version and byte count, follows the decision into the ledger.
+//!
+//! Deliberately absent: protocols, what entries mean.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use craton_base::{
+    BranchId, BucketId, BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Sequence,
+};
+use craton_store::{
+    Store,
+    namespace::{Committed, Direction, Kind, Span},
+    store::Transaction,
+};
+use parking_lot::Mutex;
+
+use crate::{
+    admit::Keys,
+    ask::Ask,
+    borrow::{Borrows, Guard, Mode as BorrowMode, Owner},
+    bucket::BucketInfo,
+    directory::Directory,
+    identify::{self, Regions, Verifier},
+    ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
+    permit::{Grant, Mode, ReadPermit, WritePermit},
+    session::{Origin, PrincipalKind, Session},
+};
+
+/// What an administrator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region that signatures are scoped to and buckets are made in.
+    pub region: String,
+    /// How long superseded versions stay in an unversioned bucket.
+    pub undo_window: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            undo_window: Duration::from_hours(24),
+        }
+    }
+}
+
+/// The gate. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    pub(crate) ledger: Ledger,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) verifier: Verifier<Keys>,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    borrows: Borrows,
+    next_owner: AtomicU64,
+    pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    pub(crate) workers: Mutex<Option<Workers>>,
+}
+
+/// A decision, with what made it.
+pub(crate) struct Verdicts {
+    pub(crate) allowed: bool,
+    pub(crate) verdict: Verdict,
+    pub(crate) statements: Vec<String>,
+}
+
+impl Gate {
+    /// Takes a store over: from here on, only permits reach it.
+    ///
+    /// `kernel_boot_id` tells a restart of the machine from a restart of the process.
+    ///
+    /// # Errors
+    /// If the ledger or the directory can not be opened.
+    pub fn open(store: Store, settings: Settings, kernel_boot_id: &str) -> Result<Self> {
+        let parts = store.parts();
+        let ledger = Ledger::open(LedgerParts {
+            namespace: parts.namespace.clone(),
+            committer: parts.committer.clone(),
+            journal: parts.journal.clone(),
+            key: store.system_key("ledger")?,
+            clock: parts.clock.clone(),
+            random: parts.random.clone(),
+            kernel_boot_id: kernel_boot_id.to_owned(),
+        })?;
+        let (clock, random) = (parts.clock.clone(), parts.random.clone());
+        let directory = Arc::new(Directory::open(&store)?);
+        let store = Arc::new(store);
+        let keys = Keys {
+            store: store.clone(),
+            directory: directory.clone(),
+        };
+        let accepted = identify::Settings {
+            regions: Regions::Only(vec![settings.region.clone()]),
+        };
+        let inner = Inner {
+            ledger,
+            directory,
+            verifier: Verifier::new(keys, clock.clone(), accepted),
+            settings,
+            clock,
+            random,
+            borrows: Borrows::new(),
+            next_owner: AtomicU64::new(1),
+            background: Mutex::default(),
+            workers: Mutex::default(),
+            store,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What an administrator set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// A permit to read.
+    ///
+    /// # Errors
+    /// `Denied`, `AccessDenied`; `NotFound`, `NoSuchBucket`; `Unavailable` if it can not be recorded.
+    pub async fn read(&self, session: &Session, ask: Ask) -> Result<ReadPermit> {
+        let mut record = self.decide(session, &ask)?;
+        record.kind = RecordKind::Decision.into();
+        let decision = self.inner.ledger.append_decision(&mut record)?;
+        let bucket = self.bucket_of(&ask.resource, &record, Some(decision))?;
+        if bucket.as_ref().is_some_and(|b| b.strict) {
+            self.inner.ledger.sync().await?;
+        }
+        Ok(ReadPermit::new(
+            self.inner.clone(),
+            self.grant(session, ask, record, Some(decision), bucket, Mode::Read),
+        ))
+    }
+
+    /// A permit to change.
+    ///
+    /// # Errors
+    /// As [`Gate::read`]; `Busy` if a lease of another covers the path.
+    pub async fn write(&self, session: &Session, ask: Ask) -> Result<WritePermit> {
+        let record = self.decide(session, &ask)?;
+        // Refuse early what would be refused at the commit; the claim itself is taken there, for its short time.
+        drop(
+            self.inner
+                .claim_write(&ask.resource)
+                .inspect_err(|e| self.note_failure(&record, None, e))?,
+        );
+        let makes_bucket = matches!(ask.resource, ResourcePath::Bucket(_));
+        let bucket = match self.bucket_of(&ask.resource, &record, None) {
+            Err(e) if makes_bucket && e.kind() == ErrorKind::NotFound => None,
+            other => other?,
+        };
+        Ok(WritePermit::new(
+            self.inner.clone(),
+            self.grant(session, ask, record, None, bucket, Mode::Write),
+        ))
+    }
+
+    fn grant(
+        &self,
+        session: &Session,
+        ask: Ask,
+        record: Record,
+        decision: Option<RecordId>,
+        bucket: Option<BucketInfo>,
+        mode: Mode,
+    ) -> Grant {
+        Grant {
+            session: session.clone(),
+            resource: ask.resource,
+            record,
+            decision,
+            bucket,
+            mode,
+        }
+    }
+
+    /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
+    pub(crate) fn decide(&self, session: &Session, ask: &Ask) -> Result<Record> {
+        let verdicts = self
+            .inner
+            .evaluate(session, &ask.actions, &ask.resource, &ask.context);
+        let mut record = self.record_of(session, ask);
+        record.verdict = verdicts.verdict.into();
+        record.name_statements(verdicts.statements.into_iter());
+        if verdicts.allowed {
+            return Ok(record);
+        }
+        record.kind = RecordKind::Denial.into();
+        record.result = ErrorKind::Denied.as_str().to_owned();
+        record.reason = "AccessDenied".to_owned();
+        let id = self.inner.ledger.append_denial(&mut record)?;
+        Err(access_denied(id))
+    }
+
+    fn bucket_of(
+        &self,
+        resource: &ResourcePath,
+        record: &Record,
+        decision: Option<RecordId>,
+    ) -> Result<Option<BucketInfo>> {
+        let Some(name) = resource.bucket() else {
+            return Ok(None);
+        };
+        let found = self.inner.bucket(name);
+        let found = found.and_then(|b| b.ok_or_else(|| crate::permit::no_such_bucket(Some(name))));
+        if let Err(e) = &found
+            && !(decision.is_none() && matches!(resource, ResourcePath::Bucket(_)))
+        {
+            self.note_failure(record, decision, e);
+        }
+        found.map(Some)
+    }
+
+    /// Records that an allowed access ended before a permit was made.
+    fn note_failure(&self, record: &Record, decision: Option<RecordId>, error: &Error) {
+        let mut record = record.clone();
+        record.kind = RecordKind::Outcome.into();
+        record.result = error.kind().as_str().to_owned();
+        record.reason = error.reason().to_owned();
+        if let Some(decision) = decision {
+            record.refer_to(decision);
+        }
+        self.inner.record_outcome(record);
+    }
+
+    /// Records a request that was refused before it had an identity, or whose body did not verify.
+    ///
+    /// # Errors
+    /// `Unavailable` if it can not be recorded.
+    pub fn refuse(
+        &self,
+        origin: &Origin,
+        claimed_key: Option<&str>,
+        operation: &str,
+        path: &str,
+        error: &Error,
+    ) -> Result<()> {
+        let mut record = origin_record(origin);
+        record.kind = RecordKind::Denial.into();
+        record.verdict = Verdict::Unauthenticated.into();
+        record.access_key_id = cut(claimed_key.unwrap_or_default(), 128);
+        record.operation = cut(operation, 64);
+        record.resource = cut(path, 1300);
+        record.result = error.kind().as_str().to_owned();
+        record.reason = error.reason().to_owned();
+        self.inner.ledger.append_denial(&mut record).map(drop)
+    }
+
+    fn record_of(&self, session: &Session, ask: &Ask) -> Record {
+        let mut record = origin_record(session.origin());
+        record.principal = session.principal().to_owned();
+        record.access_key_id = session.access_key_id().unwrap_or_default().to_owned();
+        record.operation = ask.operation.to_owned();
+        record.action = ask.actions.join(" ");
+        record.resource = ask.resource.to_string();
+        record.bucket = ask.resource.bucket().map(ToString::to_string).unwrap_or_default();
+        record
+    }
+
+    /// The ledger, to verify, list and prove.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+}
+
+impl Inner {
+    /// A bucket by name, as of the newest commit.
+    pub(crate) fn bucket(&self, name: &BucketName) -> Result<Option<BucketInfo>> {
+        let stored = self.store.get(&BucketInfo::key(name), Sequence::MAX)?;
+        stored.as_ref().map(BucketInfo::from_stored).transpose()
+    }
+
+    pub(crate) fn buckets(
+        &self,
+        after: Option<&BucketName>,
+        at: Sequence,
+        limit: usize,
+    ) -> Result<Vec<BucketInfo>> {
+        let mut start = after.map(|b| b.as_str().as_bytes().to_vec()).unwrap_or_default();
+        if after.is_some() {
+            start.push(0);
+        }
+        let span = Span {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind: Kind::Bucket,
+            start: start.into(),
+            end: None,
+        };
+        let page = self.store.scan(&span, at, Direction::Forward, limit)?;
+        page.entries.iter().map(BucketInfo::from_stored).collect()
+    }
+
+    /// Whether `session` would be allowed `action`; records nothing.
+    pub(crate) fn would_allow(
+        &self,
+        session: &Session,
+        action: &'static str,
+        resource: &ResourcePath,
+    ) -> bool {
+        self.evaluate(session, &[action], resource, &[]).allowed
+    }
+
+    /// The access plane: every action must be allowed.
+    pub(crate) fn evaluate(
+        &self,
+        session: &Session,
+        actions: &[&str],
+        resource: &ResourcePath,
+        extra: &[(&'static str, String)],
+    ) -> Verdicts {
+        if session.kind() == PrincipalKind::Root {
+            return Verdicts {
+                allowed: true,
+                verdict: Verdict::Allow,
+                statements: vec!["root".to_owned()],
+            };
+        }
+        crate::access::evaluate(session, actions, resource, extra)
+    }
+
+    /// The claim of a plain write: refused while another holds a lease over the path.
+    pub(crate) fn claim_write(&self, path: &ResourcePath) -> Result<Guard> {
+        let owner = Owner(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        self.borrows
+            .try_acquire(vec![(path.clone(), BorrowMode::Write)], owner)
+            .map_err(|busy| Error::from(*busy))
+    }
+
+    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Committed> {
+        self.store.commit(transaction).await
+    }
+
+    /// Outcomes that can not be recorded stop the gate: the ledger refuses from then on.
+    pub(crate) fn record_outcome(&self, mut record: Record) {
+        if let Err(error) = self.ledger.append_outcome(&mut record) {
+            tracing::error!(reason = error.reason(), %error, "an outcome could not be recorded");
+        }
+    }
+}
+
+fn origin_record(origin: &Origin) -> Record {
+    let mut record = Record::of(RecordKind::Decision);
+    record.source_ip = origin.source_ip.to_string();
+    record.door = origin.door.to_owned();
+    record.request_id = origin.request_id.to_string();
+    record
+}
+
+/// At most `max` bytes of `text`, cut at a character.
+fn cut(text: &str, max: usize) -> String {
+    text.get(..text.floor_char_boundary(max))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn access_denied(id: RecordId) -> Error {
+    Error::new(
+        ErrorKind::Denied,
+        "AccessDenied",
+        format!("Access Denied (decision {id})"),
+    )
+}

@@ -1,0 +1,571 @@
+//! Permits: the proof that an access was decided and recorded, and the only handle to the data.
+//!
+//! Invariants
+//! - GT-1: only [`crate::Gate`] makes a permit; there is no public constructor, no clone, no default;
+//! - GT-2: a permit reaches entries under its path and in its mode, nothing else ([`crate::scope`]);
+//! - GT-3: a permit's decision is in the ledger before it exists; its outcome follows when it is closed,
+//!   at the latest when it is dropped;
+//! - GT-4: a write's record is in the write's own commit.
+//!
+//! Deliberately absent: what the entries mean; protocols.
+
+use std::{ops::Range, pin::Pin, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use craton_base::{
+    BranchId, BucketName, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp,
+};
+use craton_store::{
+    content::ContentStream,
+    namespace::{Committed, Direction, Key, Kind, Precondition, Span},
+    store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction, Upload as StoreUpload},
+    value::{Extent, Stored},
+};
+use futures::Stream;
+use parking_lot::Mutex;
+
+use crate::{
+    bucket::BucketInfo,
+    changes::{Changes, Expectation},
+    gate::Inner,
+    ledger::{Record, RecordId, RecordKind, Verdict},
+    scope,
+    session::Session,
+};
+
+/// What read and write permits share.
+pub struct Permit {
+    gate: Arc<Inner>,
+    session: Session,
+    resource: ResourcePath,
+    /// The record as it stood when the decision was made; outcomes and write records are made from it.
+    record: Record,
+    decision: Option<RecordId>,
+    bucket: Option<BucketInfo>,
+    sequence: Sequence,
+    mode: Mode,
+    outcome: Mutex<Outcome>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// How the access went so far.
+#[derive(Default)]
+struct Outcome {
+    version: u64,
+    bytes: u64,
+    failed: Option<(ErrorKind, &'static str)>,
+    closed: bool,
+}
+
+/// A permit to read what lies under a path, as of one moment.
+pub struct ReadPermit {
+    permit: Arc<Permit>,
+}
+
+/// A permit to change what lies under a path.
+pub struct WritePermit {
+    permit: Arc<Permit>,
+}
+
+/// Content on its way out; holds the permit, and records how much left when it is dropped.
+pub enum Content {
+    /// All of it.
+    Whole(Bytes),
+    /// Piece by piece.
+    Stream(ContentBody),
+}
+
+/// A stream of content that reports to its permit.
+pub struct ContentBody {
+    stream: ContentStream,
+    permit: Arc<Permit>,
+}
+
+/// Content on its way in. Dropped without [`Upload::finish`], nothing stays.
+pub struct Upload {
+    upload: StoreUpload,
+    permit: Arc<Permit>,
+}
+
+/// What [`Permit`]s are made from.
+pub(crate) struct Grant {
+    pub(crate) session: Session,
+    pub(crate) resource: ResourcePath,
+    pub(crate) record: Record,
+    pub(crate) decision: Option<RecordId>,
+    pub(crate) bucket: Option<BucketInfo>,
+    pub(crate) mode: Mode,
+}
+
+impl Permit {
+    pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
+        let sequence = gate.store.latest();
+        let Grant {
+            session,
+            resource,
+            record,
+            decision,
+            bucket,
+            mode,
+        } = grant;
+        Self {
+            gate,
+            session,
+            resource,
+            record,
+            decision,
+            bucket,
+            sequence,
+            mode,
+            outcome: Mutex::default(),
+        }
+    }
+
+    /// What it is a permit for.
+    #[must_use]
+    pub fn resource(&self) -> &ResourcePath {
+        &self.resource
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The snapshot that a read permit reads at.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.gate.clock.now()
+    }
+
+    /// The bucket that its path lies in.
+    ///
+    /// # Errors
+    /// `NotFound`, `NoSuchBucket`.
+    pub fn bucket(&self) -> Result<&BucketInfo> {
+        self.bucket
+            .as_ref()
+            .ok_or_else(|| no_such_bucket(self.resource.bucket()))
+    }
+
+    /// Whether the session would be allowed this too: for choosing between "not found" and "denied".
+    #[must_use]
+    pub fn also(&self, action: &'static str, resource: &ResourcePath) -> bool {
+        self.gate.would_allow(&self.session, action, resource)
+    }
+
+    fn at(&self) -> Sequence {
+        match self.mode {
+            Mode::Read => self.sequence,
+            Mode::Write => Sequence::MAX,
+        }
+    }
+
+    fn key(&self, kind: Kind, name: &[u8]) -> Result<Key> {
+        if !scope::covers(&self.resource, kind, name) {
+            return Err(scope::outside(&self.resource, kind));
+        }
+        Ok(Key {
+            bucket: self.bucket()?.id,
+            branch: BranchId::MAIN,
+            kind,
+            name: Bytes::copy_from_slice(name),
+        })
+    }
+
+    /// An entry under the permit's path: as of the snapshot for a read permit, the newest for a write permit.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; `OutsidePermit`; the store's own.
+    pub fn entry(&self, kind: Kind, name: &[u8]) -> Result<Option<Stored>> {
+        let found = self.gate.store.get(&self.key(kind, name)?, self.at())?;
+        if let Some(stored) = &found {
+            self.outcome.lock().version = stored.sequence.0;
+        }
+        Ok(found)
+    }
+
+    /// Entries under the permit's path with names in `[start, end)`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; `OutsidePermit`; the store's own.
+    pub fn scan(
+        &self,
+        kind: Kind,
+        start: &[u8],
+        end: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Page> {
+        let (start, end) = scope::clip(&self.resource, kind, start, end)?;
+        let span = Span {
+            bucket: self.bucket()?.id,
+            branch: BranchId::MAIN,
+            kind,
+            start,
+            end,
+        };
+        self.gate.store.scan(&span, self.at(), direction, limit)
+    }
+
+    /// Notes how the access ended, for the record: an engine's error is the outcome.
+    pub fn failed(&self, kind: ErrorKind, reason: &'static str) {
+        self.outcome.lock().failed = Some((kind, reason));
+    }
+
+    fn moved(&self, bytes: u64) {
+        let mut outcome = self.outcome.lock();
+        outcome.bytes = outcome.bytes.saturating_add(bytes);
+    }
+
+    /// The outcome's record; `None` if it was made already.
+    fn close(&self) -> Option<Record> {
+        let mut outcome = self.outcome.lock();
+        if std::mem::replace(&mut outcome.closed, true) {
+            return None;
+        }
+        let mut record = self.record.clone();
+        record.kind = RecordKind::Outcome.into();
+        record.version = outcome.version;
+        record.bytes = outcome.bytes;
+        self.end(&mut record, outcome.failed);
+        if let Some(decision) = self.decision {
+            record.refer_to(decision);
+            // The decision says these already.
+            record.statements.clear();
+            record.source_ip.clear();
+            record.action.clear();
+        }
+        Some(record)
+    }
+
+    fn end(&self, record: &mut Record, failed: Option<(ErrorKind, &'static str)>) {
+        let (result, reason) = failed.map_or(("ok", ""), |(kind, reason)| (kind.as_str(), reason));
+        record.result = result.to_owned();
+        record.reason = reason.to_owned();
+        let took = self.now().since(self.session.origin().time).as_micros();
+        record.duration_micros = u64::try_from(took).unwrap_or(u64::MAX);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.mode == Mode::Write
+            && self.outcome.get_mut().failed.is_none()
+            && !self.outcome.get_mut().closed
+        {
+            // A write that was given up: the client went away, or an engine returned early.
+            self.outcome.get_mut().failed = Some((ErrorKind::Invalid, "Abandoned"));
+        }
+        if let Some(record) = self.close() {
+            self.gate.record_outcome(record);
+        }
+    }
+}
+
+impl ReadPermit {
+    pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
+        Self {
+            permit: Arc::new(Permit::new(gate, grant)),
+        }
+    }
+
+    /// The bytes `range` of an entry's content. Ends with an error rather than a wrong byte.
+    ///
+    /// # Errors
+    /// `Invalid` if the range is not within the content; `Corrupt`; `OutsidePermit`.
+    pub fn content(&self, stored: &Stored, range: Range<u64>) -> Result<Content> {
+        let key = self.key(stored.key.kind, &stored.key.name)?;
+        if key != stored.key {
+            return Err(scope::outside(&self.permit.resource, stored.key.kind));
+        }
+        self.permit.outcome.lock().version = stored.sequence.0;
+        match self
+            .permit
+            .gate
+            .store
+            .content(&stored.key, &stored.value, range)?
+        {
+            StoreContent::Whole(bytes) => {
+                self.permit.moved(bytes.len() as u64);
+                Ok(Content::Whole(bytes))
+            }
+            StoreContent::Stream(stream) => Ok(Content::Stream(ContentBody {
+                stream,
+                permit: self.permit.clone(),
+            })),
+        }
+    }
+
+    /// The buckets after a name, in order; for a permit on [`ResourcePath::Root`].
+    ///
+    /// # Errors
+    /// `OutsidePermit`; the store's own.
+    pub fn buckets(&self, after: Option<&BucketName>, limit: usize) -> Result<Vec<BucketInfo>> {
+        if self.permit.resource != ResourcePath::Root {
+            return Err(scope::outside(&self.permit.resource, Kind::Bucket));
+        }
+        self.permit.gate.buckets(after, self.permit.sequence, limit)
+    }
+}
+
+impl Stream for ContentBody {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = Pin::new(&mut self.stream).poll_next(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(bytes))) => self.permit.moved(bytes.len() as u64),
+            Poll::Ready(Some(Err(e))) => self.permit.failed(e.kind(), e.reason()),
+            _ => {}
+        }
+        polled
+    }
+}
+
+impl WritePermit {
+    /// Content up to this many bytes sits in its entry.
+    pub const INLINE_BYTES_MAX: usize = INLINE_BYTES_MAX;
+
+    pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
+        Self {
+            permit: Arc::new(Permit::new(gate, grant)),
+        }
+    }
+
+    /// Seals small content for the object `name`.
+    ///
+    /// # Errors
+    /// `TooLarge` above [`WritePermit::INLINE_BYTES_MAX`]; `OutsidePermit`.
+    pub fn inline(&self, name: &[u8], content: &[u8]) -> Result<Extent> {
+        let extent = self
+            .permit
+            .gate
+            .store
+            .seal_inline(&self.key(Kind::Object, name)?, content)?;
+        self.permit.moved(content.len() as u64);
+        Ok(extent)
+    }
+
+    /// Begins content of any size for the object `name`; also for a part that will become its.
+    ///
+    /// # Errors
+    /// `OutsidePermit`; the disk's own.
+    pub async fn upload(&self, name: &[u8]) -> Result<Upload> {
+        let upload = self
+            .permit
+            .gate
+            .store
+            .upload(&self.key(Kind::Object, name)?)
+            .await?;
+        Ok(Upload {
+            upload,
+            permit: self.permit.clone(),
+        })
+    }
+
+    /// Makes the changes, with their record, durable and visible when it returns.
+    ///
+    /// # Errors
+    /// `Precondition` if an expectation does not hold: read again and retry. `Busy` if a lease of
+    /// another covers the path. `OutsidePermit`; the store's own.
+    pub async fn commit(&self, changes: Changes) -> Result<Committed> {
+        let mut transaction = self.transaction(changes)?;
+        let bucket = self.bucket()?;
+        transaction
+            .preconditions
+            .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
+        self.commit_transaction(transaction).await
+    }
+
+    /// Commits with the record, once the path is free of other holders' leases.
+    pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
+        let permit = &self.permit;
+        let _claim = permit.gate.claim_write(&permit.resource)?;
+        let mut record = permit.record.clone();
+        record.kind = RecordKind::Write.into();
+        record.verdict = Verdict::Allow.into();
+        record.bytes = permit.outcome.lock().bytes;
+        permit.end(&mut record, None);
+        transaction
+            .plain
+            .push(permit.gate.ledger.write_change(&mut record)?);
+        let committed = permit.gate.commit(transaction).await?;
+        permit.outcome.lock().closed = true;
+        Ok(committed)
+    }
+
+    fn transaction(&self, changes: Changes) -> Result<Transaction> {
+        let mut out = Transaction::default();
+        for (kind, name, expectation) in changes.expectations {
+            let key = self.key(kind, &name)?;
+            out.preconditions.push(match expectation {
+                Expectation::Absent => Precondition::Absent(key),
+                Expectation::At(sequence) => Precondition::At(key, sequence),
+                Expectation::UnchangedSince(sequence) => Precondition::UnchangedSince(key, sequence),
+            });
+        }
+        for (kind, name, value) in changes.puts {
+            out.puts.push((self.key(kind, &name)?, value));
+        }
+        for (kind, name) in changes.deletes {
+            out.deletes.push(self.key(kind, &name)?);
+        }
+        for stored in changes.removes {
+            if self.key(stored.key.kind, &stored.key.name)? != stored.key {
+                return Err(scope::outside(&self.permit.resource, stored.key.kind));
+            }
+            out.removes.push(stored);
+        }
+        Ok(out)
+    }
+
+    /// Makes the bucket that the permit's path names.
+    ///
+    /// # Errors
+    /// `Exists`, `BucketAlreadyExists`; the store's own.
+    pub async fn create_bucket(&self) -> Result<BucketInfo> {
+        let gate = &self.permit.gate;
+        let ResourcePath::Bucket(name) = &self.permit.resource else {
+            return Err(scope::outside(&self.permit.resource, Kind::Bucket));
+        };
+        let info = BucketInfo {
+            name: name.clone(),
+            id: gate.store.make_bucket_id()?,
+            created: self.now(),
+            owner: self.permit.session.principal().to_owned(),
+            region: gate.settings.region.clone(),
+            strict: false,
+            sequence: Sequence::default(),
+        };
+        let key = BucketInfo::key(name);
+        let mut transaction = Transaction::default();
+        transaction.preconditions.push(Precondition::Absent(key.clone()));
+        transaction.puts.push((key, info.to_value()));
+        transaction.plain.push(gate.store.make_bucket_key(info.id)?);
+        let exists = |e: Error| match e.kind() {
+            ErrorKind::Precondition => Error::new(
+                ErrorKind::Exists,
+                "BucketAlreadyExists",
+                format!("the bucket {name} exists already"),
+            ),
+            _ => e,
+        };
+        let committed = self.commit_transaction(transaction).await.map_err(exists)?;
+        Ok(BucketInfo {
+            sequence: committed.sequence,
+            ..info
+        })
+    }
+
+    /// Changes whether reads of the bucket are recorded durably before their first byte.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; the store's own.
+    pub async fn set_strict(&self, strict: bool) -> Result<()> {
+        let bucket = self.bucket()?;
+        let key = BucketInfo::key(&bucket.name);
+        let mut transaction = Transaction::default();
+        transaction
+            .preconditions
+            .push(Precondition::At(key.clone(), bucket.sequence));
+        transaction.puts.push((
+            key,
+            BucketInfo {
+                strict,
+                ..bucket.clone()
+            }
+            .to_value(),
+        ));
+        self.commit_transaction(transaction).await.map(drop)
+    }
+
+    /// Deletes the bucket, which must be empty.
+    ///
+    /// # Errors
+    /// `Precondition`, `BucketNotEmpty`; `NoSuchBucket`; the store's own.
+    pub async fn delete_bucket(&self) -> Result<()> {
+        let bucket = self.bucket()?;
+        let key = BucketInfo::key(&bucket.name);
+        let mut transaction = Transaction::default();
+        transaction
+            .preconditions
+            .push(Precondition::At(key.clone(), bucket.sequence));
+        for kind in [Kind::Object, Kind::Upload] {
+            let (start, end) = scope::clip(&self.permit.resource, kind, b"", None)?;
+            let span = Span {
+                bucket: bucket.id,
+                branch: BranchId::MAIN,
+                kind,
+                start,
+                end,
+            };
+            transaction.preconditions.push(Precondition::Empty(span));
+        }
+        transaction.deletes.push(key);
+        match self.commit_transaction(transaction).await {
+            Err(e) if e.kind() == ErrorKind::Precondition => Err(Error::new(
+                ErrorKind::Precondition,
+                "BucketNotEmpty",
+                format!("the bucket {} is not empty", bucket.name),
+            )),
+            other => other.map(drop),
+        }
+    }
+}
+
+impl Upload {
+    /// Adds content; waits while the memory budget or the disk is behind.
+    ///
+    /// # Errors
+    /// The disk's own.
+    pub async fn write(&mut self, content: Bytes) -> Result<()> {
+        self.permit.moved(content.len() as u64);
+        self.upload.write(content).await
+    }
+
+    /// Makes the content durable; it exists for others once a commit names the extent.
+    ///
+    /// # Errors
+    /// The disk's own.
+    pub async fn finish(self) -> Result<Extent> {
+        self.upload.finish().await
+    }
+}
+
+impl std::ops::Deref for ReadPermit {
+    type Target = Permit;
+
+    fn deref(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+impl std::ops::Deref for WritePermit {
+    type Target = Permit;
+
+    fn deref(&self) -> &Permit {
+        &self.permit
+    }
+}
+
+pub(crate) fn no_such_bucket(name: Option<&BucketName>) -> Error {
+    let name = name.map_or("", BucketName::as_str);
+    Error::new(
+        ErrorKind::NotFound,
+        "NoSuchBucket",
+        format!("there is no bucket {name:?}"),
+    )
+}

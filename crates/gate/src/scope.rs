@@ -1,0 +1,96 @@
+//! What a permit reaches: the part of the namespace under its path, and nothing else.
+//!
+//! Invariant: a name passes only if everything under it lies under the permit's path.
+
+use bytes::Bytes;
+use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
+use craton_store::namespace::Kind;
+
+/// Separates an object's key from what follows it in the names of uploads and parts. Keys hold no NUL.
+const SEPARATOR: u8 = 0;
+
+/// Whether entries of `kind` named `name` lie under `path`.
+pub(crate) fn covers(path: &ResourcePath, kind: Kind, name: &[u8]) -> bool {
+    match (path, kind) {
+        (ResourcePath::Object(_, key), Kind::Object) => name == key.as_str().as_bytes(),
+        (ResourcePath::Object(_, key), Kind::Upload | Kind::Part) => name
+            .strip_prefix(key.as_str().as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&SEPARATOR)),
+        (ResourcePath::Objects(_, prefix), Kind::Object | Kind::Upload | Kind::Part) => {
+            name.starts_with(prefix.as_bytes())
+        }
+        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part) => true,
+        _ => false,
+    }
+}
+
+/// The narrowest `[start, end)` that holds every name of `kind` under `path`; an end of `None` has no limit.
+pub(crate) fn span(path: &ResourcePath, kind: Kind) -> Option<(Bytes, Option<Bytes>)> {
+    let under = |prefix: Vec<u8>| {
+        let end = successor(&prefix);
+        Some((Bytes::from(prefix), end))
+    };
+    match (path, kind) {
+        (ResourcePath::Object(_, key), Kind::Object) => {
+            let start = key.as_str().as_bytes().to_vec();
+            let mut end = start.clone();
+            end.push(0);
+            Some((start.into(), Some(end.into())))
+        }
+        (ResourcePath::Object(_, key), Kind::Upload | Kind::Part) => {
+            let mut start = key.as_str().as_bytes().to_vec();
+            start.push(SEPARATOR);
+            under(start)
+        }
+        (ResourcePath::Objects(_, prefix), Kind::Object | Kind::Upload | Kind::Part) => {
+            under(prefix.as_bytes().to_vec())
+        }
+        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part) => under(Vec::new()),
+        _ => None,
+    }
+}
+
+/// The least name after every name that begins with `prefix`; `None` if there is none.
+pub(crate) fn successor(prefix: &[u8]) -> Option<Bytes> {
+    let mut out = prefix.to_vec();
+    while let Some(last) = out.pop() {
+        if let Some(next) = last.checked_add(1) {
+            out.push(next);
+            return Some(out.into());
+        }
+    }
+    None
+}
+
+/// Cuts `[start, end)` down to what lies under `path`.
+pub(crate) fn clip(
+    path: &ResourcePath,
+    kind: Kind,
+    start: &[u8],
+    end: Option<&[u8]>,
+) -> Result<(Bytes, Option<Bytes>)> {
+    let (low, high) = span(path, kind).ok_or_else(|| outside(path, kind))?;
+    let start = if start > &*low {
+        Bytes::copy_from_slice(start)
+    } else {
+        low
+    };
+    let end = match (end, high) {
+        (Some(asked), Some(high)) if asked < &*high => Some(Bytes::copy_from_slice(asked)),
+        (Some(asked), None) => Some(Bytes::copy_from_slice(asked)),
+        (_, high) => high,
+    };
+    Ok((start, end))
+}
+
+/// The error for an engine that reaches outside its permit: a fault of ours, never a client's.
+pub(crate) fn outside(path: &ResourcePath, kind: Kind) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        "OutsidePermit",
+        format!("an entry of kind {kind:?} was reached for that does not lie under {path}"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

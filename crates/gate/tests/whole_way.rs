@@ -1,0 +1,331 @@
+//! The whole way through the gate on a real folder: identity, decision, permit, data, record.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use craton_base::{
+    BucketName, ByteSize, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath, clock::SystemClock,
+};
+use craton_crypto::SystemRandom;
+use craton_gate::{
+    Ask, Changes, Content, Gate, Kind, NewAccessKey, Origin, Session, Settings, Value, WritePermit,
+    identify::{
+        Service,
+        sign::{Body, Signer},
+    },
+    ledger::{Filter, RecordKind},
+};
+use craton_store::{Options, Store, disk::real::RealDisk};
+use futures::StreamExt;
+
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("craton-gate-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn open(&self) -> Gate {
+        let store = Store::open(Options {
+            disk: Arc::new(RealDisk::open(&self.0).unwrap()),
+            memory: ByteSize::mib(128),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+            inline_commits: false,
+        });
+        Gate::open(store.unwrap(), Settings::default(), "boot-1").unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn origin() -> Origin {
+    Origin {
+        door: "s3",
+        source_ip: IpAddr::from([127, 0, 0, 1]),
+        secure: false,
+        request_id: "R1".into(),
+        user_agent: None,
+        referer: None,
+        time: craton_base::Clock::now(&SystemClock::new()),
+    }
+}
+
+fn signer(key: &NewAccessKey) -> Signer {
+    Signer {
+        access_key_id: key.id.clone(),
+        secret: key.secret.clone(),
+        session_token: None,
+        region: "us-east-1".into(),
+        service: Service::S3,
+    }
+}
+
+fn session(gate: &Gate, key: &NewAccessKey) -> Session {
+    let (mut parts, ()) = http::Request::get("http://localhost/data")
+        .body(())
+        .unwrap()
+        .into_parts();
+    parts.headers.insert("host", "localhost".parse().unwrap());
+    signer(key)
+        .sign(&mut parts, &Body::of(b""), origin().time)
+        .unwrap();
+    gate.identify(&parts, origin()).unwrap().session
+}
+
+fn bucket() -> BucketName {
+    BucketName::new("data").unwrap()
+}
+
+fn object(key: &str) -> ResourcePath {
+    ResourcePath::Object(bucket(), ObjectKey::new(key).unwrap())
+}
+
+async fn make_bucket(gate: &Gate, root: &Session) {
+    let ask = Ask::new("CreateBucket", "s3:CreateBucket", ResourcePath::Bucket(bucket()));
+    gate.write(root, ask)
+        .await
+        .unwrap()
+        .create_bucket()
+        .await
+        .unwrap();
+}
+
+async fn put(gate: &Gate, session: &Session, key: &str, content: Bytes) {
+    let permit = gate
+        .write(session, Ask::new("PutObject", "s3:PutObject", object(key)))
+        .await
+        .unwrap();
+    let name = key.as_bytes();
+    let extent = if content.len() <= WritePermit::INLINE_BYTES_MAX {
+        permit.inline(name, &content).unwrap()
+    } else {
+        let mut upload = permit.upload(name).await.unwrap();
+        upload.write(content).await.unwrap();
+        upload.finish().await.unwrap()
+    };
+    let value = Value {
+        meta: Bytes::from_static(b"meta"),
+        content: vec![extent],
+    };
+    permit
+        .commit(Changes::new().put(Kind::Object, name.to_vec(), value))
+        .await
+        .unwrap();
+}
+
+async fn get(gate: &Gate, session: &Session, key: &str) -> Option<Vec<u8>> {
+    let permit = gate
+        .read(session, Ask::new("GetObject", "s3:GetObject", object(key)))
+        .await
+        .unwrap();
+    let stored = permit.entry(Kind::Object, key.as_bytes()).unwrap()?;
+    let mut out = Vec::new();
+    match permit.content(&stored, 0..stored.value.len()).unwrap() {
+        Content::Whole(bytes) => out.extend_from_slice(&bytes),
+        Content::Stream(mut stream) => {
+            while let Some(piece) = stream.next().await {
+                out.extend_from_slice(&piece.unwrap());
+            }
+        }
+    }
+    Some(out)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_is_read_after_a_restart_and_recorded() {
+    let folder = Folder::new("restart");
+    let large: Bytes = (0..3_000_000u32)
+        .map(|i| (i % 251) as u8)
+        .collect::<Vec<_>>()
+        .into();
+    let key = {
+        let gate = folder.open();
+        let key = gate.ensure_root().unwrap().unwrap();
+        gate.start().unwrap();
+        let root = session(&gate, &key);
+        make_bucket(&gate, &root).await;
+        put(&gate, &root, "small", Bytes::from_static(b"hello")).await;
+        put(&gate, &root, "large", large.clone()).await;
+        gate.close().await.unwrap();
+        key
+    };
+    let gate = folder.open();
+    assert!(gate.ensure_root().unwrap().is_none());
+    let root = session(&gate, &key);
+    assert_eq!(get(&gate, &root, "small").await.unwrap(), b"hello");
+    assert_eq!(get(&gate, &root, "large").await.unwrap(), large);
+    assert_eq!(get(&gate, &root, "absent").await, None);
+    let report = gate.audit_verify(&root, None).await.unwrap();
+    assert!(report.records >= 8, "{report:?}");
+    let listing = gate
+        .audit_list(
+            &root,
+            Filter {
+                bucket: Some("data".into()),
+                ..Filter::default()
+            },
+        )
+        .await
+        .unwrap();
+    let writes = listing
+        .entries
+        .iter()
+        .filter_map(|e| e.record.as_ref())
+        .filter(|r| r.kind() == RecordKind::Write);
+    assert_eq!(writes.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_denied_then_allowed_then_revoked() {
+    let folder = Folder::new("users");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    put(&gate, &root, "public/a", Bytes::from_static(b"a")).await;
+    let name = PrincipalName::new("agent").unwrap();
+    gate.create_user(&root, &name).await.unwrap();
+    let key = gate.create_access_key(&root, &name).await.unwrap();
+    let agent = session(&gate, &key);
+    let ask = || Ask::new("GetObject", "s3:GetObject", object("public/a"));
+    let denied = gate.read(&agent, ask()).await.err().unwrap();
+    assert_eq!(
+        (denied.kind(), denied.reason()),
+        (ErrorKind::Denied, "AccessDenied")
+    );
+
+    let document = br#"{"Version":"2012-10-17","Statement":[{"Sid":"read","Effect":"Allow",
+        "Action":"s3:GetObject","Resource":"arn:aws:s3:::data/public/*"}]}"#;
+    gate.put_user_policy(
+        &root,
+        &name,
+        &PrincipalName::new("reader").unwrap(),
+        Bytes::from_static(document),
+    )
+    .await
+    .unwrap();
+    let agent = session(&gate, &key);
+    assert_eq!(get(&gate, &agent, "public/a").await.unwrap(), b"a");
+    let write = gate
+        .write(&agent, Ask::new("PutObject", "s3:PutObject", object("public/a")))
+        .await;
+    assert_eq!(write.err().unwrap().kind(), ErrorKind::Denied);
+    assert_eq!(
+        gate.list_users(&agent, None, 10).await.err().unwrap().kind(),
+        ErrorKind::Denied
+    );
+
+    gate.delete_access_key(&root, &name, &key.id).await.unwrap();
+    let (mut parts, ()) = http::Request::get("http://localhost/data")
+        .body(())
+        .unwrap()
+        .into_parts();
+    parts.headers.insert("host", "localhost".parse().unwrap());
+    signer(&key)
+        .sign(&mut parts, &Body::of(b""), origin().time)
+        .unwrap();
+    assert_eq!(
+        gate.identify(&parts, origin()).err().unwrap().reason(),
+        "InvalidAccessKeyId"
+    );
+
+    let filter = Filter {
+        kind: Some(RecordKind::Denial),
+        ..Filter::default()
+    };
+    let denials = gate.audit_list(&root, filter).await.unwrap();
+    assert_eq!(denials.entries.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_reaches_only_its_own_path() {
+    let folder = Folder::new("scope");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    put(&gate, &root, "a", Bytes::from_static(b"a")).await;
+    put(&gate, &root, "b", Bytes::from_static(b"b")).await;
+    let read = gate
+        .read(&root, Ask::new("GetObject", "s3:GetObject", object("a")))
+        .await
+        .unwrap();
+    let own = read.entry(Kind::Object, b"a").unwrap().unwrap();
+    assert_eq!(
+        read.entry(Kind::Object, b"b").err().unwrap().reason(),
+        "OutsidePermit"
+    );
+    assert_eq!(
+        read.entry(Kind::AccessKey, b"a").err().unwrap().reason(),
+        "OutsidePermit"
+    );
+    let other = gate
+        .read(&root, Ask::new("GetObject", "s3:GetObject", object("b")))
+        .await
+        .unwrap();
+    assert!(other.content(&own, 0..1).is_err(), "an entry of another path");
+    let write = gate
+        .write(&root, Ask::new("PutObject", "s3:PutObject", object("a")))
+        .await
+        .unwrap();
+    let outside = Changes::new().put(Kind::Object, b"b".to_vec(), Value::default());
+    assert_eq!(
+        write.commit(outside).await.err().unwrap().reason(),
+        "OutsidePermit"
+    );
+    assert_eq!(get(&gate, &root, "b").await.unwrap(), b"b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_uploads_that_were_given_up() {
+    let folder = Folder::new("given-up");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    {
+        let permit = gate
+            .write(&root, Ask::new("PutObject", "s3:PutObject", object("x")))
+            .await
+            .unwrap();
+        let mut upload = permit.upload(b"x").await.unwrap();
+        upload.write(Bytes::from(vec![7; 2_000_000])).await.unwrap();
+        drop(upload);
+        let mut upload = permit.upload(b"x").await.unwrap();
+        upload.write(Bytes::from(vec![7; 2_000_000])).await.unwrap();
+        let extent = upload.finish().await.unwrap();
+        let value = Value {
+            meta: Bytes::new(),
+            content: vec![extent],
+        };
+        let refused = Changes::new().expect_at(Kind::Object, b"x".to_vec(), craton_base::Sequence(1));
+        let error = permit
+            .commit(refused.put(Kind::Object, b"x".to_vec(), value))
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(error.kind(), ErrorKind::Precondition);
+    }
+    let mut left = usize::MAX;
+    for _ in 0..200 {
+        left = blob_files(&folder);
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(left, 0);
+    assert_eq!(gate.collect().await.unwrap().orphans, 0);
+}
+
+fn blob_files(folder: &Folder) -> usize {
+    let folders = std::fs::read_dir(folder.0.join("blobs")).unwrap();
+    folders
+        .map(|f| std::fs::read_dir(f.unwrap().path()).unwrap().count())
+        .sum()
+}

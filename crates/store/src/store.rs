@@ -1,0 +1,486 @@
+//! The store as one thing: the namespace, the blobs, the keys and the budget, kept consistent.
+//!
+//! Invariants
+//! - ST-1: every blob that an entry names has a `BlobOwner` entry, made in the same commit;
+//! - ST-2: a blob that loses its entry becomes `Garbage` in the commit that removes the entry, and its
+//!   file goes only after that commit is durable;
+//! - ST-3: a file in the blob folder without a `BlobOwner` entry that this process is not writing is an
+//!   orphan of a crash; the sweep removes it.
+//!
+//! Deliberately absent: what entries mean, who may touch them.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use craton_base::{
+    BlobId, BranchId, BucketId, Clock, Error, Kind as ErrorKind, Random, Result, Sequence, random,
+};
+use craton_crypto::{keys, seal};
+
+use crate::{
+    blob::{Blobs, Upload as BlobUpload, Writer},
+    bucket_keys::BucketKeys,
+    budget::Budget,
+    content::{ContentStream, Piece},
+    disk::{Disk, File},
+    fresh::{Fresh, FreshBlobs},
+    journal::Journal,
+    keyring::KeyProvider,
+    namespace::{
+        Batch, Change, Committed, Direction, Key, Kind, Namespace, Precondition, Span, committer::Committer,
+    },
+    value::{Extent, Stored, Value},
+};
+
+/// Content up to this many bytes sits in the entry itself: one flush and no file. Chosen by
+/// measuring (`bench/RESULTS.md`): above it, a blob's own flush costs less than copying the content
+/// through the namespace's pages.
+pub const INLINE_BYTES_MAX: usize = 32 << 10;
+
+/// The parts that a store is made of.
+pub struct Parts {
+    /// The folder.
+    pub disk: Arc<dyn Disk>,
+    /// The namespace.
+    pub namespace: Arc<dyn Namespace>,
+    /// The namespace's group commit.
+    pub committer: Arc<Committer>,
+    /// The blobs.
+    pub blobs: Arc<Blobs>,
+    /// The root keys.
+    pub keys: Arc<dyn KeyProvider>,
+    /// The read journal.
+    pub journal: Arc<Journal>,
+    /// All memory.
+    pub budget: Budget,
+    /// Memory for uploads, a share of it.
+    pub uploads: Budget,
+    /// Memory for downloads, a share of it.
+    pub downloads: Budget,
+    /// Keeps other processes out while it lives.
+    pub lock: Arc<dyn File>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// An open store.
+pub struct Store {
+    pub(crate) parts: Parts,
+    pub(crate) bucket_keys: BucketKeys,
+    pub(crate) fresh: Arc<FreshBlobs>,
+}
+
+/// A bounded piece of a scan.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What was found, in the scan's direction.
+    pub entries: Vec<Stored>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Content on its way out; exactly the bytes that were asked for, each verified.
+pub enum Content {
+    /// All of it, in memory.
+    Whole(Bytes),
+    /// Piece by piece, with read-ahead within the budget. An error ends it.
+    Stream(ContentStream),
+}
+
+/// Changes that are committed together, with the care of the blobs they name.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// What must hold.
+    pub preconditions: Vec<Precondition>,
+    /// Entries to write.
+    pub puts: Vec<(Key, Value)>,
+    /// Keys of history kinds to mark deleted.
+    pub deletes: Vec<Key>,
+    /// Versions to erase, with the blobs that no put here adopts.
+    pub removes: Vec<Stored>,
+    /// Changes whose values name no blobs.
+    pub plain: Vec<Change>,
+}
+
+impl Store {
+    /// Puts an open store together.
+    ///
+    /// # Errors
+    /// If the system's own key can not be made or read.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let bucket_keys = BucketKeys::new(parts.keys.clone(), parts.namespace.clone(), parts.random.clone());
+        let fresh = FreshBlobs::new(parts.blobs.clone());
+        let store = Self {
+            parts,
+            bucket_keys,
+            fresh,
+        };
+        store.ensure_system_key()?;
+        Ok(store)
+    }
+
+    fn ensure_system_key(&self) -> Result<()> {
+        if self.bucket_keys.exists(BucketId::SYSTEM)? {
+            return Ok(());
+        }
+        let change = self.bucket_keys.make(BucketId::SYSTEM)?;
+        self.parts.committer.commit_blocking(Batch {
+            preconditions: vec![],
+            changes: vec![change],
+        })?;
+        Ok(())
+    }
+
+    /// The parts, for those that live beside the entries: the ledger.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// A key for one purpose of the system, derived from the system's own key.
+    ///
+    /// # Errors
+    /// If the system's key can not be opened.
+    pub fn system_key(&self, purpose: &str) -> Result<keys::SealKey> {
+        Ok(keys::derive(
+            &*self.bucket_keys.get(BucketId::SYSTEM)?,
+            purpose.as_bytes(),
+        )?)
+    }
+
+    /// The newest durable commit.
+    #[must_use]
+    pub fn latest(&self) -> Sequence {
+        self.parts.namespace.latest()
+    }
+
+    /// A version of an entry.
+    ///
+    /// # Errors
+    /// The engine's own; `Corrupt`.
+    pub fn get(&self, key: &Key, at: Sequence) -> Result<Option<Stored>> {
+        let Some(entry) = self.parts.namespace.get(key, at)? else {
+            return Ok(None);
+        };
+        Ok(Some(Stored {
+            key: key.clone(),
+            sequence: entry.sequence,
+            value: Value::decode(entry.value)?,
+        }))
+    }
+
+    /// Entries of a span.
+    ///
+    /// # Errors
+    /// The engine's own; `Corrupt`.
+    pub fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page> {
+        let page = self.parts.namespace.scan(span, at, direction, limit)?;
+        let decode = |(key, entry): (Key, crate::namespace::Entry)| {
+            Ok(Stored {
+                key,
+                sequence: entry.sequence,
+                value: Value::decode(entry.value)?,
+            })
+        };
+        Ok(Page {
+            entries: page.entries.into_iter().map(decode).collect::<Result<_>>()?,
+            more: page.more,
+        })
+    }
+
+    /// The change that gives a new bucket its key; goes into the commit that makes the bucket.
+    ///
+    /// # Errors
+    /// If no randomness or no root key is to be had.
+    pub fn make_bucket_key(&self, id: BucketId) -> Result<Change> {
+        self.bucket_keys.make(id)
+    }
+
+    /// A new bucket id.
+    ///
+    /// # Errors
+    /// If no randomness is to be had.
+    pub fn make_bucket_id(&self) -> Result<BucketId> {
+        let raw = u64::from_be_bytes(random::bytes::<8>(&*self.parts.random)?);
+        Ok(BucketId(raw.max(1)))
+    }
+
+    /// Seals small content for an entry of `owner`.
+    ///
+    /// # Errors
+    /// `TooLarge` above [`INLINE_BYTES_MAX`]; if no key or randomness is to be had.
+    pub fn seal_inline(&self, owner: &Key, content: &[u8]) -> Result<Extent> {
+        if content.len() > INLINE_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                "InlineTooLarge",
+                format!("inline content has at most {INLINE_BYTES_MAX} bytes"),
+            ));
+        }
+        let (id, key, wrapped_key, context) = self.new_extent(owner)?;
+        let sealed = seal::seal(&key, &context, content, &*self.parts.random)?;
+        Ok(Extent {
+            id,
+            len: content.len() as u64,
+            wrapped_key,
+            inline: Some(sealed.into()),
+            fresh: None,
+        })
+    }
+
+    /// Begins a blob for an entry of `owner`.
+    ///
+    /// # Errors
+    /// The disk's own; if no key or randomness is to be had.
+    pub async fn upload(&self, owner: &Key) -> Result<Upload> {
+        let (id, key, wrapped_key, context) = self.new_extent(owner)?;
+        let memory = self.parts.uploads.reserve(BlobUpload::memory(None)).await?;
+        let fresh = self.fresh.begin(id);
+        let writer = Writer::new(&self.parts.blobs, id, &key, &context, &*self.parts.random)?;
+        Ok(Upload {
+            blob: BlobUpload::new(writer, memory),
+            id,
+            wrapped_key,
+            fresh,
+        })
+    }
+
+    fn new_extent(&self, owner: &Key) -> Result<(BlobId, keys::SealKey, Bytes, Vec<u8>)> {
+        let id = BlobId(random::bytes(&*self.parts.random)?);
+        let context = extent_context(owner, id);
+        let key = keys::generate(&*self.parts.random)?;
+        let bucket_key = self.bucket_keys.get(owner.bucket)?;
+        let wrapped = keys::wrap(&bucket_key, &key, &context, &*self.parts.random)?;
+        Ok((id, key, wrapped.into(), context))
+    }
+
+    /// The bytes `range` of a value's content.
+    ///
+    /// # Errors
+    /// `Invalid` if the range is not within the content; `Corrupt` if inline content does not verify
+    /// (a blob that does not verify ends the stream with that error).
+    pub fn content(&self, owner: &Key, value: &Value, range: Range<u64>) -> Result<Content> {
+        if range.start > range.end || range.end > value.len() {
+            return Err(Error::invalid("the range is not within the content"));
+        }
+        if let [only] = value.content.as_slice()
+            && only.inline.is_some()
+        {
+            return Ok(Content::Whole(self.open_inline(owner, only, range)?));
+        }
+        if range.is_empty() {
+            return Ok(Content::Whole(Bytes::new()));
+        }
+        let mut pieces = Vec::new();
+        let mut offset = 0u64;
+        for extent in &value.content {
+            let end = offset.saturating_add(extent.len);
+            let from = range.start.max(offset);
+            let to = range.end.min(end);
+            if from < to {
+                pieces.push(self.piece(
+                    owner,
+                    extent,
+                    from.saturating_sub(offset)..to.saturating_sub(offset),
+                )?);
+            }
+            offset = end;
+        }
+        let (blobs, budget) = (self.parts.blobs.clone(), self.parts.downloads.clone());
+        Ok(Content::Stream(ContentStream::new(blobs, budget, pieces)))
+    }
+
+    fn piece(&self, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Piece> {
+        if extent.inline.is_some() {
+            return Ok(Piece::Whole(self.open_inline(owner, extent, range)?));
+        }
+        let context = extent_context(owner, extent.id);
+        let key = self.extent_key(owner.bucket, extent, &context)?;
+        Ok(Piece::Blob {
+            id: extent.id,
+            key,
+            context,
+            len: extent.len,
+            range,
+        })
+    }
+
+    fn extent_key(&self, bucket: BucketId, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
+        let bucket_key = self.bucket_keys.get(bucket)?;
+        keys::unwrap(&bucket_key, &extent.wrapped_key, context).map_err(|e| {
+            Error::corrupt(format!("the key of blob {} does not open", extent.id)).with_source(e)
+        })
+    }
+
+    fn open_inline(&self, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
+        let sealed = extent.inline.as_deref().unwrap_or_default();
+        let context = extent_context(owner, extent.id);
+        let key = self.extent_key(owner.bucket, extent, &context)?;
+        let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
+        let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
+        if plain.len() as u64 != extent.len {
+            return Err(corrupt());
+        }
+        let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
+        let (Ok(start), Ok(end)) = (start, end) else {
+            return Err(corrupt());
+        };
+        let plain = Bytes::from(plain);
+        if end > plain.len() || start > end {
+            return Err(Error::invalid("the range is not within the content"));
+        }
+        Ok(plain.slice(start..end))
+    }
+
+    /// Commits, durable and visible when it returns. Goes on if the caller stops waiting.
+    ///
+    /// # Errors
+    /// `Precondition`; the engine's own.
+    pub async fn commit(self: &Arc<Self>, transaction: Transaction) -> Result<Committed> {
+        let store = self.clone();
+        let task = tokio::spawn(async move {
+            let (batch, named, garbage) = transaction.into_batch();
+            let committed = settle(&named, store.parts.committer.commit(batch).await)?;
+            if !garbage.is_empty() {
+                tokio::spawn(async move { store.drop_garbage(garbage).await });
+            }
+            Ok(committed)
+        });
+        task.await
+            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?
+    }
+
+    /// [`Store::commit`] for callers that are not async; leaves garbage to the sweep.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit_blocking(&self, transaction: Transaction) -> Result<Committed> {
+        let (batch, named, _) = transaction.into_batch();
+        settle(&named, self.parts.committer.commit_blocking(batch))
+    }
+}
+
+/// A blob being written. Dropped without [`Upload::finish`], it is removed.
+pub struct Upload {
+    blob: BlobUpload,
+    id: BlobId,
+    wrapped_key: Bytes,
+    fresh: Arc<Fresh>,
+}
+
+impl Upload {
+    /// Adds content; waits while the budget or the disk is behind.
+    ///
+    /// # Errors
+    /// The disk's own.
+    pub async fn write(&mut self, content: Bytes) -> Result<()> {
+        self.blob.write(content).await
+    }
+
+    /// Makes the blob durable. It exists for others once a commit names the extent.
+    ///
+    /// # Errors
+    /// The disk's own.
+    pub async fn finish(self) -> Result<Extent> {
+        let finished = self.blob.finish().await?;
+        let len = finished.plain_len();
+        Ok(Extent {
+            id: self.id,
+            len,
+            wrapped_key: self.wrapped_key,
+            inline: None,
+            fresh: Some(self.fresh),
+        })
+    }
+}
+
+impl Transaction {
+    fn into_batch(self) -> (Batch, Vec<Arc<Fresh>>, Vec<BlobId>) {
+        let Self {
+            preconditions,
+            puts,
+            deletes,
+            removes,
+            plain,
+        } = self;
+        let mut changes = plain;
+        let mut adopted = std::collections::BTreeSet::new();
+        let mut named = Vec::new();
+        for (key, value) in puts {
+            named.extend(value.content.iter().filter_map(|e| e.fresh.clone()));
+            for blob in value.blobs() {
+                adopted.insert(blob);
+                changes.push(Change::Put(
+                    system_key(Kind::BlobOwner, blob),
+                    owner_bytes(&key).into(),
+                ));
+            }
+            changes.push(Change::Put(key, value.encode()));
+        }
+        changes.extend(deletes.into_iter().map(Change::Delete));
+        let mut garbage = Vec::new();
+        for stored in removes {
+            for blob in stored.value.blobs().filter(|b| !adopted.contains(b)) {
+                changes.push(Change::Delete(system_key(Kind::BlobOwner, blob)));
+                changes.push(Change::Put(system_key(Kind::Garbage, blob), Bytes::new()));
+                garbage.push(blob);
+            }
+            changes.push(Change::Erase(stored.key, stored.sequence));
+        }
+        named
+            .iter()
+            .for_each(|fresh: &Arc<Fresh>| fresh.set_maybe_named(true));
+        (
+            Batch {
+                preconditions,
+                changes,
+            },
+            named,
+            garbage,
+        )
+    }
+}
+
+/// After a commit: blobs that it certainly did not name are free to be deleted.
+fn settle(named: &[Arc<Fresh>], result: Result<Committed>) -> Result<Committed> {
+    if let Err(e) = &result
+        && matches!(
+            e.kind(),
+            ErrorKind::Precondition | ErrorKind::Invalid | ErrorKind::TooLarge
+        )
+    {
+        named.iter().for_each(|fresh| fresh.set_maybe_named(false));
+    }
+    result
+}
+
+pub(crate) fn system_key(kind: Kind, blob: BlobId) -> Key {
+    Key {
+        bucket: BucketId::SYSTEM,
+        branch: BranchId::MAIN,
+        kind,
+        name: Bytes::copy_from_slice(&blob.0),
+    }
+}
+
+/// A key as bytes, not ambiguous: bucket, branch, kind, name. Owners are stored and bound to in this form.
+pub(crate) fn owner_bytes(key: &Key) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.name.len() + 13);
+    out.extend_from_slice(&key.bucket.0.to_be_bytes());
+    out.extend_from_slice(&key.branch.0.to_be_bytes());
+    out.push(key.kind as u8);
+    out.extend_from_slice(&key.name);
+    out
+}
+
+/// What an extent's key is bound to: the entry it belongs to and its own id.
+fn extent_context(owner: &Key, id: BlobId) -> Vec<u8> {
+    let order = owner_bytes(owner);
+    let mut out = Vec::with_capacity(order.len() + 32);
+    out.extend_from_slice(b"craton/extent/1\0");
+    out.extend_from_slice(&id.0);
+    out.extend_from_slice(&order);
+    out
+}
