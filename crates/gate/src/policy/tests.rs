@@ -70,3 +70,154 @@ fn a_decision_names_its_statements() {
     assert_eq!(named("s3:DeleteObject"), ["p#No"]);
     assert!(named("s3:PutObject").is_empty());
 }
+
+#[test]
+fn a_home_folder_by_user_name() {
+    let p = policy(
+        r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::corp",
+             "Condition":{"StringLike":{"s3:prefix":["","home/","home/${aws:username}/*"]}}},
+            {"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],
+             "Resource":"arn:aws:s3:::corp/home/${aws:username}/*"}]}"#,
+    );
+    let mut context = Context::new();
+    context.set_username("bob").unwrap();
+    assert!(allows(
+        &p,
+        "s3:GetObject",
+        "arn:aws:s3:::corp/home/bob/x",
+        &context
+    ));
+    assert!(!allows(
+        &p,
+        "s3:GetObject",
+        "arn:aws:s3:::corp/home/alice/x",
+        &context
+    ));
+    assert!(!allows(&p, "s3:ListBucket", "arn:aws:s3:::corp", &context));
+    for (prefix, allowed) in [
+        ("", true),
+        ("home/", true),
+        ("home/bob/a", true),
+        ("home/alice/a", false),
+    ] {
+        context.set("s3:prefix", prefix).unwrap();
+        assert_eq!(
+            allows(&p, "s3:ListBucket", "arn:aws:s3:::corp", &context),
+            allowed,
+            "{prefix:?}"
+        );
+    }
+    // CVE-2026-42810: a name of wildcards must not widen the policy.
+    context.set_username("*").unwrap();
+    assert!(!allows(
+        &p,
+        "s3:GetObject",
+        "arn:aws:s3:::corp/home/alice/x",
+        &context
+    ));
+    assert!(!allows(
+        &p,
+        "s3:GetObject",
+        "arn:aws:s3:::corp/home/bob/x",
+        &Context::new()
+    ));
+}
+
+#[test]
+fn a_not_resource_whose_variable_has_no_value_never_widens() {
+    let body = |effect| {
+        format!(
+            r#"{{"Effect":"{effect}","Action":"s3:*","NotResource":"arn:aws:s3:::b/${{aws:username}}/*"}}"#
+        )
+    };
+    let (allow, deny) = (statement(&body("Allow")), statement(&body("Deny")));
+    let all = statement(r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#);
+    let context = Context::new();
+    let get = |policies: &[&Policy], context: &Context| {
+        kind(policies, "s3:GetObject", "arn:aws:s3:::b/alice/x", context)
+    };
+    assert_eq!(get(&[&allow], &context), DecisionKind::ImplicitDeny);
+    assert_eq!(get(&[&all, &deny], &context), DecisionKind::ExplicitDeny);
+    let mut context = Context::new();
+    context.set_username("alice").unwrap();
+    assert_eq!(get(&[&allow], &context), DecisionKind::ImplicitDeny);
+    assert_eq!(get(&[&all, &deny], &context), DecisionKind::Allow);
+    context.set_username("bob").unwrap();
+    assert_eq!(get(&[&allow], &context), DecisionKind::Allow);
+}
+
+#[test]
+fn typed_keys_of_the_context() {
+    let p = statement(
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{
+            "IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"Bool":{"aws:SecureTransport":"true"},
+            "DateGreaterThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"},
+            "NumericGreaterThan":{"aws:EpochTime":1767225600},
+            "ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/bob"}}}"#,
+    );
+    let mut context = Context::new();
+    context.set_source_ip("::ffff:10.1.2.3".parse().unwrap()).unwrap();
+    context.set_secure_transport(true).unwrap();
+    context
+        .set_time(craton_base::Timestamp::from_seconds(1_780_315_200))
+        .unwrap();
+    context.set_principal_arn("arn:aws:iam::1:user/bob").unwrap();
+    assert!(allows(&p, "s3:GetObject", "arn:aws:s3:::b/k", &context));
+    context.set_secure_transport(false).unwrap();
+    assert!(!allows(&p, "s3:GetObject", "arn:aws:s3:::b/k", &context));
+}
+
+#[test]
+fn a_context_is_bounded() {
+    let mut context = Context::new();
+    for n in 0..CONTEXT_KEYS_MAX {
+        context.set(&format!("aws:RequestTag/{n}"), "x").unwrap();
+    }
+    context.set("AWS:RequestTag/0", "replaced").unwrap();
+    assert_eq!(
+        context.set("aws:RequestTag/one-more", "x").unwrap_err().kind(),
+        craton_base::Kind::TooLarge
+    );
+    let values = vec![String::new(); CONTEXT_VALUES_MAX + 1];
+    assert_eq!(
+        context.set_list("aws:RequestTag/0", values).unwrap_err().kind(),
+        craton_base::Kind::TooLarge
+    );
+}
+
+#[test]
+fn resource_policies_are_parsed_and_keep_their_principals() {
+    let json = r#"{"Version":"2012-10-17","Statement":[
+        {"Sid":"all of them","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"},
+        {"Effect":"Deny","NotPrincipal":{"AWS":["arn:aws:iam::1:user/a","*"],"Service":"x.amazonaws.com",
+         "Federated":"f","CanonicalUser":"c"},"Action":"s3:*"}]}"#;
+    let policy = ResourcePolicy::parse(json.as_bytes(), &Limits::default()).unwrap();
+    let principals: Vec<_> = policy.principals().collect();
+    assert_eq!(principals[0], (Effect::Allow, false, &[Principal::Everyone][..]));
+    let (effect, negated, named) = principals[1];
+    assert_eq!((effect, negated, named.len()), (Effect::Deny, true, 5));
+    assert_eq!(named[0], Principal::Aws("arn:aws:iam::1:user/a".into()));
+    for (principal, path) in [
+        ("\"bob\"", "Statement.Principal: expected \"*\""),
+        ("{}", "Statement.Principal: expected at least one principal"),
+        (
+            "{\"User\":\"x\"}",
+            "Statement.Principal.User: not an element here",
+        ),
+        (
+            "{\"AWS\":[]}",
+            "Statement.Principal.AWS: expected at least one value",
+        ),
+    ] {
+        let json = format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"*"}}}}"#);
+        let error = ResourcePolicy::parse(json.as_bytes(), &Limits::default()).unwrap_err();
+        assert!(error.message().starts_with(path), "{}", error.message());
+    }
+    let json = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let error = ResourcePolicy::parse(json.as_bytes(), &Limits::default()).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "Statement: expected one of Principal and NotPrincipal"
+    );
+}
