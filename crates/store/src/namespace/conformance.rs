@@ -483,13 +483,16 @@ pub fn scans_skip_versions(make: Make<'_>) {
     }
 }
 
+/// Name, sequence and value of a version.
+type Told<'a> = (&'a [u8], u64, Option<&'a [u8]>);
+
 /// History tells every version once, deletions included, whatever the size of its pieces.
 pub fn history_is_paged(make: Make<'_>) {
     let ns = make();
     commit(&*ns, [put(&object("a"), "1"), put(&object("c"), "1")]);
     commit(&*ns, [put(&object("a"), "2"), put(&object("b\0"), "2")]);
     commit(&*ns, [Change::Delete(object("a"))]);
-    let expected: [(&[u8], u64, Option<&[u8]>); 5] = [
+    let expected: [Told<'_>; 5] = [
         (b"a", 3, None),
         (b"a", 2, Some(b"2")),
         (b"a", 1, Some(b"1")),

@@ -234,6 +234,18 @@ fn a_flipped_bit_in_a_row_is_found() {
 }
 
 #[test]
+fn only_a_file_that_was_never_finished_is_made_again() {
+    let file = Arc::<TestFile>::default();
+    file.bytes.lock().resize(1 << 20, 0);
+    open(&file).commit(&[put("a", "1")]).unwrap();
+    file.bytes.lock()[..512].fill(0);
+    let left = file.bytes.lock().clone();
+    let refused = RedbNamespace::open(file.clone(), 0, Arc::new(SetClock::default()));
+    assert!(refused.is_err(), "a lost header is not an unfinished file");
+    assert!(*file.bytes.lock() == left, "what is left of it is kept");
+}
+
+#[test]
 fn a_lock_that_is_held_refuses() {
     struct Held(TestFile);
     impl File for Held {

@@ -59,6 +59,40 @@ impl Health {
     }
 }
 
+/// A file longer than this was not left behind by an unfinished creation, which has redb's first length, 1 to 2 MiB.
+const UNFINISHED_BYTES_MAX: u64 = 8 << 20;
+
+/// redb's first page: nothing but the header.
+const HEADER_BYTES: u64 = 4096;
+
+/// How redb's header begins once it has been flushed for the first time.
+const MAGIC_BYTES: usize = 9;
+
+/// Empties a file that redb was making when the power was cut, which redb itself refuses to open: its length is
+/// set, but the header's first bytes, which redb writes after a flush of all else, are zero. So nothing in
+/// it was ever acknowledged. To be sure, all of it beyond the header must be zero too.
+pub(super) fn empty_unfinished(file: &dyn File) -> Result<()> {
+    let len = file.len()?;
+    if len == 0 || len > UNFINISHED_BYTES_MAX {
+        return Ok(());
+    }
+    let mut magic = [0; MAGIC_BYTES];
+    if len > HEADER_BYTES {
+        file.read_at(0, &mut magic)?;
+    }
+    if magic != [0; MAGIC_BYTES] {
+        return Ok(());
+    }
+    let rest = len.saturating_sub(HEADER_BYTES);
+    let mut bytes = vec![0; usize::try_from(rest).unwrap_or(0)];
+    file.read_at(HEADER_BYTES.min(len), &mut bytes)?;
+    if bytes.iter().all(|byte| *byte == 0) {
+        tracing::warn!("the namespace's file was not finished when it was made; it is made again");
+        file.set_len(0)?;
+    }
+    Ok(())
+}
+
 /// What a failed commit goes on to write, by offset.
 #[derive(Default)]
 struct Overlay {
