@@ -67,12 +67,12 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file. Reads and writes are at offsets, so that threads may share one.
+#[expect(clippy::len_without_is_empty, reason = "a file, not a collection")]
 pub trait File: Send + Sync + 'static {
     /// Its length in bytes.
     ///
     /// # Errors
     /// The operating system's own.
-    #[expect(clippy::len_without_is_empty, reason = "a file, not a collection")]
     fn len(&self) -> Result<u64>;
 
     /// Sets the length; new bytes are zero.

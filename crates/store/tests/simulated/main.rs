@@ -2,6 +2,7 @@
 //!
 //! They are here and not beside the code because the simulated disk is made against the store's public traits.
 //! `CRATON_CUTS` sets the number of power cuts (default: enough for a second or two).
+#![expect(clippy::expect_used, reason = "helpers of tests")]
 
 mod blob;
 mod journal;
