@@ -1,0 +1,96 @@
+//! Buckets: making, deleting and listing them.
+
+use craton_base::{BucketName, Kind as ErrorKind};
+use craton_gate::{BucketInfo, Permit, ReadPermit, WritePermit};
+
+use crate::{Error, Fault, Result};
+
+/// The most buckets in one page of a listing.
+pub const BUCKETS_PAGE_MAX: usize = 10_000;
+
+/// Makes the bucket that `permit` is for.
+///
+/// # Errors
+/// `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`; the gate's own.
+pub async fn create(permit: &WritePermit) -> Result<BucketInfo> {
+    if let Ok(existing) = permit.bucket() {
+        return Err(taken(existing.owner == permit.session().principal()));
+    }
+    match permit.create_bucket().await {
+        Err(e) if e.kind() == ErrorKind::Exists => Err(taken(false)),
+        other => Ok(other?),
+    }
+}
+
+fn taken(by_caller: bool) -> Error {
+    if by_caller {
+        return Error::fault(
+            Fault::BucketAlreadyOwnedByYou,
+            "Your previous request to create the named bucket succeeded and you already own it.",
+        );
+    }
+    Error::fault(
+        Fault::BucketAlreadyExists,
+        "The requested bucket name is not available.",
+    )
+}
+
+/// Deletes the bucket that `permit` is for.
+///
+/// # Errors
+/// `NoSuchBucket`, `BucketNotEmpty`; the gate's own.
+pub async fn delete(permit: &WritePermit) -> Result<()> {
+    match permit.delete_bucket().await {
+        Err(e) if e.reason() == Fault::BucketNotEmpty.code() => Err(Error::fault(
+            Fault::BucketNotEmpty,
+            "The bucket you tried to delete is not empty.",
+        )),
+        other => Ok(other?),
+    }
+}
+
+/// The bucket that `permit` is about.
+///
+/// # Errors
+/// `NoSuchBucket`.
+pub fn head(permit: &Permit) -> Result<&BucketInfo> {
+    Ok(permit.bucket()?)
+}
+
+/// A page of buckets.
+#[derive(Clone, Debug)]
+pub struct BucketPage {
+    /// The buckets, by name.
+    pub buckets: Vec<BucketInfo>,
+    /// The last name of the page, if there are more.
+    pub next: Option<BucketName>,
+}
+
+/// Lists buckets whose names begin with `prefix`, after `after`, at most `limit`.
+///
+/// # Errors
+/// The gate's own.
+pub fn list(
+    permit: &ReadPermit,
+    prefix: &str,
+    after: Option<&BucketName>,
+    limit: usize,
+) -> Result<BucketPage> {
+    let limit = limit.clamp(1, BUCKETS_PAGE_MAX);
+    let mut buckets: Vec<BucketInfo> = Vec::new();
+    let mut after = after.cloned();
+    loop {
+        let page = permit.buckets(after.as_ref(), 1000)?;
+        let Some(last) = page.last() else {
+            return Ok(BucketPage { buckets, next: None });
+        };
+        after = Some(last.name.clone());
+        for bucket in page.into_iter().filter(|b| b.name.as_str().starts_with(prefix)) {
+            if buckets.len() == limit {
+                let next = buckets.last().map(|b| b.name.clone());
+                return Ok(BucketPage { buckets, next });
+            }
+            buckets.push(bucket);
+        }
+    }
+}

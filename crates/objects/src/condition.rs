@@ -1,0 +1,167 @@
+//! Conditional requests: the read conditions with S3's precedence, and conditional writes.
+//!
+//! Invariant: a write condition that holds becomes a precondition of the commit, so a condition that
+//! was true when it was read and false when it is committed loses.
+
+use craton_base::{Sequence, Timestamp};
+use craton_gate::{Changes, Kind};
+
+use crate::{Error, Result, meta::ObjectMeta};
+
+/// What an entity tag is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// `*`: any existing object.
+    Any,
+    /// This tag, without quotes.
+    Is(String),
+}
+
+impl Tag {
+    /// Whether the tag of an existing object satisfies it.
+    #[must_use]
+    pub fn matches(&self, etag: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Is(tag) => tag == etag,
+        }
+    }
+}
+
+/// The conditions of a read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadConditions {
+    /// `If-Match`.
+    pub matches: Option<Tag>,
+    /// `If-None-Match`.
+    pub none_match: Option<Tag>,
+    /// `If-Modified-Since`, in seconds since the epoch.
+    pub modified_since: Option<i64>,
+    /// `If-Unmodified-Since`, in seconds since the epoch.
+    pub unmodified_since: Option<i64>,
+}
+
+/// A read condition's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Go on.
+    Holds,
+    /// The caller has it already.
+    NotModified,
+    /// A precondition does not hold.
+    Failed,
+}
+
+impl ReadConditions {
+    /// Decides: an entity tag outweighs a time of the same sense, and a failed precondition
+    /// outweighs "not modified" (RFC 9110, section 13.2.2, and S3's `GetObject`).
+    #[must_use]
+    pub fn decide(&self, etag: &str, modified: Timestamp) -> Outcome {
+        let seconds = i64::try_from(modified.seconds()).unwrap_or(i64::MAX);
+        let precondition = match (&self.matches, self.unmodified_since) {
+            (Some(tag), _) => tag.matches(etag),
+            (None, Some(since)) => seconds <= since,
+            (None, None) => true,
+        };
+        if !precondition {
+            return Outcome::Failed;
+        }
+        let changed = match (&self.none_match, self.modified_since) {
+            (Some(tag), _) => !tag.matches(etag),
+            (None, Some(since)) => seconds > since,
+            (None, None) => true,
+        };
+        if changed {
+            Outcome::Holds
+        } else {
+            Outcome::NotModified
+        }
+    }
+
+    /// Checks a read of `meta`.
+    ///
+    /// # Errors
+    /// [`Error::NotModified`] or `PreconditionFailed`.
+    pub fn check(&self, meta: &ObjectMeta) -> Result<()> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        let etag = meta.etag();
+        match self.decide(&etag, meta.modified()) {
+            Outcome::Holds => Ok(()),
+            Outcome::NotModified => Err(Error::NotModified {
+                etag,
+                modified: meta.modified(),
+            }),
+            Outcome::Failed => Err(Error::precondition()),
+        }
+    }
+
+    /// Checks the source of a copy, for which "not modified" is a failed precondition too.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`.
+    pub fn check_source(&self, meta: &ObjectMeta) -> Result<()> {
+        self.check(meta).map_err(|_| Error::precondition())
+    }
+}
+
+/// The conditions of a write or a delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteConditions {
+    /// `If-Match`: the object as it is must have this tag.
+    pub matches: Option<Tag>,
+    /// `If-None-Match: *`: there must be no object.
+    pub absent: bool,
+}
+
+/// What the commit of a conditional write expects of the object's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Anything,
+    /// That there is no object.
+    Absent,
+    /// That the newest version is this one.
+    Version(Sequence),
+}
+
+impl WriteConditions {
+    /// Whether there is no condition.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.matches.is_none() && !self.absent
+    }
+
+    /// Decides against the object as it is now.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`; `NoSuchKey` for `If-Match` without an object.
+    pub fn decide(&self, current: Option<(&str, Sequence)>) -> Result<Expected> {
+        if self.absent && current.is_some() {
+            return Err(Error::precondition());
+        }
+        match (&self.matches, current) {
+            (None, _) if self.absent => Ok(Expected::Absent),
+            (None, _) => Ok(Expected::Anything),
+            (Some(_), None) => Err(Error::no_such_key()),
+            (Some(tag), Some((etag, sequence))) if tag.matches(etag) => Ok(Expected::Version(sequence)),
+            (Some(_), Some(_)) => Err(Error::precondition()),
+        }
+    }
+}
+
+impl Expected {
+    /// Adds itself to a commit.
+    #[must_use]
+    pub(crate) fn apply(self, changes: Changes, name: &[u8]) -> Changes {
+        match self {
+            Self::Anything => changes,
+            Self::Absent => changes.expect_absent(Kind::Object, name.to_vec()),
+            Self::Version(sequence) => changes.expect_at(Kind::Object, name.to_vec(), sequence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+use super::*;
+use crate::Fault;
+
+const MODIFIED: Timestamp = Timestamp::from_seconds(1000);
+
+fn decide(m: Option<&str>, n: Option<&str>, since: Option<i64>, unmodified: Option<i64>) -> Outcome {
+    let tag = |t: &str| if t == "*" { Tag::Any } else { Tag::Is(t.into()) };
+    ReadConditions {
+        matches: m.map(tag),
+        none_match: n.map(tag),
+        modified_since: since,
+        unmodified_since: unmodified,
+    }
+    .decide("e", MODIFIED)
+}
+
+#[test]
+fn the_read_table() {
+    use Outcome::*;
+    let (before, same, after) = (Some(999), Some(1000), Some(1001));
+    let table = [
+        (None, None, None, None, Holds),
+        (Some("e"), None, None, None, Holds),
+        (Some("*"), None, None, None, Holds),
+        (Some("x"), None, None, None, Failed),
+        (None, Some("e"), None, None, NotModified),
+        (None, Some("*"), None, None, NotModified),
+        (None, Some("x"), None, None, Holds),
+        (None, None, before, None, Holds),
+        (None, None, same, None, NotModified),
+        (None, None, after, None, NotModified),
+        (None, None, None, before, Failed),
+        (None, None, None, same, Holds),
+        (None, None, None, after, Holds),
+        // S3's documented pairs: the tag outweighs the time.
+        (Some("e"), None, None, before, Holds),
+        (None, Some("e"), before, None, NotModified),
+        (None, Some("x"), after, None, Holds),
+        (Some("x"), Some("e"), None, None, Failed),
+        (Some("e"), Some("e"), None, None, NotModified),
+    ];
+    for (m, n, since, unmodified, expected) in table {
+        assert_eq!(
+            decide(m, n, since, unmodified),
+            expected,
+            "{m:?} {n:?} {since:?} {unmodified:?}"
+        );
+    }
+}
+
+#[test]
+fn the_write_table() {
+    let current = Some(("e", Sequence(7)));
+    let when = |matches: Option<Tag>, absent, current| WriteConditions { matches, absent }.decide(current);
+    assert_eq!(when(None, false, current).unwrap(), Expected::Anything);
+    assert_eq!(when(None, true, None).unwrap(), Expected::Absent);
+    assert_eq!(
+        when(Some(Tag::Is("e".into())), false, current).unwrap(),
+        Expected::Version(Sequence(7))
+    );
+    assert_eq!(
+        when(Some(Tag::Any), false, current).unwrap(),
+        Expected::Version(Sequence(7))
+    );
+    let code = |r: Result<Expected>| r.unwrap_err().code();
+    assert_eq!(code(when(None, true, current)), Fault::PreconditionFailed.code());
+    assert_eq!(
+        code(when(Some(Tag::Is("x".into())), false, current)),
+        Fault::PreconditionFailed.code()
+    );
+    assert_eq!(code(when(Some(Tag::Any), false, None)), Fault::NoSuchKey.code());
+}

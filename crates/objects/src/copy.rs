@@ -1,0 +1,131 @@
+//! Copying an object: a read by one permit, a write by another. The bytes are sealed anew, since
+//! content is bound to the name it was sealed for.
+
+use bytes::Bytes;
+use craton_base::ObjectKey;
+use craton_gate::{Changes, Content, ReadPermit, Value, WritePermit};
+use futures::StreamExt as _;
+use prost::Message as _;
+
+use crate::{
+    Error, Fault, Result,
+    body::{self, Body, Claims, PUT_BYTES_MAX},
+    checksum::{Algorithm, Scope},
+    condition::{ReadConditions, WriteConditions},
+    get::{content, find},
+    meta::{Attributes, ChecksumRecord, ObjectMeta},
+    put::commit_object,
+    range::Selection,
+};
+
+/// A copy.
+#[derive(Clone, Debug, Default)]
+pub struct Copy {
+    /// The conditions on the source.
+    pub source_conditions: ReadConditions,
+    /// The conditions on the destination.
+    pub conditions: WriteConditions,
+    /// What is kept with the copy (`REPLACE`); `None`: what the source has (`COPY`).
+    pub attributes: Option<Attributes>,
+    /// The copy's storage class; empty: `STANDARD`.
+    pub storage_class: String,
+    /// The copy's checksum algorithm; `None`: the source's.
+    pub algorithm: Option<Algorithm>,
+}
+
+/// Copies an object.
+///
+/// # Errors
+/// `NoSuchKey`, `PreconditionFailed`; `InvalidRequest` for a copy of an object to itself that changes
+/// nothing, and for more than 5 GiB; the gate's own.
+pub async fn copy(
+    source: &ReadPermit,
+    source_key: &ObjectKey,
+    permit: &WritePermit,
+    key: &ObjectKey,
+    copy: Copy,
+) -> Result<ObjectMeta> {
+    let (stored, found) = find(source, source_key, &ReadConditions::default(), Selection::Whole)?;
+    copy.source_conditions.check_source(&found.meta)?;
+    if found.meta.size > PUT_BYTES_MAX {
+        return Err(source_too_large());
+    }
+    let same_place = source.bucket()?.id == permit.bucket()?.id && source_key == key;
+    let attributes = attributes(&copy, &found.meta, same_place)?;
+    attributes.check()?;
+    let name = key.as_str().as_bytes();
+    let algorithm = copy
+        .algorithm
+        .or_else(|| found.meta.checksum().map(|c| c.algorithm))
+        .unwrap_or(Algorithm::Crc64Nvme);
+    let body = body_of(content(source, &stored, found.range.clone())?, found.meta.size);
+    let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
+    let meta = ObjectMeta {
+        size: received.size,
+        modified_micros: permit.now().micros(),
+        md5: received.md5.to_vec(),
+        attributes,
+        checksum: Some(ChecksumRecord::new(
+            algorithm,
+            Scope::FullObject,
+            received.checksum,
+        )),
+        owner: permit.session().principal().to_owned(),
+        ..ObjectMeta::default()
+    };
+    let value = Value {
+        meta: Bytes::from(meta.encode_to_vec()),
+        content: received.content,
+    };
+    commit_object(permit, name, &copy.conditions, value, Changes::new).await?;
+    Ok(meta)
+}
+
+fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attributes> {
+    let storage_class = copy.storage_class.clone();
+    let Some(replacement) = &copy.attributes else {
+        let mut attributes = source.attributes.clone();
+        let changes_class = {
+            let class = Attributes {
+                storage_class: storage_class.clone(),
+                ..Attributes::default()
+            };
+            class.storage_class() != source.attributes.storage_class()
+        };
+        if same_place && (storage_class.is_empty() || !changes_class) {
+            return Err(Error::fault(
+                Fault::InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                 object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        attributes.storage_class = storage_class;
+        attributes.headers.website_redirect = None;
+        return Ok(attributes);
+    };
+    Ok(Attributes {
+        storage_class,
+        ..replacement.clone()
+    })
+}
+
+pub(crate) fn source_too_large() -> Error {
+    Error::fault(
+        Fault::InvalidRequest,
+        format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {PUT_BYTES_MAX}"
+        ),
+    )
+}
+
+/// Content that was read, as a body to be written.
+pub(crate) fn body_of(content: Content, len: u64) -> Body {
+    match content {
+        Content::Whole(bytes) => Body::of(bytes),
+        Content::Stream(stream) => Body {
+            pieces: stream.boxed(),
+            len: Some(len),
+            trailers: None,
+        },
+    }
+}

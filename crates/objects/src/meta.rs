@@ -1,0 +1,288 @@
+//! What is stored about an object, an upload and a part: the engine's description in an entry.
+//! The tags are on disk (docs/formats.md, "Objects"); never reuse one.
+//!
+//! Deliberately absent: where the bytes are, which the entry's extents say.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use craton_base::{Error as BaseError, Timestamp};
+use prost::Message;
+
+use crate::{
+    Error, Fault, Result,
+    checksum::{Algorithm, Checksum, Scope},
+};
+
+/// The most user metadata, names and values together, in bytes.
+pub const USER_METADATA_BYTES_MAX: usize = 2048;
+
+/// The storage classes that are accepted. All are stored alike; the name is kept.
+pub const STORAGE_CLASSES: [&str; 3] = ["STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA"];
+
+/// The HTTP headers that are kept with an object and given back.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Headers {
+    /// `Content-Type`.
+    #[prost(string, optional, tag = "1")]
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, without `aws-chunked`.
+    #[prost(string, optional, tag = "2")]
+    pub content_encoding: Option<String>,
+    /// `Content-Disposition`.
+    #[prost(string, optional, tag = "3")]
+    pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    #[prost(string, optional, tag = "4")]
+    pub content_language: Option<String>,
+    /// `Cache-Control`.
+    #[prost(string, optional, tag = "5")]
+    pub cache_control: Option<String>,
+    /// `Expires`, in seconds since the epoch.
+    #[prost(sint64, optional, tag = "6")]
+    pub expires_seconds: Option<i64>,
+    /// `x-amz-website-redirect-location`.
+    #[prost(string, optional, tag = "7")]
+    pub website_redirect: Option<String>,
+}
+
+/// What a client says about an object besides its bytes.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Attributes {
+    /// The content headers.
+    #[prost(message, required, tag = "1")]
+    pub headers: Headers,
+    /// User metadata: `x-amz-meta-…` names without that prefix, lower case.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub user: BTreeMap<String, String>,
+    /// The storage class; empty means `STANDARD`.
+    #[prost(string, tag = "3")]
+    pub storage_class: String,
+}
+
+/// A stored checksum.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ChecksumRecord {
+    /// [`Algorithm`]'s number.
+    #[prost(uint32, tag = "1")]
+    pub algorithm: u32,
+    /// [`Scope`]'s number.
+    #[prost(uint32, tag = "2")]
+    pub scope: u32,
+    /// The value, big-endian.
+    #[prost(bytes = "vec", tag = "3")]
+    pub value: Vec<u8>,
+}
+
+/// One part of an object that was uploaded in parts.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct PartSize {
+    /// Its size, in bytes.
+    #[prost(uint64, tag = "1")]
+    pub size: u64,
+    /// Its checksum, by the object's algorithm.
+    #[prost(bytes = "vec", tag = "2")]
+    pub checksum: Vec<u8>,
+}
+
+/// An object.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ObjectMeta {
+    /// The size, in bytes.
+    #[prost(uint64, tag = "1")]
+    pub size: u64,
+    /// When it was written, in microseconds since the epoch.
+    #[prost(uint64, tag = "2")]
+    pub modified_micros: u64,
+    /// MD5 of the bytes; for an object uploaded in parts, MD5 of the parts' MD5s.
+    #[prost(bytes = "vec", tag = "3")]
+    pub md5: Vec<u8>,
+    /// What the client said about it.
+    #[prost(message, required, tag = "4")]
+    pub attributes: Attributes,
+    /// Its checksum.
+    #[prost(message, optional, tag = "5")]
+    pub checksum: Option<ChecksumRecord>,
+    /// The parts, in order, if it was uploaded in parts.
+    #[prost(message, repeated, tag = "6")]
+    pub parts: Vec<PartSize>,
+    /// The upload that it was completed from: completing that upload again answers the same.
+    #[prost(bytes = "vec", tag = "7")]
+    pub upload_id: Vec<u8>,
+    /// The principal that wrote it.
+    #[prost(string, tag = "8")]
+    pub owner: String,
+}
+
+/// An upload in progress.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct UploadMeta {
+    /// When it was begun, in microseconds since the epoch.
+    #[prost(uint64, tag = "1")]
+    pub initiated_micros: u64,
+    /// The principal that began it.
+    #[prost(string, tag = "2")]
+    pub initiator: String,
+    /// What the client said about the object.
+    #[prost(message, required, tag = "3")]
+    pub attributes: Attributes,
+    /// The checksum's [`Algorithm`], as a number.
+    #[prost(uint32, tag = "4")]
+    pub algorithm: u32,
+    /// The checksum's [`Scope`], as a number.
+    #[prost(uint32, tag = "5")]
+    pub scope: u32,
+    /// Whether the client chose the algorithm.
+    #[prost(bool, tag = "6")]
+    pub chosen: bool,
+}
+
+/// A part of an upload in progress.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct PartMeta {
+    /// Its size, in bytes.
+    #[prost(uint64, tag = "1")]
+    pub size: u64,
+    /// When it was uploaded, in microseconds since the epoch.
+    #[prost(uint64, tag = "2")]
+    pub modified_micros: u64,
+    /// MD5 of its bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub md5: Vec<u8>,
+    /// Its checksum, by the upload's algorithm.
+    #[prost(bytes = "vec", tag = "4")]
+    pub checksum: Vec<u8>,
+}
+
+impl Attributes {
+    /// Checks the limits.
+    ///
+    /// # Errors
+    /// `MetadataTooLarge`, `InvalidStorageClass`.
+    pub fn check(&self) -> Result<()> {
+        let user: usize = self
+            .user
+            .iter()
+            .map(|(k, v)| k.len().saturating_add(v.len()))
+            .sum();
+        if user > USER_METADATA_BYTES_MAX {
+            return Err(Error::fault(
+                Fault::MetadataTooLarge,
+                format!(
+                    "Your metadata headers exceed the maximum allowed metadata size of {USER_METADATA_BYTES_MAX} bytes."
+                ),
+            ));
+        }
+        if !self.storage_class.is_empty() && !STORAGE_CLASSES.contains(&self.storage_class.as_str()) {
+            return Err(Error::fault(
+                Fault::InvalidStorageClass,
+                "The storage class you specified is not valid.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The storage class's name.
+    #[must_use]
+    pub fn storage_class(&self) -> &str {
+        if self.storage_class.is_empty() {
+            "STANDARD"
+        } else {
+            &self.storage_class
+        }
+    }
+}
+
+impl ObjectMeta {
+    /// Reads a stored description.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not one.
+    pub fn read(stored: &Bytes) -> Result<Self> {
+        decode(stored, "an object's description does not parse")
+    }
+
+    /// The entity tag, without quotes.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let hex = hex::encode(&self.md5);
+        if self.upload_id.is_empty() {
+            hex
+        } else {
+            format!("{hex}-{}", self.parts.len())
+        }
+    }
+
+    /// When it was written.
+    #[must_use]
+    pub const fn modified(&self) -> Timestamp {
+        Timestamp(self.modified_micros)
+    }
+
+    /// The checksum, if one is stored.
+    #[must_use]
+    pub fn checksum(&self) -> Option<Checksum> {
+        let stored = self.checksum.as_ref()?;
+        Some(Checksum {
+            algorithm: Algorithm::from_number(stored.algorithm)?,
+            scope: Scope::from_number(stored.scope)?,
+            parts: self.parts.len(),
+            value: stored.value.clone(),
+        })
+    }
+}
+
+impl ChecksumRecord {
+    /// The stored form.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, scope: Scope, value: Vec<u8>) -> Self {
+        Self {
+            algorithm: algorithm.number(),
+            scope: scope.number(),
+            value,
+        }
+    }
+}
+
+impl UploadMeta {
+    /// Reads a stored description.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not one.
+    pub fn read(stored: &Bytes) -> Result<Self> {
+        decode(stored, "an upload's description does not parse")
+    }
+
+    /// The checksum's algorithm and scope.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored numbers mean nothing.
+    pub fn checksum(&self) -> Result<(Algorithm, Scope)> {
+        Algorithm::from_number(self.algorithm)
+            .zip(Scope::from_number(self.scope))
+            .ok_or_else(|| BaseError::corrupt("an upload's checksum algorithm is unknown").into())
+    }
+}
+
+impl PartMeta {
+    /// Reads a stored description.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not one.
+    pub fn read(stored: &Bytes) -> Result<Self> {
+        decode(stored, "a part's description does not parse")
+    }
+
+    /// The entity tag, without quotes.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        hex::encode(&self.md5)
+    }
+}
+
+fn decode<M: Message + Default>(stored: &Bytes, message: &'static str) -> Result<M> {
+    M::decode(&**stored).map_err(|e| BaseError::corrupt(message).with_source(e).into())
+}
+
+#[cfg(test)]
+mod tests;
