@@ -128,10 +128,11 @@ impl Command {
         if status.success() && counts.failed == 0 {
             return Ok(counts);
         }
-        Err(format!(
-            "`{}` ended with {status}, {} of its tests failed",
-            self.shown, counts.failed
-        ))
+        let failed = match counts.failed {
+            0 => String::new(),
+            n => format!(", {n} tests failed"),
+        };
+        Err(format!("`{}` ended with {status}{failed}", self.shown))
     }
 }
 
