@@ -10,7 +10,7 @@ use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Error, Kind as ErrorKind, Result, Sequence};
 use parking_lot::{Condvar, Mutex};
 
-use super::{Committer, QUEUE_BATCHES_MAX};
+use super::{Committer, QUEUE_BATCHES_MAX, Way};
 use crate::namespace::{
     Batch, Change, Committed, Direction, Entry, Key, Kind, Namespace, Page, Precondition, Span, Version,
     memory::MemoryNamespace, tests::TestClock,
@@ -98,6 +98,13 @@ async fn until(ready: impl Fn() -> bool) {
     }
 }
 
+fn queued(committer: &Committer) -> usize {
+    match &committer.0 {
+        Way::Thread { shared, .. } => shared.queue.lock().waiting.len(),
+        Way::Inline(_) => 0,
+    }
+}
+
 #[tokio::test]
 async fn what_comes_during_a_flush_is_one_group() {
     let namespace = Gated::new(false);
@@ -109,7 +116,7 @@ async fn what_comes_during_a_flush_is_one_group() {
     let first = spawn(0);
     until(|| namespace.entered.load(Ordering::SeqCst) == 1).await;
     let rest: Vec<_> = (1..=100).map(spawn).collect();
-    tokio::task::yield_now().await;
+    until(|| queued(&committer) == 100).await;
     namespace.open();
     assert_eq!(first.await.unwrap().unwrap().sequence, Sequence(1));
     let mut sequences = vec![];
