@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use craton_base::{BranchId, BucketId, Error, Result, Sequence};
+use craton_base::{BranchId, BucketId, Result, Sequence};
 use craton_crypto::note::checkpoint::Checkpoint;
 use craton_store::namespace::{Batch, Change, Direction, Key, Kind, Precondition, Span};
 
@@ -132,13 +132,7 @@ impl Core {
                 break;
             }
             bytes = bytes.saturating_add(entry.value.len());
-            let parcel = parcel::read(&entry.value)?;
-            if parcel.header.id().to_bytes() != *key.name {
-                return Err(Error::corrupt(
-                    "a pending record of the ledger is not the one of its name",
-                ));
-            }
-            round.parcels.push(parcel);
+            round.parcels.push(parcel::read_pending(&key.name, &entry.value)?);
             round.pending.push(key);
         }
         Ok(())

@@ -84,7 +84,8 @@ pub struct LedgerParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
-    /// Which run of the operating system's kernel this is: tells a killed process from a power cut.
+    /// Which run of the operating system's kernel this is: tells a killed process from a power cut. Empty if it is not
+    /// known: then every unclean end counts as a power cut.
     pub kernel_boot_id: String,
 }
 

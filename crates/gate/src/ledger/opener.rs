@@ -46,7 +46,7 @@ impl Opener {
 
     /// The key of a record that brings its subject's key along.
     pub(super) fn define(&self, header: &Header, keys: &Keys, new: &Definition) -> Result<Arc<CountedKey>> {
-        let subject = keys.unwrap(&new.id, &new.wrapped)?;
+        let subject = keys.key_of(new)?;
         let key = Arc::new(envelope::record_key(&subject, header.boot)?);
         self.0.lock().put((header.subject, header.boot), Arc::clone(&key));
         Ok(key)

@@ -84,3 +84,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parcel> {
         header,
     })
 }
+
+/// Reads the parcel of a pending entry: it has the name of its record, and was logged when it was made.
+pub(super) fn read_pending(name: &[u8], bytes: &[u8]) -> Result<Parcel> {
+    let parcel = read(bytes)?;
+    match parcel.header.id().to_bytes() == *name && parcel.logged_micros == parcel.header.time_micros {
+        true => Ok(parcel),
+        false => Err(Error::corrupt(
+            "a pending record of the ledger is not the one of its name",
+        )),
+    }
+}

@@ -73,7 +73,7 @@ impl Ledger {
         let before = Before {
             first: at == Sequence(0),
             clean: state.clean,
-            same_kernel: state.kernel_boot_id == parts.kernel_boot_id,
+            same_kernel: !state.kernel_boot_id.is_empty() && state.kernel_boot_id == parts.kernel_boot_id,
             torn: parts.journal.torn(),
             journal_lost: parts.journal.end() < state.journal,
         };

@@ -2,12 +2,12 @@
 //! deleting a key.
 //!
 //! ```text
-//! LedgerSubject  "k" ‖ id(16)           the subject's key, wrapped (crypto::keys)
-//! LedgerSubject  "p" ‖ HMAC(principal)  the subject's id, sealed: finds the key of a principal
+//! LedgerSubject  "k" ‖ id(16)           lookup(32) ‖ the subject's key, wrapped (crypto::keys), bound to id and lookup
+//! LedgerSubject  "p" ‖ lookup(32)       the subject's id, sealed: finds the key of a principal
 //! LedgerSubject  "x" ‖ id(16)           sealed: this subject was erased on purpose
 //! ```
 //!
-//! A new subject's key travels with its records ([`Definition`]) until a round of the integrator has
+//! `lookup` is HMAC-SHA-256 of the principal's name. A new subject's key travels with its records ([`Definition`]) until a round of the integrator has
 //! committed it: no record is durable without its key, and nobody waits for a commit.
 //!
 //! Invariants
@@ -51,6 +51,13 @@ pub(super) struct Definition {
     pub(super) wrapped: [u8; keys::WRAPPED_LEN],
 }
 
+impl Definition {
+    /// The value of the "k" entry.
+    fn value(&self) -> Vec<u8> {
+        [self.lookup.as_slice(), &self.wrapped].concat()
+    }
+}
+
 /// What is known of a key.
 pub(super) enum Known<K = SealKey> {
     /// The key.
@@ -86,7 +93,7 @@ impl Keys {
             .namespace
             .get(&values::key(Kind::LedgerSubject, &name), Sequence::MAX)?
         {
-            return Ok(Known::Key(self.unwrap(id, &entry.value)?));
+            return Ok(Known::Key(self.unwrap(id, &entry.value)?.0));
         }
         match self.values.get(Kind::LedgerSubject, &self::name(b'x', id))? {
             Some(_) => Ok(Known::Erased),
@@ -94,14 +101,46 @@ impl Keys {
         }
     }
 
-    pub(super) fn unwrap(&self, id: &SubjectId, wrapped: &[u8]) -> Result<SealKey> {
-        keys::unwrap(&self.wrapping, wrapped, &[KEY_CONTEXT, id.as_slice()].concat()).map_err(|e| {
+    /// Opens the value of a "k" entry: the key, and whose it is.
+    pub(super) fn unwrap(&self, id: &SubjectId, value: &[u8]) -> Result<(SealKey, [u8; LOOKUP])> {
+        let wrong = || {
             Error::corrupt(format!(
                 "the ledger's subject key {} does not verify",
                 hex::encode(id)
             ))
-            .with_source(e)
-        })
+        };
+        let (lookup, wrapped) = value.split_first_chunk::<LOOKUP>().ok_or_else(wrong)?;
+        let key = keys::unwrap(&self.wrapping, wrapped, &context(id, lookup))
+            .map_err(|e| wrong().with_source(e))?;
+        Ok((key, *lookup))
+    }
+
+    /// The key that a definition brings.
+    pub(super) fn key_of(&self, new: &Definition) -> Result<SealKey> {
+        Ok(self.unwrap(&new.id, &new.value())?.0)
+    }
+
+    /// Checks a "p" entry: it leads to a subject, and that one leads back.
+    pub(super) fn check_lookup(&self, name: &[u8], value: &[u8]) -> Result<()> {
+        let wrong =
+            || Error::corrupt("a principal's entry in the ledger leads to no subject of that principal");
+        let id: SubjectId = self
+            .values
+            .open(name, value)?
+            .as_slice()
+            .try_into()
+            .map_err(|_| wrong())?;
+        let key = values::key(Kind::LedgerSubject, &self::name(b'k', &id));
+        let entry = self
+            .values
+            .namespace
+            .get(&key, Sequence::MAX)?
+            .ok_or_else(wrong)?;
+        let (_, lookup) = self.unwrap(&id, &entry.value)?;
+        match *name == *self::name(b'p', &lookup) {
+            true => Ok(()),
+            false => Err(wrong()),
+        }
     }
 
     fn lookup_of(&self, principal: &str) -> [u8; LOOKUP] {
@@ -128,7 +167,7 @@ impl Keys {
         Ok(vec![
             Change::Put(
                 values::key(Kind::LedgerSubject, &name(b'k', &new.id)),
-                new.wrapped.to_vec().into(),
+                new.value().into(),
             ),
             self.values
                 .put(Kind::LedgerSubject, &name(b'p', &new.lookup), &new.id, random)?,
@@ -138,8 +177,7 @@ impl Keys {
     fn make(&self, lookup: [u8; LOOKUP], random: &dyn Random) -> Result<(Definition, SealKey)> {
         let id: SubjectId = random::bytes(random)?;
         let key = SealKey::generate(random)?;
-        let context = [KEY_CONTEXT, id.as_slice()].concat();
-        let wrapped = keys::wrap(&self.wrapping, &key, &context, random)?
+        let wrapped = keys::wrap(&self.wrapping, &key, &context(&id, &lookup), random)?
             .try_into()
             .map_err(|_| Error::internal("a wrapped key has the wrong length"))?;
         Ok((Definition { id, lookup, wrapped }, key))
@@ -273,6 +311,10 @@ impl Erasing<'_> {
 /// An entry that no ledger makes.
 pub(super) fn unknown_name() -> Error {
     Error::corrupt("an entry among the ledger's subjects has no known form")
+}
+
+fn context(id: &SubjectId, lookup: &[u8; LOOKUP]) -> Vec<u8> {
+    [KEY_CONTEXT, id, lookup].concat()
 }
 
 fn name(tag: u8, rest: &[u8]) -> Vec<u8> {

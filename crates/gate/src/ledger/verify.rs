@@ -209,16 +209,7 @@ impl Reader {
                     self.keys.unwrap(&id, value)?;
                     count = count.saturating_add(1);
                 }
-                Some((b'p', _)) => {
-                    let id = self.values.open(name, value)?;
-                    let id = id.as_slice().try_into().map_err(|_| subjects::unknown_name())?;
-                    if !matches!(self.keys.find(&id)?, subjects::Known::Key(_)) {
-                        return Err(Error::corrupt(format!(
-                            "the subject key {} is lost",
-                            hex::encode(id)
-                        )));
-                    }
-                }
+                Some((b'p', _)) => self.keys.check_lookup(name, value)?,
                 Some((b'x', _)) => drop(self.values.open(name, value)?),
                 _ => return Err(subjects::unknown_name()),
             }
@@ -230,12 +221,7 @@ impl Reader {
     fn verify_pending(&self) -> Result<u64> {
         let mut count = 0u64;
         self.each(Kind::LedgerPending, |name, value| {
-            let parcel = parcel::read(value)?;
-            if parcel.header.id().to_bytes() != *name {
-                return Err(Error::corrupt(
-                    "a pending record of the ledger is not the one of its name",
-                ));
-            }
+            let parcel = parcel::read_pending(name, value)?;
             count = count.saturating_add(1);
             self.verify_parcel(&parcel)
         })?;
