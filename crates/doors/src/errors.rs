@@ -1,0 +1,164 @@
+//! The one table from what went wrong to what each protocol says: an S3 code and HTTP status, an exit
+//! code of the command line.
+//!
+//! Invariants: every kind has an answer; a reason that is an S3 code keeps it, with that code's
+//! status; the text of an error that is our fault never leaves.
+//!
+//! Deliberately absent: the shape of the answers (XML, JSON), which is each door's own.
+
+use craton_base::{Error, Kind};
+use http::StatusCode;
+
+/// What a client is told of an error that is ours.
+pub const INTERNAL_MESSAGE: &str = "We encountered an internal error. Please try again.";
+
+/// S3's codes and their HTTP statuses, by code.
+const S3_CODES: &[(&str, u16)] = &[
+    ("AccessControlListNotSupported", 400),
+    ("AccessDenied", 403),
+    ("AuthorizationHeaderMalformed", 400),
+    ("AuthorizationQueryParametersError", 400),
+    ("BadDigest", 400),
+    ("BucketAlreadyExists", 409),
+    ("BucketAlreadyOwnedByYou", 409),
+    ("BucketNotEmpty", 409),
+    ("ConditionalRequestConflict", 409),
+    ("CredentialsNotSupported", 400),
+    ("EntityTooLarge", 400),
+    ("EntityTooSmall", 400),
+    ("ExpiredToken", 400),
+    ("IncompleteBody", 400),
+    ("InternalError", 500),
+    ("InvalidAccessKeyId", 403),
+    ("InvalidArgument", 400),
+    ("InvalidBucketName", 400),
+    ("InvalidChunkSizeError", 403),
+    ("InvalidDigest", 400),
+    ("InvalidLocationConstraint", 400),
+    ("InvalidPart", 400),
+    ("InvalidPartNumber", 416),
+    ("InvalidPartOrder", 400),
+    ("InvalidRange", 416),
+    ("InvalidRequest", 400),
+    ("InvalidSecurity", 403),
+    ("InvalidSignature", 400),
+    ("InvalidStorageClass", 400),
+    ("InvalidToken", 400),
+    ("InvalidURI", 400),
+    ("KeyTooLongError", 400),
+    ("MalformedACLError", 400),
+    ("MalformedPOSTRequest", 400),
+    ("MalformedTrailerError", 400),
+    ("MalformedXML", 400),
+    ("MaxMessageLengthExceeded", 400),
+    ("MetadataTooLarge", 400),
+    ("MethodNotAllowed", 405),
+    ("MissingAuthenticationToken", 403),
+    ("MissingContentLength", 411),
+    ("MissingRequestBodyError", 400),
+    ("MissingSecurityHeader", 400),
+    ("NoSuchBucket", 404),
+    ("NoSuchBucketPolicy", 404),
+    ("NoSuchKey", 404),
+    ("NoSuchUpload", 404),
+    ("NoSuchVersion", 404),
+    ("NotImplemented", 501),
+    ("NotModified", 304),
+    ("OperationAborted", 409),
+    ("PreconditionFailed", 412),
+    ("RequestTimeTooSkewed", 403),
+    ("RequestTimeout", 400),
+    ("ServiceUnavailable", 503),
+    ("SignatureDoesNotMatch", 403),
+    ("SlowDown", 503),
+    ("UnexpectedContent", 400),
+    ("XAmzContentChecksumMismatch", 400),
+    ("XAmzContentSHA256Mismatch", 400),
+];
+
+/// S3's answer to an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S3Answer {
+    /// The code.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: StatusCode,
+}
+
+/// S3's code and status for a kind and a reason.
+#[must_use]
+pub fn s3(kind: Kind, reason: &str) -> S3Answer {
+    by_code(reason).unwrap_or_else(|| by_code(code_of(kind)).unwrap_or(INTERNAL))
+}
+
+const INTERNAL: S3Answer = S3Answer {
+    code: "InternalError",
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+};
+
+fn by_code(code: &str) -> Option<S3Answer> {
+    let at = S3_CODES.binary_search_by_key(&code, |(c, _)| c).ok()?;
+    let (code, status) = S3_CODES.get(at)?;
+    Some(S3Answer {
+        code,
+        status: StatusCode::from_u16(*status).ok()?,
+    })
+}
+
+/// S3's code for a kind whose reason is not one of S3's.
+const fn code_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NotFound => "NoSuchKey",
+        Kind::Exists | Kind::Busy => "OperationAborted",
+        Kind::Precondition => "PreconditionFailed",
+        Kind::Denied => "AccessDenied",
+        Kind::Invalid => "InvalidRequest",
+        Kind::TooLarge => "EntityTooLarge",
+        Kind::Corrupt | Kind::Internal => "InternalError",
+        Kind::Unavailable => "ServiceUnavailable",
+    }
+}
+
+/// The HTTP status of a kind, for doors that have no finer codes.
+#[must_use]
+pub const fn http_status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Exists | Kind::Busy => StatusCode::CONFLICT,
+        Kind::Precondition => StatusCode::PRECONDITION_FAILED,
+        Kind::Denied => StatusCode::FORBIDDEN,
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Corrupt | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The exit code of a command that ended with a kind. 0 is success, 2 a wrong command line.
+#[must_use]
+pub const fn exit_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Internal => 1,
+        Kind::Invalid => 2,
+        Kind::NotFound => 3,
+        Kind::Denied => 4,
+        Kind::Exists => 5,
+        Kind::Precondition => 6,
+        Kind::Busy => 7,
+        Kind::TooLarge => 8,
+        Kind::Corrupt => 9,
+        Kind::Unavailable => 10,
+    }
+}
+
+/// The text that may leave: an error's own, unless it is our fault.
+#[must_use]
+pub fn message(error: &Error) -> String {
+    match error.kind() {
+        Kind::Corrupt | Kind::Internal => INTERNAL_MESSAGE.to_owned(),
+        _ => error.message().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! The router: one address for all doors.
+//!
+//! ```text
+//! /_health/live   /_health/ready   /_metrics        answered here, without identity
+//! /_api/v1/…                                        crate::api
+//! everything else                                   crate::s3
+//! ```
+//!
+//! Invariants
+//! - names that are not S3's begin with `/_`, which no bucket's name does;
+//! - the address of a caller is the peer's, unless the peer is a proxy that the administrator named.
+//!
+//! Deliberately absent: sockets, TLS, limits on headers and idle connections (the binary's).
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use craton_base::{Clock, Error, Random, Result, random};
+use craton_gate::{Gate, Origin};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body::Body as _;
+
+use crate::{
+    errors,
+    metrics::{Done, Gauges, Metrics},
+    s3::{self, S3Door},
+};
+
+/// A body, either way.
+pub type Body = s3s::Body;
+
+/// An answer.
+pub type Response = http::Response<Body>;
+
+/// The longest `User-Agent` that is kept, in bytes.
+const USER_AGENT_BYTES_MAX: usize = 256;
+
+/// The longest `Referer` that is kept, in bytes.
+const REFERER_BYTES_MAX: usize = 1024;
+
+/// The most addresses of an `X-Forwarded-For` that are looked at.
+const FORWARDED_MAX: usize = 32;
+
+/// What the parts below tell the router.
+pub trait Below: Gauges {
+    /// Whether requests can be served and recorded.
+    ///
+    /// # Errors
+    /// What is in the way.
+    fn ready(&self) -> Result<()>;
+}
+
+/// What an administrator sets.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The S3 door's.
+    pub s3: s3::Settings,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// What the doors are made from.
+pub struct Parts {
+    /// What they lead to.
+    pub gate: Gate,
+    /// What an administrator sets.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For request ids.
+    pub random: Arc<dyn Random>,
+    /// What the parts below tell.
+    pub below: Arc<dyn Below>,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Whether the connection is TLS.
+    pub secure: bool,
+}
+
+/// All doors. Cheap to clone.
+#[derive(Clone)]
+pub struct Doors {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    gate: Gate,
+    s3: S3Door,
+    metrics: Metrics,
+    proxies: Vec<IpAddr>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    below: Arc<dyn Below>,
+}
+
+/// Lets the metrics read the gauges of what is below.
+struct BelowGauges(Arc<dyn Below>);
+
+impl Gauges for BelowGauges {
+    fn gauges(&self) -> Vec<crate::metrics::Gauge> {
+        self.0.gauges()
+    }
+}
+
+struct Answered {
+    response: Response,
+    door: &'static str,
+    operation: &'static str,
+}
+
+impl Doors {
+    /// Opens the doors.
+    ///
+    /// # Errors
+    /// `Internal` if the metrics can not be made.
+    pub fn new(parts: Parts) -> Result<Self> {
+        let inner = Inner {
+            s3: S3Door::new(parts.gate.clone(), &parts.settings.s3),
+            metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
+            gate: parts.gate,
+            proxies: parts.settings.trusted_proxies,
+            clock: parts.clock,
+            random: parts.random,
+            below: parts.below,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, request: Request<Body>, peer: &Peer) -> Response {
+        let inner = &*self.inner;
+        let start = inner.clock.monotonic();
+        let bytes_in = request.body().size_hint().lower();
+        let request_id = inner.request_id();
+        inner.metrics.begin();
+        let mut answered = inner.route(request, peer, &request_id).await;
+        sign(answered.response.headers_mut(), &request_id);
+        inner.metrics.end(&Done {
+            door: answered.door,
+            operation: answered.operation,
+            status: answered.response.status().as_u16(),
+            seconds: seconds(inner.clock.monotonic().saturating_sub(start)),
+            bytes_in,
+            bytes_out: content_length(&answered.response),
+        });
+        answered.response
+    }
+}
+
+impl Inner {
+    async fn route(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
+        let path = request.uri().path();
+        if let Some(operation) = open_path(path) {
+            let response = self.open(operation, request.method());
+            return Answered {
+                response,
+                door: "open",
+                operation,
+            };
+        }
+        if path == "/_api" || path.starts_with("/_api/") {
+            let origin = self.origin("api", &request, peer, request_id);
+            let done = crate::api::handle(&self.gate, request, origin).await;
+            let response = done.response.map(|body| Body::http_body(body));
+            return Answered {
+                response,
+                door: "api",
+                operation: done.operation,
+            };
+        }
+        let origin = self.origin("s3", &request, peer, request_id);
+        let done = self.s3.handle(request, origin).await;
+        Answered {
+            response: done.response,
+            door: "s3",
+            operation: done.operation,
+        }
+    }
+
+    /// What anyone may ask: it tells nothing about data or people.
+    fn open(&self, operation: &'static str, method: &Method) -> Response {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
+        }
+        match operation {
+            "Live" => text(StatusCode::OK, "live\n".into()),
+            "Ready" => match self.below.ready() {
+                Ok(()) => text(StatusCode::OK, "ready\n".into()),
+                Err(error) => text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("not ready: {}\n", error.reason()).into(),
+                ),
+            },
+            _ => match self.metrics.render() {
+                Ok(metrics) => text(StatusCode::OK, metrics.into()),
+                Err(error) => failed(&error),
+            },
+        }
+    }
+
+    fn origin(
+        &self,
+        door: &'static str,
+        request: &Request<Body>,
+        peer: &Peer,
+        request_id: &Arc<str>,
+    ) -> Origin {
+        let headers = request.headers();
+        Origin {
+            door,
+            source_ip: source_ip(headers, peer.ip, &self.proxies),
+            secure: peer.secure,
+            request_id: request_id.clone(),
+            user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
+            referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
+            time: self.clock.now(),
+        }
+    }
+
+    /// 16 upper-case hex digits, as S3's.
+    fn request_id(&self) -> Arc<str> {
+        // An id need not be secret: without randomness the time will do.
+        let id =
+            random::bytes::<8>(&*self.random).unwrap_or_else(|_| self.clock.now().micros().to_be_bytes());
+        hex::encode_upper(id).into()
+    }
+}
+
+fn open_path(path: &str) -> Option<&'static str> {
+    match path {
+        "/_health/live" => Some("Live"),
+        "/_health/ready" => Some("Ready"),
+        "/_metrics" => Some("Metrics"),
+        _ => None,
+    }
+}
+
+fn text(status: StatusCode, body: bytes::Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}
+
+fn failed(error: &Error) -> Response {
+    tracing::error!(reason = error.reason(), %error, "metrics could not be shown");
+    text(errors::http_status(error.kind()), errors::INTERNAL_MESSAGE.into())
+}
+
+/// The headers that every answer has; the server adds `Date`.
+fn sign(headers: &mut HeaderMap, request_id: &str) {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static("x-amz-request-id"), id.clone());
+        headers.insert(HeaderName::from_static("x-amz-id-2"), id);
+    }
+    headers.insert(header::SERVER, HeaderValue::from_static("Craton"));
+}
+
+fn kept(headers: &HeaderMap, name: &HeaderName, bytes_max: usize) -> Option<Arc<str>> {
+    let text = headers.get(name)?.to_str().ok()?;
+    text.get(..text.floor_char_boundary(bytes_max)).map(Arc::from)
+}
+
+/// The caller's address: the last of the forwarded addresses that is not a trusted proxy, read only if the
+/// peer itself is one.
+fn source_ip(headers: &HeaderMap, peer: IpAddr, proxies: &[IpAddr]) -> IpAddr {
+    let peer = peer.to_canonical();
+    if !proxies.contains(&peer) {
+        return peer;
+    }
+    let lines: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .collect();
+    let forwarded = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(','))
+        .take(FORWARDED_MAX);
+    let mut nearest = peer;
+    for text in forwarded {
+        let Ok(address) = text.trim().parse::<IpAddr>() else {
+            return nearest;
+        };
+        nearest = address.to_canonical();
+        if !proxies.contains(&nearest) {
+            return nearest;
+        }
+    }
+    nearest
+}
+
+fn content_length(response: &Response) -> u64 {
+    let stated = response
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse().ok());
+    stated.unwrap_or_else(|| response.body().size_hint().lower())
+}
+
+fn seconds(d: Duration) -> f64 {
+    d.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests;

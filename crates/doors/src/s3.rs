@@ -1,0 +1,187 @@
+//! The S3 door. [`S3Door::handle`] is the whole way of a request:
+//!
+//! ```text
+//! identify ──▶ verified body ──▶ plain request ──▶ s3s (routing, typed input) ──▶ handler
+//!                                                        handler: input ──▶ Ask ──▶ permit ──▶ objects
+//! ```
+//!
+//! Invariants
+//! - nothing of the request is looked at by `s3s` before the gate has identified the caller, and `s3s`
+//!   never sees credentials or signatures;
+//! - no handler reads a body other than the verified one;
+//! - a request that is refused leaves a denial in the ledger, whether or not it came as far as a permit.
+//!
+//! Deliberately absent: what objects mean (the engine), who may do what (the gate).
+
+use std::sync::Arc;
+
+use craton_base::{Error, Kind};
+use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
+use http::{Method, Request, header};
+use s3s::{
+    Body,
+    config::{S3Config, StaticConfigProvider},
+    service::{S3Service, S3ServiceBuilder},
+};
+
+use crate::http::Response;
+
+mod answer;
+mod call;
+mod convert;
+mod handlers;
+mod ops;
+mod plain;
+mod routes;
+
+use answer::ErrorXml;
+use call::{Call, Watched};
+pub use routes::{ROUTES, Route};
+
+/// The largest XML body, in bytes: a multi-delete of 1,000 keys of 1,024 bytes, escaped, with room.
+pub const XML_BYTES_MAX: usize = 2 << 20;
+
+/// What an administrator sets for this door.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Domains under which buckets are host names: `s3.example.org` makes `bucket.s3.example.org` a bucket.
+    pub domains: Vec<String>,
+}
+
+/// The S3 door. Cheap to clone.
+#[derive(Clone)]
+pub struct S3Door {
+    gate: Gate,
+    service: S3Service,
+    domains: Arc<[String]>,
+}
+
+/// An answer, and which operation it was.
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    pub(crate) operation: &'static str,
+}
+
+impl S3Door {
+    /// A door to what `gate` guards.
+    #[must_use]
+    pub fn new(gate: Gate, settings: &Settings) -> Self {
+        let mut config = S3Config::default();
+        config.xml_max_body_size = XML_BYTES_MAX;
+        let mut builder = S3ServiceBuilder::new(handlers::Handlers);
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        let domains = settings.domains.iter().map(|d| d.to_ascii_lowercase()).collect();
+        Self {
+            gate,
+            service: builder.build(),
+            domains,
+        }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn handle(&self, request: Request<Body>, origin: Origin) -> Answered {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let head = parts.method == Method::HEAD;
+        let request_id = origin.request_id.clone();
+        let refused = |error: &Error| {
+            answer::refusal(
+                error,
+                &ErrorXml {
+                    path: &path,
+                    request_id: &request_id,
+                },
+                head,
+            )
+        };
+
+        let admitted = match self.gate.identify(&parts, origin) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                return Answered {
+                    response: refused(&error),
+                    operation: "Refused",
+                };
+            }
+        };
+        let decoded_len = admitted.payload.decoded_length();
+        let trailer_names = admitted.payload.trailers().to_vec();
+        let body = VerifiedBody::new(body, admitted.payload);
+        let call = Call::new(
+            self.gate.clone(),
+            admitted.session,
+            body.trailers(),
+            trailer_names,
+        );
+        let request = match plain::request(parts, decoded_len, &self.domains) {
+            Ok(parts) => {
+                self.with_body(parts, Watched::new(body, call.clone()), &call)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        let response = match request {
+            Ok(request) => match self.service.call(request).await {
+                Ok(response) => answer::finish(
+                    response,
+                    &ErrorXml {
+                        path: &path,
+                        request_id: &request_id,
+                    },
+                    head,
+                ),
+                Err(_) => refused(&Error::internal("a request could not be routed")),
+            },
+            Err(error) => {
+                call.note(&error);
+                refused(&error)
+            }
+        };
+        let response = match call.close(&path, response.status()) {
+            Ok(()) => response,
+            Err(error) => refused(&error),
+        };
+        Answered {
+            response,
+            operation: call.operation(),
+        }
+    }
+
+    /// Gives the request its body: streams are handed on, XML is read and compared first.
+    async fn with_body(
+        &self,
+        parts: http::request::Parts,
+        body: Watched,
+        call: &Call,
+    ) -> Result<Request<Body>, Error> {
+        if is_form(&parts) {
+            let message = "Form uploads (POST policy) are not implemented.";
+            return Err(Error::new(Kind::Invalid, "NotImplemented", message));
+        }
+        let body = if plain::is_stream(&parts) {
+            plain::require_length(&parts)?;
+            Body::http_body_unsync(body)
+        } else {
+            plain::collect(&parts, body, call).await?
+        };
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(call.clone());
+        Ok(request)
+    }
+}
+
+/// `multipart/form-data`, which `s3s` would read as a form upload with its own signature check.
+fn is_form(parts: &http::request::Parts) -> bool {
+    let content_type = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .map(|v| v.as_bytes().trim_ascii_start());
+    let is_form = |v: &[u8]| {
+        v.get(..9)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
+    };
+    parts.method == Method::POST && content_type.is_some_and(is_form)
+}
+
+#[cfg(test)]
+mod tests;

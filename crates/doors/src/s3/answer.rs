@@ -1,0 +1,183 @@
+//! The shape of answers: S3's error document, and what every answer carries.
+//!
+//! Deliberately absent: the headers that every door sends (request id, `Server`), which the router sets.
+
+use bytes::Bytes;
+use craton_base::Error;
+use http::{HeaderValue, StatusCode, header};
+use s3s::{Body, S3Error, S3ErrorCode};
+
+use crate::{errors, http::Response};
+
+/// What an error document says besides the error.
+pub(super) struct ErrorXml<'a> {
+    /// The path of the request.
+    pub(super) path: &'a str,
+    /// The request's id.
+    pub(super) request_id: &'a str,
+}
+
+impl ErrorXml<'_> {
+    fn document(&self, code: &str, message: &str) -> Bytes {
+        let mut out = String::with_capacity(320);
+        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+        element(&mut out, "Code", code);
+        element(&mut out, "Message", message);
+        self.tail(&mut out);
+        out.push_str("</Error>");
+        out.into()
+    }
+
+    fn tail(&self, out: &mut String) {
+        element(out, "Resource", self.path);
+        element(out, "RequestId", self.request_id);
+        element(out, "HostId", self.request_id);
+    }
+
+    /// Adds what `s3s` does not know to the document it made.
+    fn complete(&self, document: &[u8]) -> Option<Bytes> {
+        let text = std::str::from_utf8(document).ok()?;
+        let (front, _) = text.rsplit_once("</Error>")?;
+        if front.contains("<RequestId>") {
+            return None;
+        }
+        let mut out = String::with_capacity(front.len() + 160);
+        out.push_str(front);
+        self.tail(&mut out);
+        out.push_str("</Error>");
+        Some(out.into())
+    }
+}
+
+fn element(out: &mut String, name: &str, text: &str) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            // Not characters of XML 1.0.
+            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
+}
+
+/// The answer to a request that came to no handler.
+pub(super) fn refusal(error: &Error, xml: &ErrorXml<'_>, head: bool) -> Response {
+    log(error);
+    let answer = errors::s3(error.kind(), error.reason());
+    let body = if head {
+        Body::empty()
+    } else {
+        Body::from(xml.document(answer.code, &errors::message(error)))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// Faults of ours are logged here, where they are handled; a client's are in the ledger and the metrics.
+pub(super) fn log(error: &Error) {
+    if errors::http_status(error.kind()).is_server_error() {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(
+            kind = error.kind().as_str(),
+            reason = error.reason(),
+            source,
+            "{error}"
+        );
+    }
+}
+
+/// Completes an answer that `s3s` made.
+pub(super) fn finish(mut response: Response, xml: &ErrorXml<'_>, head: bool) -> Response {
+    let status = response.status();
+    if status == StatusCode::NOT_MODIFIED {
+        *response.body_mut() = Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        return response;
+    }
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    response
+        .headers_mut()
+        .entry(header::CONTENT_TYPE)
+        .or_insert_with(|| HeaderValue::from_static("application/xml"));
+    if head {
+        *response.body_mut() = Body::empty();
+    } else if let Some(body) = response
+        .body()
+        .bytes()
+        .and_then(|document| xml.complete(&document))
+    {
+        *response.body_mut() = Body::from(body);
+    }
+    response
+}
+
+/// An engine's error, as `s3s` takes it.
+pub(super) fn fail(error: craton_objects::Error) -> S3Error {
+    use craton_objects::Error as E;
+    match error {
+        E::Gate(error) => fail_base(&error),
+        E::Fault(fault, message) => error_of(fault.kind(), fault.code(), message.into_owned()),
+        E::NotModified { etag, modified } => {
+            let mut out = error_of(
+                craton_base::Kind::Precondition,
+                "NotModified",
+                "Not Modified".to_owned(),
+            );
+            let mut headers = http::HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_str(&format!("\"{etag}\"")) {
+                headers.insert(header::ETAG, value);
+            }
+            if let Some(value) = super::convert::http_date(modified) {
+                headers.insert(header::LAST_MODIFIED, value);
+            }
+            out.set_headers(headers);
+            out
+        }
+        E::RangeNotSatisfiable { size } => {
+            let message = "The requested range is not satisfiable".to_owned();
+            let mut out = error_of(craton_base::Kind::Invalid, "InvalidRange", message);
+            let mut headers = http::HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                headers.insert(header::CONTENT_RANGE, value);
+            }
+            out.set_headers(headers);
+            out
+        }
+    }
+}
+
+/// A gate's error, as `s3s` takes it.
+pub(super) fn fail_base(error: &Error) -> S3Error {
+    log(error);
+    error_of(error.kind(), error.reason(), errors::message(error))
+}
+
+fn error_of(kind: craton_base::Kind, reason: &str, message: String) -> S3Error {
+    let answer = errors::s3(kind, reason);
+    let code = answer
+        .code
+        .parse::<S3ErrorCode>()
+        .unwrap_or(S3ErrorCode::InternalError);
+    let mut out = S3Error::with_message(code, message);
+    out.set_status_code(answer.status);
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! What a request carries through `s3s` to its handler: the session, the gate, the verified body's
+//! trailers, and notes on how far it came.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use craton_base::{Error, Kind, Result};
+use craton_gate::{
+    Ask, Gate, ReadPermit, Session, WritePermit,
+    identify::body::{Trailers, VerifiedBody},
+};
+use craton_objects::body::Trailers as ObjectTrailers;
+use http::{HeaderName, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
+use s3s::{S3Request, S3Result, s3_error};
+
+/// A request on its way.
+#[derive(Clone)]
+pub(crate) struct Call {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    gate: Gate,
+    session: Session,
+    trailers: Trailers,
+    trailer_names: Vec<HeaderName>,
+    operation: OnceLock<&'static str>,
+    /// Whether the gate was asked, and so has recorded what it decided.
+    asked: AtomicBool,
+    /// Why the request is refused, where the gate does not know.
+    refusal: Mutex<Option<Refusal>>,
+}
+
+struct Refusal {
+    kind: Kind,
+    reason: &'static str,
+    message: String,
+}
+
+impl Call {
+    pub(crate) fn new(
+        gate: Gate,
+        session: Session,
+        trailers: Trailers,
+        trailer_names: Vec<HeaderName>,
+    ) -> Self {
+        let inner = Inner {
+            gate,
+            session,
+            trailers,
+            trailer_names,
+            operation: OnceLock::new(),
+            asked: AtomicBool::new(false),
+            refusal: Mutex::new(None),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The call that a handler's request belongs to.
+    pub(crate) fn of<T>(request: &S3Request<T>) -> S3Result<Self> {
+        request
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| s3_error!(InternalError))
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.inner.session
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.inner.gate
+    }
+
+    /// The trailers that the request announced.
+    pub(crate) fn trailer_names(&self) -> &[HeaderName] {
+        &self.inner.trailer_names
+    }
+
+    /// Where the trailers will be.
+    pub(crate) fn trailers(&self) -> Arc<dyn ObjectTrailers> {
+        Arc::new(Arrived(self.inner.trailers.clone()))
+    }
+
+    pub(crate) async fn read(&self, ask: Ask) -> Result<ReadPermit> {
+        self.asking(&ask);
+        self.inner.gate.read(&self.inner.session, ask).await
+    }
+
+    pub(crate) async fn write(&self, ask: Ask) -> Result<WritePermit> {
+        self.asking(&ask);
+        self.inner.gate.write(&self.inner.session, ask).await
+    }
+
+    fn asking(&self, ask: &Ask) {
+        self.inner.operation.get_or_init(|| ask.operation);
+        self.inner.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// The operation, once a handler asked for a permit.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.inner.operation.get().copied().unwrap_or("Unrouted")
+    }
+
+    /// Notes why the request is refused.
+    pub(crate) fn note(&self, error: &Error) {
+        let message = error.message().to_owned();
+        let refusal = Refusal {
+            kind: error.kind(),
+            reason: error.reason(),
+            message,
+        };
+        self.inner.refusal.lock().get_or_insert(refusal);
+    }
+
+    /// Records the refusal that the gate does not know: of a body that did not verify, or of a request
+    /// that never came as far as asking.
+    ///
+    /// # Errors
+    /// `Unavailable` if it can not be recorded.
+    pub(crate) fn close(&self, path: &str, status: StatusCode) -> Result<()> {
+        let noted = self.inner.refusal.lock().take();
+        let unasked =
+            !self.inner.asked.load(Ordering::Relaxed) && (status.is_client_error() || status.as_u16() == 501);
+        let error = match noted {
+            Some(r) => Error::new(r.kind, r.reason, r.message),
+            None if unasked => Error::new(
+                Kind::Invalid,
+                reason_of(status),
+                "the request is not one that is served",
+            ),
+            None => return Ok(()),
+        };
+        let session = &self.inner.session;
+        self.inner.gate.refuse(
+            session.origin(),
+            session.access_key_id(),
+            self.operation(),
+            path,
+            &error,
+        )
+    }
+}
+
+const fn reason_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        501 => "NotImplemented",
+        405 => "MethodNotAllowed",
+        _ => "InvalidRequest",
+    }
+}
+
+struct Arrived(Trailers);
+
+impl ObjectTrailers for Arrived {
+    fn value(&self, name: &str) -> Option<String> {
+        self.0.value(name)
+    }
+}
+
+/// The verified body, whose failure is noted.
+pub(crate) struct Watched {
+    body: VerifiedBody<s3s::Body>,
+    call: Call,
+}
+
+impl Watched {
+    pub(crate) fn new(body: VerifiedBody<s3s::Body>, call: Call) -> Self {
+        Self { body, call }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            this.call.note(error);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

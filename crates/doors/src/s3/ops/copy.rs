@@ -1,0 +1,206 @@
+//! Copies: the source is read by a permit like any other read.
+
+use craton_base::{ObjectKey, ResourcePath};
+use craton_gate::{Ask, ReadPermit};
+use craton_objects::{
+    condition::ReadConditions,
+    copy::{self as engine, Copy},
+    multipart::{PartSource, UploadId, part_number, upload_part_copy as engine_part_copy},
+    range::ByteRange,
+};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag,
+        UploadPartCopyInput, UploadPartCopyOutput,
+    },
+    s3_error,
+};
+
+use super::{attributes, check_version, read, refuse_features, refuse_if, settle, with, write};
+use crate::s3::{
+    call::Call,
+    convert::{self, ChecksumFields},
+};
+
+macro_rules! source_conditions {
+    ($input:expr) => {
+        ReadConditions {
+            matches: $input.copy_source_if_match.take().map(convert::tag),
+            none_match: $input.copy_source_if_none_match.take().map(convert::tag),
+            modified_since: $input
+                .copy_source_if_modified_since
+                .as_ref()
+                .map(convert::seconds),
+            unmodified_since: $input
+                .copy_source_if_unmodified_since
+                .as_ref()
+                .map(convert::seconds),
+        }
+    };
+}
+
+/// Where a copy comes from.
+struct Source {
+    path: ResourcePath,
+    key: ObjectKey,
+    version: Option<String>,
+    text: String,
+}
+
+impl Source {
+    fn of(source: &CopySource) -> S3Result<Self> {
+        let CopySource::Bucket {
+            bucket,
+            key,
+            version_id,
+        } = source
+        else {
+            return Err(s3_error!(
+                NotImplemented,
+                "Copies from access points are not implemented."
+            ));
+        };
+        let (path, key) = convert::object(bucket, key)?;
+        let text = format!("{bucket}/{key}");
+        Ok(Self {
+            path,
+            key,
+            version: version_id.as_deref().map(ToOwned::to_owned),
+            text,
+        })
+    }
+
+    /// The permit to read it.
+    async fn permit(&self, call: &Call, operation: &'static str) -> S3Result<ReadPermit> {
+        let action = if self.version.is_some() {
+            "s3:GetObjectVersion"
+        } else {
+            "s3:GetObject"
+        };
+        let ask = with(
+            Ask::new(operation, action, self.path.clone()),
+            "s3:VersionId",
+            self.version.clone(),
+        );
+        let permit = read(call, ask).await?;
+        check_version(self.version.as_deref())?;
+        Ok(permit)
+    }
+}
+
+pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
+    let call = Call::of(&request)?;
+    let mut input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let source = Source::of(&input.copy_source)?;
+    let directive = input.metadata_directive.as_ref().map(|d| d.as_str().to_owned());
+    let ask = Ask::new("CopyObject", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
+    let ask = with(ask, "s3:x-amz-metadata-directive", directive.clone());
+    let ask = with(
+        ask,
+        "s3:x-amz-acl",
+        input.acl.as_ref().map(|a| a.as_str().to_owned()),
+    );
+    let ask = with(
+        ask,
+        "s3:x-amz-storage-class",
+        input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
+    );
+    let permit = write(&call, ask).await?;
+    let source_permit = source.permit(&call, "CopyObject").await?;
+    refuse_features!(input);
+    refuse_if(
+        input.copy_source_sse_customer_key.is_some(),
+        "Encryption with a customer's key",
+    )?;
+    let copy = Copy {
+        source_conditions: source_conditions!(input),
+        storage_class: input
+            .storage_class
+            .as_ref()
+            .map(|c| c.as_str().to_owned())
+            .unwrap_or_default(),
+        attributes: match directive.as_deref() {
+            None | Some("COPY") => None,
+            Some("REPLACE") => Some(attributes!(input)),
+            Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
+        },
+        algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
+        ..Copy::default()
+    };
+    let copied = engine::copy(&source_permit, &source.key, &permit, &key, copy).await;
+    let meta = settle(&source_permit, settle_both(&permit, copied))?;
+    let fields = ChecksumFields::of(meta.checksum().as_ref());
+    let result = CopyObjectResult {
+        checksum_crc32: fields.crc32,
+        checksum_crc32c: fields.crc32c,
+        checksum_crc64nvme: fields.crc64nvme,
+        checksum_sha1: fields.sha1,
+        checksum_sha256: fields.sha256,
+        checksum_type: fields.scope,
+        e_tag: Some(convert::etag(&meta)),
+        last_modified: Some(convert::time(meta.modified())),
+    };
+    Ok(CopyObjectOutput {
+        copy_object_result: Some(result),
+        server_side_encryption: input.server_side_encryption,
+        ..CopyObjectOutput::default()
+    })
+}
+
+/// Notes a failure with the second permit of a copy.
+fn settle_both<T>(
+    permit: &craton_gate::Permit,
+    result: craton_objects::Result<T>,
+) -> craton_objects::Result<T> {
+    result.inspect_err(|error| permit.failed(error.kind(), error.code()))
+}
+
+pub(in crate::s3) async fn upload_part_copy(
+    request: S3Request<UploadPartCopyInput>,
+) -> S3Result<UploadPartCopyOutput> {
+    let call = Call::of(&request)?;
+    let mut input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let source = Source::of(&input.copy_source)?;
+    let ask =
+        Ask::new("UploadPartCopy", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
+    let permit = write(&call, ask).await?;
+    let source_permit = source.permit(&call, "UploadPartCopy").await?;
+    let customer = input.sse_customer_key.is_some() || input.copy_source_sse_customer_key.is_some();
+    refuse_if(customer, "Encryption with a customer's key")?;
+    let number = settle(&permit, part_number(i64::from(input.part_number)))?;
+    let id = settle(&permit, UploadId::parse(&input.upload_id))?;
+    let range = match input.copy_source_range.as_deref() {
+        None => None,
+        Some(text) => Some(ByteRange::parse(text).ok_or_else(|| {
+            s3_error!(
+                InvalidArgument,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
+                 zero-based offsets of the first and last bytes to copy"
+            )
+        })?),
+    };
+    let from = PartSource {
+        key: source.key,
+        conditions: source_conditions!(input),
+        range,
+    };
+    let copied = engine_part_copy(&source_permit, &from, &permit, &key, id, number).await;
+    let part = settle(&source_permit, settle_both(&permit, copied))?;
+    let fields = ChecksumFields::of_part(part.checksum.0, &part.checksum.1);
+    let result = CopyPartResult {
+        checksum_crc32: fields.crc32,
+        checksum_crc32c: fields.crc32c,
+        checksum_crc64nvme: fields.crc64nvme,
+        checksum_sha1: fields.sha1,
+        checksum_sha256: fields.sha256,
+        e_tag: Some(ETag::Strong(part.etag)),
+        last_modified: Some(convert::time(part.modified)),
+    };
+    Ok(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        ..UploadPartCopyOutput::default()
+    })
+}

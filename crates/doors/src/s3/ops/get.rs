@@ -1,0 +1,305 @@
+//! Reading objects and what is known about them.
+
+use craton_gate::{Ask, PrincipalKind};
+use craton_objects::{
+    condition::ReadConditions,
+    get::{self as engine, Found},
+    meta::ObjectMeta,
+    range::Selection,
+};
+use s3s::{
+    S3Request, S3Response, S3Result,
+    dto::{
+        Checksum, GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
+        GetObjectAttributesParts, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+        ObjectPart, StorageClass,
+    },
+    s3_error,
+};
+
+use super::{bucket::full_control, check_version, read, refuse_if, settle, with};
+use crate::s3::{
+    call::Call,
+    convert::{self, ChecksumFields},
+};
+
+macro_rules! conditions {
+    ($input:expr) => {
+        ReadConditions {
+            matches: $input.if_match.take().map(convert::tag),
+            none_match: $input.if_none_match.take().map(convert::tag),
+            modified_since: $input.if_modified_since.as_ref().map(convert::seconds),
+            unmodified_since: $input.if_unmodified_since.as_ref().map(convert::seconds),
+        }
+    };
+}
+
+macro_rules! output {
+    ($type:ident, $found:expr, $fields:expr $(, $name:ident: $value:expr)*) => {{
+        let Found { meta, range, partial } = $found;
+        let fields: ChecksumFields = $fields;
+        $type {
+            accept_ranges: Some("bytes".to_owned()),
+            cache_control: meta.attributes.headers.cache_control.clone(),
+            checksum_crc32: fields.crc32,
+            checksum_crc32c: fields.crc32c,
+            checksum_crc64nvme: fields.crc64nvme,
+            checksum_sha1: fields.sha1,
+            checksum_sha256: fields.sha256,
+            checksum_type: fields.scope,
+            content_disposition: meta.attributes.headers.content_disposition.clone(),
+            content_encoding: meta.attributes.headers.content_encoding.clone(),
+            content_language: meta.attributes.headers.content_language.clone(),
+            content_length: convert::size(range.end.saturating_sub(range.start)),
+            content_range: content_range(*partial, range, meta.size),
+            content_type: Some(content_type(meta)),
+            e_tag: Some(convert::etag(meta)),
+            expires: convert::expires(meta.attributes.headers.expires_seconds),
+            last_modified: Some(convert::time(meta.modified())),
+            metadata: convert::metadata(&meta.attributes),
+            storage_class: storage_class(meta),
+            website_redirect_location: meta.attributes.headers.website_redirect.clone(),
+            $($name: $value,)*
+            ..$type::default()
+        }
+    }};
+}
+
+/// What a request for an object asks about it.
+struct Asked {
+    selection: Selection,
+    checksum: bool,
+    parts: bool,
+}
+
+fn asked(range: Option<&s3s::dto::Range>, part: Option<i32>, checksum_mode: Option<&str>) -> S3Result<Asked> {
+    let selection = match (range, part) {
+        (Some(_), Some(_)) => {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Cannot specify both Range header and partNumber query parameter"
+            ));
+        }
+        (Some(range), None) => Selection::Range(convert::range(range)),
+        (None, Some(part)) => match u32::try_from(part) {
+            Ok(number) if (1..=craton_objects::multipart::PARTS_MAX).contains(&number) => {
+                Selection::Part(number)
+            }
+            _ => {
+                return Err(s3_error!(
+                    InvalidArgument,
+                    "Part number must be an integer between 1 and 10000, inclusive"
+                ));
+            }
+        },
+        (None, None) => Selection::Whole,
+    };
+    let checksum = checksum_mode.is_some_and(|m| m.eq_ignore_ascii_case("enabled"));
+    Ok(Asked {
+        selection,
+        checksum,
+        parts: part.is_some(),
+    })
+}
+
+const fn action(version: Option<&String>) -> &'static str {
+    if version.is_some() {
+        "s3:GetObjectVersion"
+    } else {
+        "s3:GetObject"
+    }
+}
+
+pub(in crate::s3) async fn get_object(
+    request: S3Request<GetObjectInput>,
+) -> S3Result<S3Response<GetObjectOutput>> {
+    let call = Call::of(&request)?;
+    let mut input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
+    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    check_version(input.version_id.as_deref())?;
+    refuse_if(
+        input.sse_customer_key.is_some(),
+        "Encryption with a customer's key",
+    )?;
+    if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Request specific response headers cannot be used for anonymous GET requests."
+        ));
+    }
+    let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
+    let asked = asked(input.range.as_ref(), input.part_number, mode)?;
+    let conditions = conditions!(input);
+    let found = engine::get(&permit, &key, &conditions, asked.selection);
+    let (found, content) = settle(&permit, found)?;
+    let fields = checksum_fields(&asked, &found);
+    let output = output!(GetObjectOutput, &found, fields,
+        body: Some(convert::blob(content)),
+        parts_count: parts_count(&asked, &found.meta));
+    Ok(S3Response::new(output))
+}
+
+const fn overrides(input: &GetObjectInput) -> bool {
+    input.response_cache_control.is_some()
+        || input.response_content_disposition.is_some()
+        || input.response_content_encoding.is_some()
+        || input.response_content_language.is_some()
+        || input.response_content_type.is_some()
+        || input.response_expires.is_some()
+}
+
+pub(in crate::s3) async fn head_object(request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
+    let call = Call::of(&request)?;
+    let mut input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let ask = Ask::new("HeadObject", action(input.version_id.as_ref()), path);
+    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    check_version(input.version_id.as_deref())?;
+    refuse_if(
+        input.sse_customer_key.is_some(),
+        "Encryption with a customer's key",
+    )?;
+    let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
+    let asked = asked(input.range.as_ref(), input.part_number, mode)?;
+    let conditions = conditions!(input);
+    let found = settle(&permit, engine::head(&permit, &key, &conditions, asked.selection))?;
+    let fields = checksum_fields(&asked, &found);
+    Ok(output!(HeadObjectOutput, &found, fields, parts_count: parts_count(&asked, &found.meta)))
+}
+
+/// The checksum is the whole object's, so it goes with the whole object only.
+fn checksum_fields(asked: &Asked, found: &Found) -> ChecksumFields {
+    if !asked.checksum || found.partial {
+        return ChecksumFields::default();
+    }
+    ChecksumFields::of(found.meta.checksum().as_ref())
+}
+
+fn parts_count(asked: &Asked, meta: &ObjectMeta) -> Option<i32> {
+    (asked.parts && !meta.parts.is_empty())
+        .then(|| convert::count(meta.parts.len()))
+        .flatten()
+}
+
+fn content_range(partial: bool, range: &std::ops::Range<u64>, size: u64) -> Option<String> {
+    (partial && !range.is_empty())
+        .then(|| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)))
+}
+
+fn content_type(meta: &ObjectMeta) -> String {
+    let given = meta.attributes.headers.content_type.as_deref();
+    given.unwrap_or("binary/octet-stream").to_owned()
+}
+
+/// S3 names the storage class only where it is not the standard one.
+fn storage_class(meta: &ObjectMeta) -> Option<StorageClass> {
+    let class = meta.attributes.storage_class();
+    (class != "STANDARD").then(|| StorageClass::from(class.to_owned()))
+}
+
+pub(in crate::s3) async fn get_object_acl(
+    request: S3Request<GetObjectAclInput>,
+) -> S3Result<GetObjectAclOutput> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let permit = read(&call, Ask::new("GetObjectAcl", "s3:GetObjectAcl", path)).await?;
+    check_version(input.version_id.as_deref())?;
+    settle(
+        &permit,
+        engine::head(&permit, &key, &ReadConditions::default(), Selection::Whole),
+    )?;
+    let owner = settle(&permit, craton_objects::bucket::head(&permit))?
+        .owner
+        .clone();
+    Ok(GetObjectAclOutput {
+        grants: Some(vec![full_control(&owner)]),
+        owner: Some(convert::owner(&owner)),
+        request_charged: None,
+    })
+}
+
+pub(in crate::s3) async fn get_object_attributes(
+    request: S3Request<GetObjectAttributesInput>,
+) -> S3Result<GetObjectAttributesOutput> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let ask = Ask::new("GetObjectAttributes", "s3:GetObjectAttributes", path).and_action("s3:GetObject");
+    let permit = read(&call, ask).await?;
+    check_version(input.version_id.as_deref())?;
+    let found = engine::head(&permit, &key, &ReadConditions::default(), Selection::Whole);
+    let Found { meta, .. } = settle(&permit, found)?;
+    let wanted = |name: &str| {
+        // s3s gives the header's list as one value or as several.
+        input
+            .object_attributes
+            .iter()
+            .any(|a| a.as_str().split(',').any(|a| a.trim() == name))
+    };
+    let parts = if wanted("ObjectParts") && !meta.parts.is_empty() {
+        Some(parts_page(&input, &meta)?)
+    } else {
+        None
+    };
+    Ok(GetObjectAttributesOutput {
+        checksum: wanted("Checksum").then(|| checksum(&meta)),
+        e_tag: wanted("ETag").then(|| convert::etag(&meta)),
+        last_modified: Some(convert::time(meta.modified())),
+        object_parts: parts,
+        object_size: wanted("ObjectSize").then(|| convert::size(meta.size)).flatten(),
+        storage_class: wanted("StorageClass")
+            .then(|| StorageClass::from(meta.attributes.storage_class().to_owned())),
+        ..GetObjectAttributesOutput::default()
+    })
+}
+
+fn checksum(meta: &ObjectMeta) -> Checksum {
+    let fields = ChecksumFields::of(meta.checksum().as_ref());
+    Checksum {
+        checksum_crc32: fields.crc32,
+        checksum_crc32c: fields.crc32c,
+        checksum_crc64nvme: fields.crc64nvme,
+        checksum_sha1: fields.sha1,
+        checksum_sha256: fields.sha256,
+        checksum_type: fields.scope,
+    }
+}
+
+fn parts_page(input: &GetObjectAttributesInput, meta: &ObjectMeta) -> S3Result<GetObjectAttributesParts> {
+    let limit = convert::limit(input.max_parts, "max-parts", 1000)?;
+    let after = usize::try_from(input.part_number_marker.unwrap_or_default()).unwrap_or_default();
+    let algorithm = meta.checksum().map(|c| c.algorithm);
+    let parts: Vec<ObjectPart> = meta
+        .parts
+        .iter()
+        .enumerate()
+        .skip(after)
+        .take(limit)
+        .map(|(at, part)| {
+            let fields = algorithm
+                .map(|a| ChecksumFields::of_part(a, &part.checksum))
+                .unwrap_or_default();
+            ObjectPart {
+                checksum_crc32: fields.crc32,
+                checksum_crc32c: fields.crc32c,
+                checksum_crc64nvme: fields.crc64nvme,
+                checksum_sha1: fields.sha1,
+                checksum_sha256: fields.sha256,
+                part_number: convert::count(at.saturating_add(1)),
+                size: convert::size(part.size),
+            }
+        })
+        .collect();
+    let last = after.saturating_add(parts.len());
+    Ok(GetObjectAttributesParts {
+        is_truncated: Some(last < meta.parts.len()),
+        max_parts: convert::count(limit),
+        next_part_number_marker: convert::count(last),
+        part_number_marker: convert::count(after),
+        total_parts_count: convert::count(meta.parts.len()),
+        parts: Some(parts),
+    })
+}

@@ -1,0 +1,203 @@
+//! Listing objects, both versions.
+
+use craton_base::ResourcePath;
+use craton_gate::{Ask, ReadPermit};
+use craton_objects::list::{self as engine, After, ListPage, Listed, Listing, PAGE_KEYS_MAX};
+use s3s::{
+    S3Request, S3Result,
+    dto::{
+        ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput,
+        ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass,
+    },
+    s3_error,
+};
+
+use super::{read, settle, with};
+use crate::s3::{answer::fail, call::Call, convert};
+
+/// The parts of a listing's request that both versions have.
+struct Common {
+    bucket: String,
+    prefix: Option<String>,
+    delimiter: Option<String>,
+    max_keys: Option<i32>,
+    encoding: Option<EncodingType>,
+}
+
+/// What both versions answer.
+struct Page {
+    contents: Vec<Object>,
+    prefixes: Vec<CommonPrefix>,
+    next: Option<After>,
+    limit: usize,
+    encode: bool,
+}
+
+async fn page(
+    call: &Call,
+    operation: &'static str,
+    common: &Common,
+    after: Option<After>,
+    owners: bool,
+) -> S3Result<Page> {
+    let prefix = common.prefix.clone().unwrap_or_default();
+    let encode = encodes(common.encoding.as_ref())?;
+    let limit = convert::limit(common.max_keys, "max-keys", PAGE_KEYS_MAX)?;
+    let permit = permit(call, operation, common, &prefix).await?;
+    let listing = Listing {
+        prefix,
+        delimiter: common.delimiter.clone(),
+        after,
+        limit,
+    };
+    let ListPage {
+        entries,
+        prefixes,
+        next,
+    } = settle(&permit, engine::list(&permit, &listing))?;
+    let contents = entries
+        .into_iter()
+        .map(|listed| object(listed, encode, owners))
+        .collect();
+    Ok(Page {
+        contents,
+        prefixes: common_prefixes(prefixes, encode),
+        next,
+        limit,
+        encode,
+    })
+}
+
+async fn permit(call: &Call, operation: &'static str, common: &Common, prefix: &str) -> S3Result<ReadPermit> {
+    let path = ResourcePath::Objects(convert::bucket(&common.bucket)?, prefix.to_owned());
+    // S3 gives these keys to policies only where the request states them.
+    let ask = with(
+        Ask::new(operation, "s3:ListBucket", path),
+        "s3:prefix",
+        common.prefix.clone(),
+    );
+    let ask = with(ask, "s3:delimiter", common.delimiter.clone());
+    read(
+        call,
+        with(ask, "s3:max-keys", common.max_keys.map(|n| n.to_string())),
+    )
+    .await
+}
+
+pub(super) fn encodes(encoding: Option<&EncodingType>) -> S3Result<bool> {
+    match encoding.map(EncodingType::as_str) {
+        None => Ok(false),
+        Some("url") => Ok(true),
+        Some(_) => Err(s3_error!(
+            InvalidArgument,
+            "Invalid Encoding Method specified in Request"
+        )),
+    }
+}
+
+pub(super) fn common_prefixes(prefixes: Vec<String>, encode: bool) -> Vec<CommonPrefix> {
+    prefixes
+        .into_iter()
+        .map(|p| CommonPrefix {
+            prefix: Some(convert::url_encoded(p, encode)),
+        })
+        .collect()
+}
+
+fn object(listed: Listed, encode: bool, owners: bool) -> Object {
+    let Listed { key, meta } = listed;
+    let checksum = meta.checksum();
+    Object {
+        checksum_algorithm: checksum
+            .as_ref()
+            .map(|c| vec![ChecksumAlgorithm::from_static(c.algorithm.name())]),
+        checksum_type: checksum.map(|c| ChecksumType::from_static(c.scope.name())),
+        e_tag: Some(convert::etag(&meta)),
+        key: Some(convert::url_encoded(key, encode)),
+        last_modified: Some(convert::time(meta.modified())),
+        owner: owners.then(|| convert::owner(&meta.owner)),
+        restore_status: None,
+        size: convert::size(meta.size),
+        storage_class: Some(ObjectStorageClass::from(
+            meta.attributes.storage_class().to_owned(),
+        )),
+    }
+}
+
+pub(in crate::s3) async fn list_objects(request: S3Request<ListObjectsInput>) -> S3Result<ListObjectsOutput> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let common = Common {
+        bucket: input.bucket,
+        prefix: input.prefix,
+        delimiter: input.delimiter.filter(|d| !d.is_empty()),
+        max_keys: input.max_keys,
+        encoding: input.encoding_type,
+    };
+    let prefix = common.prefix.as_deref().unwrap_or_default();
+    let marker = input.marker.unwrap_or_default();
+    let after =
+        (!marker.is_empty()).then(|| After::from_marker(&marker, prefix, common.delimiter.as_deref()));
+    let page = page(&call, "ListObjects", &common, after, true).await?;
+    let encoded = |text: String| convert::url_encoded(text, page.encode);
+    // S3 names the next marker only with a delimiter: without one it is the last key.
+    let next = page.next.as_ref().filter(|_| common.delimiter.is_some());
+    Ok(ListObjectsOutput {
+        name: Some(common.bucket),
+        prefix: Some(encoded(common.prefix.unwrap_or_default())),
+        marker: Some(encoded(marker)),
+        max_keys: convert::count(page.limit),
+        is_truncated: Some(page.next.is_some()),
+        next_marker: next.map(|n| encoded(n.text().to_owned())),
+        contents: Some(page.contents),
+        common_prefixes: Some(page.prefixes),
+        delimiter: common.delimiter.map(encoded),
+        encoding_type: common.encoding,
+        request_charged: None,
+    })
+}
+
+pub(in crate::s3) async fn list_objects_v2(
+    request: S3Request<ListObjectsV2Input>,
+) -> S3Result<ListObjectsV2Output> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let common = Common {
+        bucket: input.bucket,
+        prefix: input.prefix,
+        delimiter: input.delimiter.filter(|d| !d.is_empty()),
+        max_keys: input.max_keys,
+        encoding: input.encoding_type,
+    };
+    let prefix = common.prefix.as_deref().unwrap_or_default();
+    let start_after = input.start_after.filter(|s| !s.is_empty());
+    let after = match (&input.continuation_token, &start_after) {
+        (Some(token), _) => Some(After::from_token(token).map_err(fail)?),
+        (None, Some(key)) => Some(After::from_marker(key, prefix, common.delimiter.as_deref())),
+        (None, None) => None,
+    };
+    let page = page(
+        &call,
+        "ListObjectsV2",
+        &common,
+        after,
+        input.fetch_owner.unwrap_or_default(),
+    )
+    .await?;
+    let encoded = |text: String| convert::url_encoded(text, page.encode);
+    Ok(ListObjectsV2Output {
+        name: Some(common.bucket),
+        prefix: Some(encoded(common.prefix.unwrap_or_default())),
+        max_keys: convert::count(page.limit),
+        key_count: convert::count(page.contents.len().saturating_add(page.prefixes.len())),
+        continuation_token: input.continuation_token,
+        is_truncated: Some(page.next.is_some()),
+        next_continuation_token: page.next.as_ref().map(After::to_token),
+        contents: Some(page.contents),
+        common_prefixes: Some(page.prefixes),
+        delimiter: common.delimiter.map(encoded),
+        encoding_type: common.encoding,
+        start_after: start_after.map(encoded),
+        request_charged: None,
+    })
+}
