@@ -136,14 +136,13 @@ fn take_lock(disk: &dyn Disk) -> Result<Arc<dyn File>> {
 }
 
 fn open_or_create(disk: &dyn Disk, path: &str) -> Result<Arc<dyn File>> {
-    match disk.open(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let file = disk.create(path)?;
-            disk.sync_dir("")?;
-            Ok(file)
-        }
-        other => other,
-    }
+    let file = match disk.open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => disk.create(path)?,
+        other => other?,
+    };
+    // Also where it was there: a process that was killed may have made it without flushing its name.
+    disk.sync_dir("")?;
+    Ok(file)
 }
 
 /// The keyring, made only where no namespace is: data without its keys must be noticed, not papered over.
