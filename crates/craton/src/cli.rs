@@ -1,0 +1,360 @@
+//! The command line: every command, its arguments and help, in one place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{config::Settings, tour};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
+    5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
+
+/// Craton: one place for the data under AI, where access is decided, encrypted, recorded and traced.
+#[derive(Debug, Parser)]
+#[command(name = "craton", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the server
+    Serve(Box<Settings>),
+    /// See it work on real data, in under a minute; leaves nothing behind
+    Tour(tour::Options),
+    /// The commands that use a running server.
+    #[command(flatten)]
+    Client(Client),
+}
+
+/// Which server, and as whom.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct Target {
+    /// The server's address
+    #[arg(
+        long,
+        env = "CRATON_ENDPOINT",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:9000"
+    )]
+    pub(crate) endpoint: String,
+
+    /// The access key, as an AWS credentials file; else from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long, env = "CRATON_CREDENTIALS", value_name = "FILE")]
+    pub(crate) credentials: Option<PathBuf>,
+
+    /// The server's data folder, to use its root-credentials
+    #[arg(long, env = "CRATON_DATA", value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// The region that requests are signed for
+    #[arg(long, env = "CRATON_REGION", value_name = "NAME", default_value = "us-east-1")]
+    pub(crate) region: String,
+
+    /// A certificate to trust besides the system's, a PEM file
+    #[arg(long, env = "CRATON_CA_CERT", value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The commands that use a running server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Upload a file
+    Put {
+        /// The file; - is standard input
+        file: PathBuf,
+        /// BUCKET/KEY; BUCKET/ or BUCKET/FOLDER/ keeps the file's name
+        to: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Download an object
+    Get {
+        /// BUCKET/KEY
+        from: String,
+        /// The file; - is standard output. Default: the key's last part, here
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List buckets, or what is in a bucket
+    Ls {
+        /// BUCKET or BUCKET/PREFIX
+        place: Option<String>,
+        /// Everything below, not only the next level
+        #[arg(long, short)]
+        recursive: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete objects
+    Rm {
+        /// BUCKET/KEY, or BUCKET/PREFIX with --recursive
+        place: String,
+        /// Everything that begins so
+        #[arg(long, short)]
+        recursive: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make a bucket
+    Mb {
+        /// Its name
+        bucket: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete an empty bucket
+    Rb {
+        /// Its name
+        bucket: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Settings of a bucket
+    #[command(subcommand)]
+    Bucket(Bucket),
+    /// Users: people, services, agents
+    #[command(subcommand)]
+    User(User),
+    /// Access keys of a user
+    #[command(subcommand)]
+    Key(Key),
+    /// Policies of a user
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Say what is, or was, decided and why
+    Explain {
+        /// The decision's id, as a denial names it
+        #[arg(long, value_name = "ID", conflicts_with_all = ["user", "action", "resource"])]
+        decision: Option<String>,
+        /// The user who would ask
+        #[arg(required_unless_present = "decision")]
+        user: Option<String>,
+        /// The action: s3:GetObject
+        #[arg(required_unless_present = "decision")]
+        action: Option<String>,
+        /// The resource: arn:aws:s3:::BUCKET/KEY
+        #[arg(required_unless_present = "decision")]
+        resource: Option<String>,
+        /// A condition key's value: aws:SourceIp=203.0.113.9; may be repeated
+        #[arg(long, value_name = "KEY=VALUE")]
+        context: Vec<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The ledger: who asked for what, what was decided, how it ended
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The keys that everything is encrypted under
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+/// Settings of a bucket.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bucket {
+    /// Whether a read's record is on the disk before the first byte leaves
+    Strict {
+        /// The bucket
+        bucket: String,
+        /// on or off
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Users.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make a user with a first access key, whose secret is shown once
+    Add {
+        /// The user's name
+        user: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List users
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a user with its keys and policies
+    Rm {
+        /// The user's name
+        user: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Access keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make an access key; its secret is shown once
+    Add {
+        /// Whose
+        user: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List access keys
+    List {
+        /// Whose
+        user: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete an access key
+    Rm {
+        /// Whose
+        user: String,
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Set a policy of a user
+    Put {
+        /// Whose
+        user: String,
+        /// The policy's name
+        name: String,
+        /// A file with the policy in IAM's JSON
+        file: PathBuf,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show a policy
+    Get {
+        /// Whose
+        user: String,
+        /// The policy's name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List policies
+    List {
+        /// Whose
+        user: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove a policy
+    Rm {
+        /// Whose
+        user: String,
+        /// The policy's name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// The ledger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// List records, newest first
+    List {
+        #[command(flatten)]
+        filter: RecordFilter,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Verify the whole ledger; with --data and no server running, from the folder itself
+    Verify {
+        /// A checkpoint kept from earlier, a file: the ledger must still begin with it
+        #[arg(long, value_name = "FILE")]
+        earlier: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// A receipt: a record with the proof that it is in the ledger
+    Prove {
+        /// The record's id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Verify a receipt with nothing but the ledger's key
+    ReceiptVerify {
+        /// The receipt, a file
+        receipt: PathBuf,
+        /// The ledger's key, as `craton audit key` shows it
+        key: String,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The key that verifies the ledger's checkpoints and receipts
+    Key {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The newest signed checkpoint
+    Checkpoint {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+pub(crate) struct RecordFilter {
+    /// Only of this user
+    #[arg(long)]
+    pub(crate) principal: Option<String>,
+    /// Only of this bucket
+    #[arg(long)]
+    pub(crate) bucket: Option<String>,
+    /// Only where the resource's path begins so: /BUCKET/objects/PREFIX
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// Only of this action: s3:GetObject, or s3:*
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Only of this kind: decision, outcome, write, denial, gap, system
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Only with this verdict: allow, explicit-deny, implicit-deny, unauthenticated
+    #[arg(long)]
+    pub(crate) verdict: Option<String>,
+    /// Only at or after this time: 2026-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// At most so many
+    #[arg(long, default_value = "50", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Go on where the last page ended
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<u64>,
+}
+
+/// Encryption keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a new root key and wrap every bucket's key under it
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+    },
+}

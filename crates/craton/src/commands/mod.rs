@@ -1,0 +1,89 @@
+//! The commands that use a running server; each is a few requests and an answer.
+//!
+//! Deliberately absent: anything that a stock client could not do over HTTP, but for
+//! `audit verify --data` on a folder that no server has open, and `audit receipt-verify`.
+
+use craton_base::Result;
+use serde_json::Value;
+
+use crate::{
+    cli::{Client as Command, Target},
+    output::{self, Form},
+};
+
+mod audit;
+mod explain;
+mod identities;
+mod objects;
+mod system;
+
+/// Runs a command.
+///
+/// # Errors
+/// What the server says.
+pub(crate) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Put { file, to, target } => objects::put(&file, &to, &target).await,
+        Command::Get { from, file, target } => objects::get(&from, file.as_deref(), &target).await,
+        Command::Ls {
+            place: None, target, ..
+        } => objects::list_buckets(&target).await,
+        Command::Ls {
+            place: Some(place),
+            recursive,
+            target,
+        } => objects::list(&place, recursive, &target).await,
+        Command::Rm {
+            place,
+            recursive,
+            target,
+        } => objects::remove(&place, recursive, &target).await,
+        Command::Mb { bucket, target } => system::make_bucket(&bucket, &target).await,
+        Command::Rb { bucket, target } => system::remove_bucket(&bucket, &target).await,
+        Command::Bucket(command) => system::bucket(command).await,
+        Command::User(command) => identities::user(command).await,
+        Command::Key(command) => identities::key(command).await,
+        Command::Policy(command) => identities::policy(command).await,
+        Command::Explain {
+            decision: Some(id),
+            target,
+            ..
+        } => explain::decision(&id, &target).await,
+        Command::Explain {
+            user,
+            action,
+            resource,
+            context,
+            target,
+            ..
+        } => {
+            let text = |t: Option<String>| t.unwrap_or_default();
+            explain::question(&text(user), &text(action), &text(resource), &context, &target).await
+        }
+        Command::Audit(command) => audit::run(command).await,
+        Command::Keys(command) => system::keys(command).await,
+    }
+}
+
+/// How a command is to answer.
+fn form(json: bool) -> Form {
+    if json { Form::Json } else { Form::Text }
+}
+
+/// Answers with `value`, or in words.
+fn answer(target: &Target, value: &Value, words: impl FnOnce(&Value)) {
+    match form(target.json) {
+        Form::Json => output::json(value),
+        Form::Text => words(value),
+    }
+}
+
+/// A text field of an answer.
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The elements of a list in an answer.
+fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
+}

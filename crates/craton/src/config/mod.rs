@@ -1,0 +1,157 @@
+//! Settings of the server: plain data, from flags, the environment and a TOML file.
+//!
+//! One source of truth: the fields of [`Settings`]. Flag `--header-timeout`, variable
+//! `CRATON_HEADER_TIMEOUT` and the file's key `header-timeout` come from the same definition and go
+//! through the same parser. A flag wins over the environment, that over the file, that over the default.
+//!
+//! Deliberately absent: secrets. They are in files that only their owner may read.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use craton_base::ByteSize;
+use craton_store::MEMORY_MIN;
+
+mod duration;
+mod file;
+
+pub(crate) use file::layered;
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings of `craton serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Settings {
+    /// A TOML file with settings; its keys are the names of the flags
+    #[arg(long, env = "CRATON_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The folder that holds everything; made at first start
+    #[arg(
+        long,
+        env = "CRATON_DATA",
+        value_name = "FOLDER",
+        default_value = "craton-data"
+    )]
+    pub(crate) data: PathBuf,
+
+    /// The one address of all doors; port 0 takes a free one
+    #[arg(
+        long,
+        env = "CRATON_ADDRESS",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9000"
+    )]
+    pub(crate) address: SocketAddr,
+
+    /// The memory that is divided among caches and transfers; at least 64MiB
+    #[arg(long, env = "CRATON_MEMORY", value_name = "SIZE", default_value = "512MiB", value_parser = memory)]
+    pub(crate) memory: ByteSize,
+
+    /// The region that clients sign for
+    #[arg(long, env = "CRATON_REGION", value_name = "NAME", default_value = "us-east-1", value_parser = region)]
+    pub(crate) region: String,
+
+    /// A domain whose subdomains are buckets (virtual-host style); may be repeated
+    #[arg(long, env = "CRATON_DOMAIN", value_name = "NAME", value_delimiter = ',', value_parser = domain)]
+    pub(crate) domain: Vec<String>,
+
+    /// Certificates for TLS, a PEM file, the server's own first
+    #[arg(long, env = "CRATON_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key for TLS, a PEM file
+    #[arg(long, env = "CRATON_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// What to log: a level, or levels by module (info,craton_gate=debug)
+    #[arg(long, env = "CRATON_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+
+    /// How log lines look
+    #[arg(
+        long,
+        env = "CRATON_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+
+    /// A proxy whose X-Forwarded-For is believed; may be repeated
+    #[arg(
+        long,
+        env = "CRATON_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ','
+    )]
+    pub(crate) trusted_proxy: Vec<IpAddr>,
+
+    /// The most connections at once; more wait to be accepted
+    #[arg(long, env = "CRATON_CONNECTIONS_MAX", value_name = "N", default_value = "1024",
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) connections_max: u32,
+
+    /// How long a client may take for the head of a request, and how long an idle connection stays
+    #[arg(long, env = "CRATON_HEADER_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) header_timeout: Duration,
+
+    /// How long a client may send nothing of a body, or take nothing of an answer
+    #[arg(long, env = "CRATON_BODY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub(crate) body_timeout: Duration,
+
+    /// How long requests may go on after the server was told to end
+    #[arg(long, env = "CRATON_SHUTDOWN_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) shutdown_timeout: Duration,
+
+    /// How long overwritten and deleted versions can be brought back
+    #[arg(long, env = "CRATON_UNDO_WINDOW", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) undo_window: Duration,
+}
+
+fn memory(text: &str) -> craton_base::Result<ByteSize> {
+    let size: ByteSize = text.parse()?;
+    match size >= MEMORY_MIN {
+        true => Ok(size),
+        false => Err(craton_base::Error::invalid(format!("the least is {MEMORY_MIN}"))),
+    }
+}
+
+fn region(text: &str) -> craton_base::Result<String> {
+    let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    match (1..=32).contains(&text.len()) && text.bytes().all(known) {
+        true => Ok(text.to_owned()),
+        false => Err(craton_base::Error::invalid(
+            "a region has 1 to 32 lower-case letters, digits and '-'",
+        )),
+    }
+}
+
+/// A host name, in lower case, without a port.
+fn domain(text: &str) -> craton_base::Result<String> {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    match text.len() <= 253 && text.split('.').all(label) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(craton_base::Error::invalid(format!(
+            "{text:?} is not a host name"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! `craton serve`: the parts put together, started and ended in order.
+//!
+//! ```text
+//! data folder ──▶ store ──▶ gate ──▶ doors ──▶ HTTP(S) on one address
+//! ```
+//!
+//! Memory: `--memory` is divided by the store ([`craton_store::Memory::divide`]); connections live in
+//! its rest, so their number is bounded by it.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
+
+use craton_base::{Clock, Error, Kind, Random, Result, clock::SystemClock};
+use craton_crypto::random::SystemRandom;
+use craton_doors::{http as doors, s3};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{config::Settings, output};
+
+mod below;
+mod folder;
+mod listen;
+mod logs;
+mod stall;
+mod tls;
+
+pub(crate) use folder::{Folder, ROOT_CREDENTIALS};
+pub(crate) use tls::install_provider as install_tls;
+
+use below::Below;
+use listen::{Handler, Limits, Peer};
+use stall::TimedBody;
+
+/// A server that has its folder and its address, and answers once it is run.
+pub(crate) struct Server {
+    folder: Folder,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    handler: Arc<Doors>,
+    data: PathBuf,
+}
+
+/// The doors, as the listener wants them.
+struct Doors(doors::Doors);
+
+impl Handler for Doors {
+    type Body = doors::Body;
+
+    async fn handle(&self, request: http::Request<TimedBody>, peer: Peer) -> http::Response<doors::Body> {
+        let peer = doors::Peer {
+            ip: peer.ip,
+            secure: peer.secure,
+        };
+        self.0.handle(request.map(doors::Body::http_body), &peer).await
+    }
+}
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// What keeps it from starting, or from ending well.
+pub(crate) async fn serve(settings: &Settings) -> Result<()> {
+    let filter = format!("{},{}", settings.log, craton_doors::LOG_DIRECTIVE);
+    logs::start(&filter, settings.log_format)?;
+    logs::end_on_panic();
+    let stop = signals()?;
+    let server = Server::start(settings).await?;
+    let credentials = server.data.join(ROOT_CREDENTIALS);
+    if server.folder.is_new {
+        output::line(&format!(
+            "first start: the root access key is in {}",
+            credentials.display()
+        ));
+    }
+    output::line(&format!("listening on {}", server.endpoint()?));
+    server.run(stop).await
+}
+
+impl Server {
+    /// Opens the data folder and takes the address.
+    ///
+    /// # Errors
+    /// The folder's; `Invalid` for TLS files that are none; `Busy` if the address is taken.
+    pub(crate) async fn start(settings: &Settings) -> Result<Self> {
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
+            _ => None,
+        };
+        let listener = TcpListener::bind(settings.address)
+            .await
+            .map_err(|e| address(settings.address, e))?;
+        let (data, memory) = (settings.data.clone(), settings.memory);
+        let wanted = craton_gate::Settings {
+            region: settings.region.clone(),
+            undo_window: settings.undo_window,
+        };
+        let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
+        let handler = Arc::new(Doors(open_doors(settings, &folder)?));
+        let rest = craton_store::Memory::divide(memory).rest;
+        let limits = Limits {
+            connections: listen::connections(rest, settings.connections_max),
+            header_timeout: settings.header_timeout,
+            body_timeout: settings.body_timeout,
+            shutdown_timeout: settings.shutdown_timeout,
+        };
+        folder.gate.start()?;
+        tracing::info!(data = %settings.data.display(), %memory, connections = limits.connections, "started");
+        Ok(Self {
+            folder,
+            listener,
+            tls,
+            limits,
+            handler,
+            data: settings.data.clone(),
+        })
+    }
+
+    /// Where clients reach it.
+    ///
+    /// # Errors
+    /// The operating system's own.
+    pub(crate) fn endpoint(&self) -> Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}", self.listener.local_addr()?))
+    }
+
+    /// Serves until `stop` is ready, and ends in order.
+    ///
+    /// # Errors
+    /// The ledger's or the store's, from closing.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let Self {
+            folder,
+            listener,
+            tls,
+            limits,
+            handler,
+            ..
+        } = self;
+        listen::run(listener, tls, limits, handler, stop).await;
+        let closed = folder.gate.close().await;
+        tracing::info!("ended");
+        closed
+    }
+}
+
+fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    doors::Doors::new(doors::Parts {
+        gate: folder.gate.clone(),
+        settings: doors::Settings {
+            s3: s3::Settings {
+                domains: settings.domain.clone(),
+            },
+            trusted_proxies: settings.trusted_proxy.clone(),
+        },
+        clock,
+        random,
+        below: Arc::new(Below::new(folder)),
+    })
+}
+
+/// Ready when the process is told to end.
+fn signals() -> Result<Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(Box::pin(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }))
+}
+
+fn address(wanted: SocketAddr, error: std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::AddrInUse => Kind::Busy,
+        std::io::ErrorKind::PermissionDenied => Kind::Denied,
+        _ => Kind::Invalid,
+    };
+    Error::new(
+        kind,
+        "AddressNotUsable",
+        format!("can not listen on {wanted}: {error}"),
+    )
+    .with_source(error)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Error::internal("opening the data folder did not end").with_source(e))?
+}

@@ -1,0 +1,188 @@
+//! The API, `/_api/v1`: users, keys, policies, explanations, the ledger, and what an administrator
+//! sets. JSON in and out. [`handle`] is the whole way of a request:
+//!
+//! ```text
+//! identify (as the S3 door: a stock signer works) ──▶ verified body ──▶ route ──▶ operation ──▶ gate
+//! ```
+//!
+//! Invariants
+//! - a request is authenticated before its route is looked at;
+//! - every operation is decided by the gate, and recorded; there is no route beside [`ROUTES`];
+//! - a secret is answered once, by the call that made it, and never logged.
+//!
+//! Deliberately absent: the objects themselves, which are the S3 door's; who may do what.
+
+use bytes::Bytes;
+use craton_base::{Error, Kind, Result};
+use craton_gate::{
+    Gate, Origin,
+    identify::body::VerifiedBody,
+};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+
+use crate::errors;
+
+mod identities;
+mod ledger;
+mod query;
+mod routes;
+mod system;
+
+use query::Query;
+pub use routes::{Operation, ROUTES, Route};
+
+/// The largest body of a request, in bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// An answer, and which operation it was.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Full<Bytes>>,
+    pub(crate) operation: &'static str,
+}
+
+/// What an operation is given.
+pub(crate) struct Call<'a> {
+    gate: &'a Gate,
+    session: &'a craton_gate::Session,
+    /// What varied in the path, in order.
+    parts: Vec<String>,
+    query: Query,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    /// The `n`th varying part of the path.
+    fn part(&self, n: usize) -> Result<&str> {
+        self.parts.get(n).map(String::as_str).ok_or_else(|| Error::internal("a route has too few parts"))
+    }
+
+    /// The body as JSON.
+    fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body)
+            .map_err(|e| Error::new(Kind::Invalid, "MalformedBody", format!("the body is not what is expected: {e}")))
+    }
+
+    /// Fails if there is a query: this operation takes none.
+    fn no_query(&mut self) -> Result<()> {
+        std::mem::replace(&mut self.query, Query::parse(None)?).end()
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn handle<B>(gate: &Gate, request: Request<B>, origin: Origin) -> Answered
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let request_id = origin.request_id.clone();
+    let mut operation = "Unknown";
+    let done = match answer(gate, &parts, body, origin, &mut operation).await {
+        Ok(value) => respond(StatusCode::OK, &value),
+        Err(error) => {
+            if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
+                tracing::error!(%error, reason = error.reason(), operation, %request_id, "a request failed");
+            }
+            let body = json!({ "error": {
+                "kind": error.kind().as_str(),
+                "reason": error.reason(),
+                "message": errors::message(&error),
+                "request_id": &*request_id,
+            } });
+            respond(status(&error), &body)
+        }
+    };
+    Answered { response: done, operation }
+}
+
+async fn answer<B>(
+    gate: &Gate,
+    parts: &Parts,
+    body: B,
+    origin: Origin,
+    operation: &mut &'static str,
+) -> Result<Value>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let admitted = gate.identify(parts, origin.clone())?;
+    let body = VerifiedBody::new(body, admitted.payload);
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(error) => {
+            // Who sent it is known, what it was is not: it leaves a denial all the same.
+            gate.refuse(&origin, admitted.session.access_key_id(), parts.method.as_str(), parts.uri.path(), &error)?;
+            return Err(error);
+        }
+    };
+    let (found, varied) = routes::find(&parts.method, parts.uri.path())?;
+    *operation = found.name();
+    let query = Query::parse(parts.uri.query())?;
+    let mut call = Call { gate, session: &admitted.session, parts: varied, query, body };
+    run(found, &mut call).await
+}
+
+async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
+    match operation {
+        Operation::ListUsers => identities::list_users(call).await,
+        Operation::CreateUser => identities::create_user(call).await,
+        Operation::DeleteUser => identities::delete_user(call).await,
+        Operation::ListAccessKeys => identities::list_access_keys(call).await,
+        Operation::CreateAccessKey => identities::create_access_key(call).await,
+        Operation::DeleteAccessKey => identities::delete_access_key(call).await,
+        Operation::ListUserPolicies => identities::list_user_policies(call).await,
+        Operation::GetUserPolicy => identities::get_user_policy(call).await,
+        Operation::PutUserPolicy => identities::put_user_policy(call).await,
+        Operation::DeleteUserPolicy => identities::delete_user_policy(call).await,
+        Operation::Explain => ledger::explain(call).await,
+        Operation::ExplainDecision => ledger::explain_decision(call).await,
+        Operation::ListRecords => ledger::list_records(call).await,
+        Operation::ProveRecord => ledger::prove_record(call).await,
+        Operation::VerifyLedger => ledger::verify(call).await,
+        Operation::GetCheckpoint => ledger::checkpoint(call).await,
+        Operation::SetBucketStrict => system::set_bucket_strict(call).await,
+        Operation::RotateKeys => system::rotate_keys(call).await,
+    }
+}
+
+/// The whole body, within the limit.
+async fn read<B>(mut body: VerifiedBody<B>) -> Result<Bytes>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut out = bytes::BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if out.len().saturating_add(data.len()) > BODY_BYTES_MAX {
+            let message = format!("a request to the API has at most {BODY_BYTES_MAX} bytes");
+            return Err(Error::new(Kind::TooLarge, "EntityTooLarge", message));
+        }
+        out.extend_from_slice(&data);
+    }
+    Ok(out.freeze())
+}
+
+fn status(error: &Error) -> StatusCode {
+    match error.reason() {
+        "MethodNotAllowed" => StatusCode::METHOD_NOT_ALLOWED,
+        "RequestTimeout" => StatusCode::REQUEST_TIMEOUT,
+        _ => errors::http_status(error.kind()),
+    }
+}
+
+fn respond(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Answers hold secrets and records.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

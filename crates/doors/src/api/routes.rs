@@ -1,0 +1,156 @@
+//! Every route of the API: method, path, and the action that the gate decides.
+//!
+//! A path's `{…}` parts match one segment each, percent-decoded.
+
+use craton_base::{Error, Kind, Result};
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// What a route does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Operation {
+    /// The users.
+    ListUsers,
+    /// Makes a user.
+    CreateUser,
+    /// Deletes a user.
+    DeleteUser,
+    /// A user's access keys.
+    ListAccessKeys,
+    /// Makes an access key.
+    CreateAccessKey,
+    /// Deletes an access key.
+    DeleteAccessKey,
+    /// A user's policies.
+    ListUserPolicies,
+    /// One policy.
+    GetUserPolicy,
+    /// Sets a policy.
+    PutUserPolicy,
+    /// Removes a policy.
+    DeleteUserPolicy,
+    /// What would be decided.
+    Explain,
+    /// The record of a decision.
+    ExplainDecision,
+    /// Records of the ledger.
+    ListRecords,
+    /// A record with its proof.
+    ProveRecord,
+    /// Checks the whole ledger.
+    VerifyLedger,
+    /// The ledger's newest checkpoint and its key.
+    GetCheckpoint,
+    /// Sets whether a bucket is strict.
+    SetBucketStrict,
+    /// Makes a new root key.
+    RotateKeys,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{name}` for a part that varies.
+    pub path: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// The action that must be allowed.
+    pub action: &'static str,
+}
+
+const fn route(method: &'static str, path: &'static str, operation: Operation, action: &'static str) -> Route {
+    Route { method, path, operation, action }
+}
+
+/// Every route; a request that matches none is answered 404, or 405 if another method would match.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/_api/v1/users", Operation::ListUsers, "iam:ListUsers"),
+    route("PUT", "/_api/v1/users/{user}", Operation::CreateUser, "iam:CreateUser"),
+    route("DELETE", "/_api/v1/users/{user}", Operation::DeleteUser, "iam:DeleteUser"),
+    route("GET", "/_api/v1/users/{user}/keys", Operation::ListAccessKeys, "iam:ListAccessKeys"),
+    route("POST", "/_api/v1/users/{user}/keys", Operation::CreateAccessKey, "iam:CreateAccessKey"),
+    route("DELETE", "/_api/v1/users/{user}/keys/{key}", Operation::DeleteAccessKey, "iam:DeleteAccessKey"),
+    route("GET", "/_api/v1/users/{user}/policies", Operation::ListUserPolicies, "iam:GetUserPolicy"),
+    route("GET", "/_api/v1/users/{user}/policies/{policy}", Operation::GetUserPolicy, "iam:GetUserPolicy"),
+    route("PUT", "/_api/v1/users/{user}/policies/{policy}", Operation::PutUserPolicy, "iam:PutUserPolicy"),
+    route("DELETE", "/_api/v1/users/{user}/policies/{policy}", Operation::DeleteUserPolicy, "iam:DeleteUserPolicy"),
+    route("POST", "/_api/v1/explain", Operation::Explain, "iam:SimulatePrincipalPolicy"),
+    route("GET", "/_api/v1/decisions/{record}", Operation::ExplainDecision, "craton:ReadLedger"),
+    route("GET", "/_api/v1/ledger/records", Operation::ListRecords, "craton:ReadLedger"),
+    route("GET", "/_api/v1/ledger/records/{record}/receipt", Operation::ProveRecord, "craton:ReadLedger"),
+    route("GET", "/_api/v1/ledger/checkpoint", Operation::GetCheckpoint, "craton:ReadLedger"),
+    route("POST", "/_api/v1/ledger/verify", Operation::VerifyLedger, "craton:ReadLedger"),
+    route("PUT", "/_api/v1/buckets/{bucket}/strict", Operation::SetBucketStrict, "craton:SetBucketStrict"),
+    route("POST", "/_api/v1/keys/rotate", Operation::RotateKeys, "craton:RotateKeys"),
+];
+
+impl Operation {
+    /// The operation's name, for records and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ListUsers => "ListUsers",
+            Self::CreateUser => "CreateUser",
+            Self::DeleteUser => "DeleteUser",
+            Self::ListAccessKeys => "ListAccessKeys",
+            Self::CreateAccessKey => "CreateAccessKey",
+            Self::DeleteAccessKey => "DeleteAccessKey",
+            Self::ListUserPolicies => "ListUserPolicies",
+            Self::GetUserPolicy => "GetUserPolicy",
+            Self::PutUserPolicy => "PutUserPolicy",
+            Self::DeleteUserPolicy => "DeleteUserPolicy",
+            Self::Explain => "Explain",
+            Self::ExplainDecision => "ExplainDecision",
+            Self::ListRecords => "ListRecords",
+            Self::ProveRecord => "ProveRecord",
+            Self::VerifyLedger => "VerifyLedger",
+            Self::GetCheckpoint => "GetCheckpoint",
+            Self::SetBucketStrict => "SetBucketStrict",
+            Self::RotateKeys => "RotateKeys",
+        }
+    }
+}
+
+/// What varied in a path, in order.
+pub(super) type Parts = Vec<String>;
+
+/// The operation of a request.
+///
+/// # Errors
+/// `NotFound`, `NoSuchRoute`; `Invalid`, `MethodNotAllowed`; `Invalid` for a part that is not UTF-8.
+pub(super) fn find(method: &Method, path: &str) -> Result<(Operation, Parts)> {
+    let mut known = false;
+    for route in ROUTES {
+        let Some(parts) = matched(route.path, path) else { continue };
+        known = true;
+        if method.as_str() == route.method {
+            let parts = parts.into_iter().map(decoded).collect::<Result<_>>()?;
+            return Ok((route.operation, parts));
+        }
+    }
+    Err(match known {
+        true => Error::new(Kind::Invalid, "MethodNotAllowed", "this method is not allowed here"),
+        false => Error::new(Kind::NotFound, "NoSuchRoute", "there is nothing at this path of the API"),
+    })
+}
+
+/// The varying parts of `path`, if it has the form of `pattern`.
+fn matched<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
+    let (mut expected, mut given) = (pattern.split('/'), path.split('/'));
+    let mut parts = Vec::new();
+    loop {
+        match (expected.next(), given.next()) {
+            (None, None) => return Some(parts),
+            (Some(e), Some(g)) if e.starts_with('{') && !g.is_empty() => parts.push(g),
+            (Some(e), Some(g)) if e == g => {}
+            _ => return None,
+        }
+    }
+}
+
+fn decoded(part: &str) -> Result<String> {
+    let text = percent_decode_str(part).decode_utf8();
+    Ok(text.map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?.into_owned())
+}
