@@ -25,8 +25,7 @@ use craton_base::{
 };
 use craton_store::{
     Store,
-    namespace::{Committed, Direction, Kind, Span},
-    store::Transaction,
+    namespace::{Direction, Kind, Span},
 };
 use parking_lot::Mutex;
 
@@ -350,10 +349,6 @@ impl Inner {
         self.borrows
             .try_acquire(vec![(path.clone(), BorrowMode::Write)], owner)
             .map_err(|busy| Error::from(*busy))
-    }
-
-    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Committed> {
-        self.store.commit(transaction).await
     }
 
     /// Outcomes that can not be recorded stop the gate: the ledger refuses from then on.

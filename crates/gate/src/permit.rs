@@ -33,6 +33,8 @@ use crate::{
     session::Session,
 };
 
+mod buckets;
+
 /// What read and write permits share.
 pub struct Permit {
     gate: Arc<Inner>,
@@ -390,21 +392,26 @@ impl WritePermit {
         self.commit_transaction(transaction).await
     }
 
-    /// Commits with the record, once the path is free of other holders' leases.
+    /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
+    /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
-        let permit = &self.permit;
-        let _claim = permit.gate.claim_write(&permit.resource)?;
+        let permit = self.permit.clone();
+        let claim = permit.gate.claim_write(&permit.resource)?;
         let mut record = permit.record.clone();
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
         record.bytes = permit.outcome.lock().bytes;
         permit.end(&mut record, None);
-        transaction
-            .plain
-            .push(permit.gate.ledger.write_change(&mut record)?);
-        let committed = permit.gate.commit(transaction).await?;
-        permit.outcome.lock().closed = true;
-        Ok(committed)
+        let record = permit.gate.ledger.write_change(&mut record)?;
+        transaction.plain.push(record);
+        let task = tokio::spawn(async move {
+            let committed = permit.gate.store.commit(transaction).await?;
+            permit.outcome.lock().closed = true;
+            drop(claim);
+            Ok(committed)
+        });
+        task.await
+            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?
     }
 
     fn transaction(&self, changes: Changes) -> Result<Transaction> {
@@ -430,99 +437,6 @@ impl WritePermit {
             out.removes.push(stored);
         }
         Ok(out)
-    }
-
-    /// Makes the bucket that the permit's path names.
-    ///
-    /// # Errors
-    /// `Exists`, `BucketAlreadyExists`; the store's own.
-    pub async fn create_bucket(&self) -> Result<BucketInfo> {
-        let gate = &self.permit.gate;
-        let ResourcePath::Bucket(name) = &self.permit.resource else {
-            return Err(scope::outside(&self.permit.resource, Kind::Bucket));
-        };
-        let info = BucketInfo {
-            name: name.clone(),
-            id: gate.store.make_bucket_id()?,
-            created: self.now(),
-            owner: self.permit.session.principal().to_owned(),
-            region: gate.settings.region.clone(),
-            strict: false,
-            sequence: Sequence::default(),
-        };
-        let key = BucketInfo::key(name);
-        let mut transaction = Transaction::default();
-        transaction.preconditions.push(Precondition::Absent(key.clone()));
-        transaction.puts.push((key, info.to_value()));
-        transaction.plain.push(gate.store.make_bucket_key(info.id)?);
-        let exists = |e: Error| match e.kind() {
-            ErrorKind::Precondition => Error::new(
-                ErrorKind::Exists,
-                "BucketAlreadyExists",
-                format!("the bucket {name} exists already"),
-            ),
-            _ => e,
-        };
-        let committed = self.commit_transaction(transaction).await.map_err(exists)?;
-        Ok(BucketInfo {
-            sequence: committed.sequence,
-            ..info
-        })
-    }
-
-    /// Changes whether reads of the bucket are recorded durably before their first byte.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`; the store's own.
-    pub async fn set_strict(&self, strict: bool) -> Result<()> {
-        let bucket = self.bucket()?;
-        let key = BucketInfo::key(&bucket.name);
-        let mut transaction = Transaction::default();
-        transaction
-            .preconditions
-            .push(Precondition::At(key.clone(), bucket.sequence));
-        transaction.puts.push((
-            key,
-            BucketInfo {
-                strict,
-                ..bucket.clone()
-            }
-            .to_value(),
-        ));
-        self.commit_transaction(transaction).await.map(drop)
-    }
-
-    /// Deletes the bucket, which must be empty.
-    ///
-    /// # Errors
-    /// `Precondition`, `BucketNotEmpty`; `NoSuchBucket`; the store's own.
-    pub async fn delete_bucket(&self) -> Result<()> {
-        let bucket = self.bucket()?;
-        let key = BucketInfo::key(&bucket.name);
-        let mut transaction = Transaction::default();
-        transaction
-            .preconditions
-            .push(Precondition::At(key.clone(), bucket.sequence));
-        for kind in [Kind::Object, Kind::Upload] {
-            let (start, end) = scope::clip(&self.permit.resource, kind, b"", None)?;
-            let span = Span {
-                bucket: bucket.id,
-                branch: BranchId::MAIN,
-                kind,
-                start,
-                end,
-            };
-            transaction.preconditions.push(Precondition::Empty(span));
-        }
-        transaction.deletes.push(key);
-        match self.commit_transaction(transaction).await {
-            Err(e) if e.kind() == ErrorKind::Precondition => Err(Error::new(
-                ErrorKind::Precondition,
-                "BucketNotEmpty",
-                format!("the bucket {} is not empty", bucket.name),
-            )),
-            other => other.map(drop),
-        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! The whole way through the gate on a real folder: identity, decision, permit, data, record.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, on a folder of its own")]
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -144,10 +144,7 @@ impl Store {
     /// # Errors
     /// If the system's key can not be opened.
     pub fn system_key(&self, purpose: &str) -> Result<keys::SealKey> {
-        Ok(keys::derive(
-            &*self.bucket_keys.get(BucketId::SYSTEM)?,
-            purpose.as_bytes(),
-        )?)
+        keys::derive(&*self.bucket_keys.get(BucketId::SYSTEM)?, purpose.as_bytes())
     }
 
     /// The newest durable commit.
@@ -334,22 +331,19 @@ impl Store {
         Ok(plain.slice(start..end))
     }
 
-    /// Commits, durable and visible when it returns. Goes on if the caller stops waiting.
+    /// Commits, durable and visible when it returns. To be polled to its end, in a task of its own: dropped
+    /// before, it may be committed or not, and blobs that it names are not protected from the sweep.
     ///
     /// # Errors
     /// `Precondition`; the engine's own.
     pub async fn commit(self: &Arc<Self>, transaction: Transaction) -> Result<Committed> {
-        let store = self.clone();
-        let task = tokio::spawn(async move {
-            let (batch, named, garbage) = transaction.into_batch();
-            let committed = settle(&named, store.parts.committer.commit(batch).await)?;
-            if !garbage.is_empty() {
-                tokio::spawn(async move { store.drop_garbage(garbage).await });
-            }
-            Ok(committed)
-        });
-        task.await
-            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?
+        let (batch, named, garbage) = transaction.into_batch();
+        let committed = settle(&named, self.parts.committer.commit(batch).await)?;
+        if !garbage.is_empty() {
+            let store = self.clone();
+            tokio::spawn(async move { store.drop_garbage(garbage).await });
+        }
+        Ok(committed)
     }
 
     /// [`Store::commit`] for callers that are not async; leaves garbage to the sweep.
