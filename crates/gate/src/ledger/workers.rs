@@ -80,6 +80,8 @@ impl Drop for Workers {
             // A panic has stopped the ledger already.
             let _ = thread.join();
         }
+        // For who counted on the flusher just before it ended. A failure has been told to all of them.
+        let _ = self.core.log.sync();
     }
 }
 
