@@ -24,15 +24,19 @@ pub(super) fn api_error(status: StatusCode, answer: Option<&Value>) -> Error {
 
 /// An error that the S3 door answered.
 pub(super) fn s3_error(status: StatusCode, xml: &[u8]) -> Error {
-    let text = String::from_utf8_lossy(xml);
+    let message = s3_message(&String::from_utf8_lossy(xml));
+    let message = message.unwrap_or_else(|| format!("the server answers {status}"));
+    Error::new(kind_of(status), REMOTE, message)
+}
+
+/// The message and the code of an error's XML, wherever in `text` it stands.
+fn s3_message(text: &str) -> Option<String> {
     let element = |name: &str| {
         let rest = text.split_once(&format!("<{name}>"))?.1;
-        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+        Some(rest.split_once(&format!("</{name}>"))?.0)
     };
-    match (element("Message"), element("Code")) {
-        (Some(message), Some(code)) => Error::new(kind_of(status), REMOTE, format!("{message} ({code})")),
-        _ => Error::new(kind_of(status), REMOTE, format!("the server answers {status}")),
-    }
+    let (message, code) = (element("Message")?, element("Code")?);
+    Some(format!("{message} ({code})"))
 }
 
 fn kind_of(status: StatusCode) -> Kind {
@@ -73,7 +77,11 @@ pub(crate) fn object_error(error: object_store::Error) -> Error {
         other if is_transport(other) => (Kind::Unavailable, "the server does not answer"),
         _ => (Kind::Invalid, "refused"),
     };
-    Error::new(kind, REMOTE, what).with_source(error)
+    match s3_message(&error.to_string()) {
+        // The stock client's own text repeats all of the answer around it.
+        Some(message) => Error::new(kind, REMOTE, message),
+        None => Error::new(kind, REMOTE, what).with_source(error),
+    }
 }
 
 /// Whether the way to the server failed, rather than the server.

@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use craton_base::ByteSize;
+use clap::{Args as _, Command, FromArgMatches as _};
+use craton_base::{ByteSize, Error, Result};
 use craton_store::MEMORY_MIN;
 
 mod duration;
@@ -119,26 +120,47 @@ pub(crate) struct Settings {
     pub(crate) undo_window: Duration,
 }
 
-fn memory(text: &str) -> craton_base::Result<ByteSize> {
-    let size: ByteSize = text.parse()?;
-    match size >= MEMORY_MIN {
-        true => Ok(size),
-        false => Err(craton_base::Error::invalid(format!("the least is {MEMORY_MIN}"))),
+impl Settings {
+    /// A server for this machine only, on a free port, with everything else as it is by default, whatever
+    /// the environment says.
+    ///
+    /// # Errors
+    /// `Invalid` if the memory is too little.
+    pub(crate) fn local(data: PathBuf, memory: ByteSize) -> Result<Self> {
+        let command = Self::augment_args(Command::new("local").no_binary_name(true));
+        let command = command.mut_args(|argument| argument.env(None::<&str>));
+        let given = [
+            "--address=127.0.0.1:0".to_owned(),
+            format!("--memory={}", memory.bytes()),
+        ];
+        let matches = command.try_get_matches_from(given);
+        let wrong =
+            |e: clap::Error| Error::invalid(format!("{} of memory will not do", memory)).with_source(e);
+        let settings = matches.and_then(|m| Self::from_arg_matches(&m)).map_err(wrong)?;
+        Ok(Self { data, ..settings })
     }
 }
 
-fn region(text: &str) -> craton_base::Result<String> {
+fn memory(text: &str) -> Result<ByteSize> {
+    let size: ByteSize = text.parse()?;
+    match size >= MEMORY_MIN {
+        true => Ok(size),
+        false => Err(Error::invalid(format!("the least is {MEMORY_MIN}"))),
+    }
+}
+
+fn region(text: &str) -> Result<String> {
     let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     match (1..=32).contains(&text.len()) && text.bytes().all(known) {
         true => Ok(text.to_owned()),
-        false => Err(craton_base::Error::invalid(
+        false => Err(Error::invalid(
             "a region has 1 to 32 lower-case letters, digits and '-'",
         )),
     }
 }
 
 /// A host name, in lower case, without a port.
-fn domain(text: &str) -> craton_base::Result<String> {
+fn domain(text: &str) -> Result<String> {
     let label = |l: &str| {
         (1..=63).contains(&l.len())
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -147,9 +169,7 @@ fn domain(text: &str) -> craton_base::Result<String> {
     };
     match text.len() <= 253 && text.split('.').all(label) {
         true => Ok(text.to_ascii_lowercase()),
-        false => Err(craton_base::Error::invalid(format!(
-            "{text:?} is not a host name"
-        ))),
+        false => Err(Error::invalid(format!("{text:?} is not a host name"))),
     }
 }
 

@@ -121,6 +121,18 @@ fn every_setting_has_a_flag_and_a_variable_of_the_same_name() {
 }
 
 #[test]
+fn a_local_server_has_the_defaults() {
+    let local = Settings::local("folder".into(), craton_base::ByteSize::mib(128)).unwrap();
+    assert_eq!(
+        (local.address.to_string().as_str(), local.data.to_str()),
+        ("127.0.0.1:0", Some("folder"))
+    );
+    assert_eq!(local.memory.to_string(), "128MiB");
+    assert_eq!(local.region, settings("", &[]).unwrap().region);
+    assert!(Settings::local("folder".into(), craton_base::ByteSize::mib(1)).is_err());
+}
+
+#[test]
 fn spans_of_time() {
     assert_eq!(duration::parse("500ms").unwrap(), Duration::from_millis(500));
     assert_eq!(duration::parse("15m").unwrap(), Duration::from_secs(900));

@@ -18,7 +18,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{config::Settings, output};
+use crate::{
+    config::{LogFormat, Settings},
+    output,
+};
 
 mod below;
 mod folder;
@@ -57,6 +60,16 @@ impl Handler for Doors {
         };
         self.0.handle(request.map(doors::Body::http_body), &peer).await
     }
+}
+
+/// Starts logging errors only, for a server that a command runs for itself.
+///
+/// # Errors
+/// `Internal` if logging was started before.
+pub(crate) fn quiet_logs() -> Result<()> {
+    logs::start(&format!("error,{}", craton_doors::LOG_DIRECTIVE), LogFormat::Text)?;
+    logs::end_on_panic();
+    Ok(())
 }
 
 /// Serves until the process is told to end.
