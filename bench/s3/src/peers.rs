@@ -1,0 +1,140 @@
+//! The peers: how each is started and what it takes part in.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+
+use crate::{
+    load::Outcome,
+    options::Options,
+    plan::{KIB, Row, Verb},
+};
+
+mod craton;
+mod http;
+mod nginx;
+mod raw;
+mod seaweed;
+
+use http::HttpPeer;
+use raw::Raw;
+
+/// A server, or what a disk can do without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Peer {
+    /// Encryption, policy and ledger are always on; every write is flushed.
+    Craton,
+    /// Static files: the ceiling for GET.
+    Nginx,
+    /// With its defaults: nothing is flushed.
+    Seaweed,
+    /// With its `fsync` rule for the bucket: the content is flushed, its metadata store is not.
+    SeaweedFlush,
+    /// A file for each object, written and flushed with its folder: the ceiling for PUT.
+    RawFile,
+    /// Objects appended to one file, flushed in groups: the ceiling for small PUTs.
+    RawLog,
+}
+
+impl Peer {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Craton,
+        Self::Nginx,
+        Self::Seaweed,
+        Self::SeaweedFlush,
+        Self::RawFile,
+        Self::RawLog,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Craton => "craton",
+            Self::Nginx => "nginx",
+            Self::Seaweed => "seaweedfs",
+            Self::SeaweedFlush => "seaweedfs-flush",
+            Self::RawFile => "raw-file",
+            Self::RawLog => "raw-log",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        match Self::ALL.into_iter().find(|peer| peer.name() == text) {
+            Some(peer) => Ok(peer),
+            None => bail!("no peer of that name"),
+        }
+    }
+
+    /// Whether it has a row. Flushing does not matter to GET, and the log is for small objects.
+    pub(crate) fn takes(self, row: &Row) -> bool {
+        match self {
+            Self::Craton | Self::Seaweed => true,
+            Self::Nginx => row.verb == Verb::Get,
+            Self::SeaweedFlush | Self::RawFile => row.verb == Verb::Put,
+            Self::RawLog => row.verb == Verb::Put && row.size <= 64 * KIB,
+        }
+    }
+
+    pub(crate) fn start(self, options: &Options, folder: &Path) -> Result<Running> {
+        Ok(match self {
+            Self::Craton => Running::Http(craton::start(options, folder)?),
+            Self::Nginx => Running::Http(nginx::start(options, folder)?),
+            Self::Seaweed => Running::Http(seaweed::start(options, folder, false)?),
+            Self::SeaweedFlush => Running::Http(seaweed::start(options, folder, true)?),
+            Self::RawFile => Running::Raw(Raw::File(folder.to_owned())),
+            Self::RawLog => Running::Raw(Raw::Log(folder.to_owned())),
+        })
+    }
+}
+
+/// A peer that has been started.
+pub(crate) enum Running {
+    Http(HttpPeer),
+    Raw(Raw),
+}
+
+impl Running {
+    /// The process whose costs are measured: our own if there is no other.
+    pub(crate) fn pid(&self) -> u32 {
+        match self {
+            Self::Http(peer) => peer.server.pid(),
+            Self::Raw(_) => std::process::id(),
+        }
+    }
+
+    /// Stores what a GET row reads, and reads all of it once: it must be what was stored.
+    pub(crate) fn prepare(&mut self, row: &Row, options: &Options) -> Result<()> {
+        match self {
+            Self::Http(peer) => peer.prepare(row, options),
+            Self::Raw(_) => bail!("nothing to read from"),
+        }
+    }
+
+    pub(crate) fn run(&mut self, row: &Row, options: &Options) -> Result<Outcome> {
+        match self {
+            Self::Http(peer) => peer.run(row, options),
+            Self::Raw(raw) => raw.run(row, row.bound(options), &content(row.size)?),
+        }
+    }
+
+    pub(crate) fn end(self) -> Result<()> {
+        match self {
+            Self::Http(peer) => peer.server.end(),
+            Self::Raw(_) => Ok(()),
+        }
+    }
+}
+
+/// The content of every object of `size`: not compressible, the same in every run.
+fn content(size: u64) -> Result<Bytes> {
+    let mut state = 0x9e37_79b9_7f4a_7c15 ^ size;
+    let mut out = Vec::with_capacity(usize::try_from(size)?);
+    while (out.len() as u64) < size {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.extend_from_slice(&state.to_le_bytes());
+    }
+    Ok(out.into())
+}

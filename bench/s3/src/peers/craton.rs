@@ -1,0 +1,52 @@
+//! Craton, with its defaults.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use anyhow::{Context, Result};
+
+use super::http::HttpPeer;
+use crate::{
+    options::Options,
+    process::{Server, free_address},
+    sign::Key,
+};
+
+pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
+    let address = free_address()?;
+    let data = folder.join("data");
+    let mut command = Command::new(&options.craton);
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(&data)
+        .arg("--address")
+        .arg(address.to_string())
+        .args(["--log", "warn"]);
+    let mut server = Server::start(&mut command, &folder.join("log"))?;
+    server.wait_for(address)?;
+    let peer = HttpPeer {
+        server,
+        address,
+        key: credentials(&data.join("root-credentials"))?,
+        files: None,
+        stored: BTreeSet::new(),
+    };
+    peer.make_bucket()?;
+    Ok(peer)
+}
+
+/// The key that the first start makes, in the form of an AWS credentials file.
+fn credentials(path: &Path) -> Result<Key> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let value = |name: &str| {
+        let line = text
+            .lines()
+            .find_map(|l| l.strip_prefix(name)?.trim_start().strip_prefix('='));
+        line.map(|v| v.trim().to_owned())
+            .with_context(|| format!("{} has no {name}", path.display()))
+    };
+    Ok(Key {
+        id: value("aws_access_key_id")?,
+        secret: value("aws_secret_access_key")?,
+    })
+}
