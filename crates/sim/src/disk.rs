@@ -15,7 +15,9 @@
 //!   subset has happened, in order. A rename is atomic. A file whose name did not survive is gone, flushed or not;
 //!   a directory whose name did not survive takes everything in it along.
 //! - *Failures.* [`SimDisk::fail_after`] lets one later operation fail; [`SimDisk::stop_after`] also all that
-//!   follow, as if the power went in the middle of it. A failing write has written any prefix.
+//!   follow, as if the power went in the middle of it; [`SimDisk::kill_after`] as if the process was killed in
+//!   the middle of it: it has flushed nothing and lost nothing, and after [`SimDisk::heal`] the next process
+//!   sees all that was written. A failing write has written any prefix.
 //!   A failing `sync` has flushed nothing, and what it should have flushed is not flushed by later ones either (as on
 //!   Linux, where pages are marked clean after an error). A failing directory operation has done nothing.
 //! - *Rot.* [`SimDisk::flip_bit`] turns a bit in cache and platter.
@@ -56,6 +58,8 @@ struct State {
     failing_in: Option<u64>,
     /// Whether everything after the failing operation fails too.
     stops: bool,
+    /// Whether it is the process that ends, and not the disk that fails.
+    killed: bool,
     /// No operation works any more.
     dead: bool,
     operations: Operations,
@@ -107,6 +111,7 @@ impl SimDisk {
                 tree,
                 failing_in: None,
                 stops: false,
+                killed: false,
                 dead: false,
                 operations: Operations::default(),
             })),
@@ -133,6 +138,7 @@ impl SimDisk {
         let mut state = self.shared.lock();
         state.failing_in = Some(n.max(1));
         state.stops = false;
+        state.killed = false;
     }
 
     /// The `n`th operation from now fails (1: the next one), and so do all after it.
@@ -140,6 +146,15 @@ impl SimDisk {
         let mut state = self.shared.lock();
         state.failing_in = Some(n.max(1));
         state.stops = true;
+        state.killed = false;
+    }
+
+    /// The process is killed in the middle of the `n`th operation from now (1: the next one; 0: before it).
+    pub fn kill_after(&self, n: u64) {
+        let mut state = self.shared.lock();
+        state.failing_in = Some(n);
+        state.stops = true;
+        state.killed = true;
     }
 
     /// Takes back a failure that has not happened yet, and lets a stopped disk work again.
@@ -147,6 +162,7 @@ impl SimDisk {
         let mut state = self.shared.lock();
         state.failing_in = None;
         state.stops = false;
+        state.killed = false;
     }
 
     /// Turns one bit of a file; bit 0 is the lowest of its first byte.
@@ -377,7 +393,9 @@ impl File for SimFile {
                 Ok(())
             }
             Step::Fails => {
-                data.fail_sync();
+                if !state.killed {
+                    data.fail_sync();
+                }
                 Err(injected())
             }
             Step::Off => Err(injected()),

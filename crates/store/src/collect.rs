@@ -122,6 +122,12 @@ impl Store {
             }
             Ok(())
         })?;
+        if orphans.is_empty() {
+            return Ok(0);
+        }
+        // After a commit that failed, whether it happened is known only when the store is opened again, and what it
+        // named looks like orphans until then. Then this fails too, and they stay.
+        self.parts().committer.commit_blocking(Batch::default())?;
         for id in orphans {
             self.parts().blobs.delete(id)?;
             removed = removed.saturating_add(1);
@@ -163,8 +169,8 @@ impl Store {
         }
     }
 
-    /// Erases the versions of `key` that the commit `by` superseded, and `by`'s own if it is a deletion
-    /// and still the newest.
+    /// Erases the versions of `key` that the commit `by` superseded, and the newest if it is a deletion,
+    /// `by`'s own or an earlier one.
     fn erase_superseded(&self, key: &Key, by: Sequence) -> Result<u64> {
         let mut end = key.name.to_vec();
         end.push(0);
@@ -182,8 +188,10 @@ impl Store {
             let mut transaction = Transaction::default();
             let mut older = false;
             for version in versions {
-                let superseded = version.sequence < by;
-                let dead = version.sequence == by && version.value.is_none() && newest == Some(by);
+                // What superseded the newest may have been erased since: then it is what stands again.
+                let stands = newest == Some(version.sequence);
+                let superseded = version.sequence < by && !stands;
+                let dead = version.sequence <= by && version.value.is_none() && stands;
                 older |= superseded;
                 match version.value {
                     Some(value) if superseded => {

@@ -1,0 +1,148 @@
+//! What a store must hold: every version of every entry, by what was acknowledged.
+//!
+//! An entry's description says what its content is, so that content can be checked without the model.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use craton_base::Sequence;
+use craton_sim::random::SplitMix;
+use craton_store::namespace::Key;
+
+/// A piece of content: what it is made from, and its length in bytes.
+pub(crate) type Piece = (u64, u64);
+
+/// The content of one version. The number keeps versions of the same content apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Spec {
+    pub(crate) number: u64,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl Spec {
+    pub(crate) fn encode(&self) -> Bytes {
+        let pieces = self.pieces.iter().flat_map(|(seed, len)| [*seed, *len]);
+        let numbers = std::iter::once(self.number).chain(pieces);
+        numbers.flat_map(u64::to_be_bytes).collect()
+    }
+
+    pub(crate) fn decode(meta: &[u8]) -> Self {
+        let (numbers, rest) = meta.as_chunks::<8>();
+        assert!(rest.is_empty(), "a description is whole");
+        let mut numbers = numbers.iter().map(|n| u64::from_be_bytes(*n));
+        let number = numbers.next().expect("a description has a number");
+        let mut pieces = Vec::new();
+        while let (Some(seed), Some(len)) = (numbers.next(), numbers.next()) {
+            pieces.push((seed, len));
+        }
+        Self { number, pieces }
+    }
+
+    pub(crate) fn content(&self) -> Vec<u8> {
+        let all = self.pieces.iter().flat_map(|(seed, len)| content(*seed, *len));
+        all.collect()
+    }
+}
+
+/// Bytes that follow from a seed, so that a piece from elsewhere is noticed.
+pub(crate) fn content(seed: u64, len: u64) -> Vec<u8> {
+    let len = usize::try_from(len).expect("small");
+    let mut random = SplitMix::new(seed);
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
+        out.extend_from_slice(&random.next().to_le_bytes());
+    }
+    out.truncate(len);
+    out
+}
+
+/// The versions of entries; `None` is a deletion.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Versions(pub(crate) BTreeMap<Key, BTreeMap<Sequence, Option<Spec>>>);
+
+/// One commit, as far as the model knows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Step {
+    pub(crate) puts: Vec<(Key, Spec)>,
+    pub(crate) deletes: Vec<Key>,
+    pub(crate) removes: Vec<(Key, Sequence)>,
+}
+
+impl Versions {
+    pub(crate) fn insert(&mut self, key: Key, sequence: Sequence, spec: Option<Spec>) {
+        let versions = self.0.entry(key.clone()).or_default();
+        if !key.kind.keeps_history() {
+            versions.clear();
+        }
+        versions.insert(sequence, spec);
+    }
+
+    fn remove(&mut self, key: &Key, sequence: Sequence) {
+        if let Some(versions) = self.0.get_mut(key) {
+            versions.remove(&sequence);
+            if versions.is_empty() {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    pub(crate) fn apply(&mut self, step: &Step, sequence: Sequence) {
+        for (key, old) in &step.removes {
+            self.remove(key, *old);
+        }
+        for (key, spec) in &step.puts {
+            self.insert(key.clone(), sequence, Some(spec.clone()));
+        }
+        for key in &step.deletes {
+            self.insert(key.clone(), sequence, None);
+        }
+    }
+
+    /// The newest version, if it is not a deletion.
+    pub(crate) fn newest(&self, key: &Key) -> Option<(Sequence, &Spec)> {
+        let (sequence, spec) = self.0.get(key)?.last_key_value()?;
+        Some((*sequence, spec.as_ref()?))
+    }
+
+    /// Without what a collection of all history removes.
+    pub(crate) fn collected(&self) -> Self {
+        let newest = |key: &Key| {
+            let (sequence, spec) = self.newest(key)?;
+            Some((key.clone(), BTreeMap::from([(sequence, Some(spec.clone()))])))
+        };
+        Self(self.0.keys().filter_map(newest).collect())
+    }
+
+    /// Whether `found` is this, or this after a part of a collection.
+    pub(crate) fn allows(&self, found: &Self, partly_collected: bool) -> bool {
+        if !partly_collected {
+            return self == found;
+        }
+        let least = self.collected();
+        found.within(self) && least.within(found)
+    }
+
+    /// What is here and not in `other`, a line each.
+    pub(crate) fn without(&self, other: &Self) -> String {
+        let mut out = String::new();
+        for (key, versions) in &self.0 {
+            for (sequence, spec) in versions {
+                if other.0.get(key).and_then(|o| o.get(sequence)) != Some(spec) {
+                    out.push_str(&format!("\n  {key:?} at {sequence:?}: {spec:?}"));
+                }
+            }
+        }
+        out
+    }
+
+    fn within(&self, other: &Self) -> bool {
+        self.0.iter().all(|(key, versions)| {
+            let Some(others) = other.0.get(key) else {
+                return false;
+            };
+            versions
+                .iter()
+                .all(|(sequence, spec)| others.get(sequence) == Some(spec))
+        })
+    }
+}
