@@ -88,26 +88,47 @@ fn main() -> Result<()> {
     }
     ledger.integrate()?;
 
-    slices("making a record (in all lines below)", &clock, |n| {
+    appending(&ledger, &clock)?;
+    pending(&ledger, &committer, &clock)?;
+    working(&ledger, &clock)?;
+    let since = clock.monotonic();
+    let verified = Reader::open(namespace, &key)?.verify(VerifyOptions::default())?;
+    let records = u32::try_from(verified.records).unwrap_or(u32::MAX);
+    say("verify", records, &clock, since);
+    let since = clock.monotonic();
+    for index in 0..1000 {
+        std::hint::black_box(ledger.reader().prove(index * 97)?);
+    }
+    say("prove", 1000, &clock, since);
+    ledger.close()
+}
+
+/// What a request waits for.
+fn appending(ledger: &Ledger, clock: &SystemClock) -> Result<()> {
+    slices("making a record (in all lines below)", clock, |n| {
         std::hint::black_box(record(n));
         Ok(())
     })?;
-    slices("write_change", &clock, |n| {
+    slices("write_change", clock, |n| {
         ledger.write_change(&mut record(n)).map(drop)
     })?;
-    slices("append_decision", &clock, |n| {
+    slices("append_decision", clock, |n| {
         ledger.append_decision(&mut record(n)).map(drop)
     })?;
-    slices("append_outcome", &clock, |n| {
+    slices("append_outcome", clock, |n| {
         ledger.append_outcome(&mut record(n)).map(drop)
     })?;
     let since = clock.monotonic();
     ledger.flush()?;
-    say("flush of what these left", 1, &clock, since);
+    say("flush of what these left", 1, clock, since);
     let since = clock.monotonic();
     ledger.integrate()?;
-    say("integrate, from the journal", 2 * RECORDS, &clock, since);
+    say("integrate, from the journal", 2 * RECORDS, clock, since);
+    Ok(())
+}
 
+/// Records of writes, committed with the writes.
+fn pending(ledger: &Ledger, committer: &Committer, clock: &SystemClock) -> Result<()> {
     for n in 0..WRITES / 1000 {
         let changes = (0..1000)
             .map(|m| ledger.write_change(&mut record(n * 1000 + m)))
@@ -119,8 +140,12 @@ fn main() -> Result<()> {
     }
     let since = clock.monotonic();
     ledger.integrate()?;
-    say("integrate, of pending writes", WRITES, &clock, since);
+    say("integrate, of pending writes", WRITES, clock, since);
+    Ok(())
+}
 
+/// With the ledger's threads competing.
+fn working(ledger: &Ledger, clock: &SystemClock) -> Result<()> {
     let workers = ledger.start_workers()?;
     let since = clock.monotonic();
     for n in 0..RECORDS {
@@ -129,26 +154,12 @@ fn main() -> Result<()> {
     say(
         "append_decision, flusher and integrator at work",
         RECORDS,
-        &clock,
+        clock,
         since,
     );
     drop(workers);
     let since = clock.monotonic();
     ledger.integrate()?;
-    say("integrate what was left", 1, &clock, since);
-
-    let since = clock.monotonic();
-    let verified = Reader::open(namespace, &key)?.verify(VerifyOptions::default())?;
-    say(
-        "verify",
-        u32::try_from(verified.records).unwrap_or(u32::MAX),
-        &clock,
-        since,
-    );
-    let since = clock.monotonic();
-    for index in 0..1000 {
-        std::hint::black_box(ledger.reader().prove(index * 97)?);
-    }
-    say("prove", 1000, &clock, since);
-    ledger.close()
+    say("integrate what was left", 1, clock, since);
+    Ok(())
 }

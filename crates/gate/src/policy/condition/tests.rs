@@ -240,9 +240,9 @@ fn ghsa_v9cp_set_operators_exhaustively() {
         for policy in subsets().into_iter().filter(|p| !p.is_empty()) {
             let is_in = |r: &&str| policy.contains(r);
             // "every value in the request matches at least one value in the policy"
-            let all_in = request.iter().all(|r| is_in(r));
+            let all_in = request.iter().all(&is_in);
             // "at least one value in the request matches one in the policy"
-            let any_in = request.iter().any(|r| is_in(r));
+            let any_in = request.iter().any(&is_in);
             // negated: a value passes when it matches none of the policy's
             let all_out = request.iter().all(|r| !is_in(r));
             let any_out = request.iter().any(|r| !is_in(r));

@@ -113,6 +113,15 @@ fn errors_in_statements() {
             r#"{"Effect":"Allow","Action":"*","Resource":["*",null]}"#,
             "Statement[0].Resource[1]: expected a string, found null",
         ),
+    ] {
+        let message = statement_error(body);
+        assert!(message.starts_with(expected), "{body}: {message}");
+    }
+}
+
+#[test]
+fn errors_in_values_of_statements() {
+    for (body, expected) in [
         (
             r#"{"Effect":"Allow","Action":"*","Resource":"bucket"}"#,
             "Statement[0].Resource: expected an ARN",
