@@ -12,6 +12,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+mod bench;
 mod source;
 mod test;
 mod tidy;
@@ -19,7 +20,8 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask <command>
   test [--only STEP] [--from STEP] [--list]   everything that must hold, in order, to the first failure
-  tidy                                        style that is a test: arrows, lengths, dead files, links";
+  tidy                                        style that is a test: arrows, lengths, dead files, links
+  bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test", rest @ ..] => test::Choice::parse(rest).and_then(|choice| test::run(&root(), &choice)),
         ["tidy"] => tidy::run(&root()),
+        ["bench", "s3", rest @ ..] => bench::s3(&root(), rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

