@@ -71,6 +71,12 @@ pub(super) const STEPS: &[Step] = &[
         crash,
     ),
     step(
+        "bench",
+        "the benchmark runs against the binary and gets no wrong answer",
+        Some("bench/s3"),
+        bench,
+    ),
+    step(
         "power",
         "simulated power cuts lose nothing",
         Some("crates/store/tests/simulated"),
@@ -169,6 +175,10 @@ fn crash(context: &Context) -> Result<Counts, String> {
     python::pytest(context, "tests/crash")?
         .variable("CRATON_KILL_CYCLES", KILL_CYCLES)
         .run()
+}
+
+fn bench(context: &Context) -> Result<Counts, String> {
+    crate::bench::smoke(&context.root).map(Counts::one)
 }
 
 fn power(context: &Context) -> Result<Counts, String> {
