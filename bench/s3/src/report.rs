@@ -32,6 +32,11 @@ impl Measured {
         self.server_cpu.as_secs_f64() * 1e6 / (self.load.requests.max(1)) as f64
     }
 
+    /// How much of one core the client used.
+    fn client_busy(&self) -> f64 {
+        self.client_cpu.as_secs_f64() / self.load.elapsed.as_secs_f64()
+    }
+
     /// For who waits.
     pub(crate) fn line(&self) -> String {
         format!(
@@ -133,9 +138,14 @@ impl Report {
                 Some(craton) if *peer != Peer::Craton => format!("{:.2} ×", craton / rate),
                 _ => String::new(),
             };
+            // Raw writers are the client.
+            let busy = match peer {
+                Peer::RawFile | Peer::RawLog => String::new(),
+                _ => format!("{:.0} %", of(&Measured::client_busy) * 100.0),
+            };
             let _ = writeln!(
                 out,
-                "| {row} | {} | {} | ±{:.0} % | {:.0} | {ratio} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} % | {:.0} | {} |",
+                "| {row} | {} | {} | ±{:.0} % | {:.0} | {ratio} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {busy} | {:.0} | {} |",
                 peer.name(),
                 number(rate),
                 spread(rounds) * 100.0,
@@ -145,7 +155,6 @@ impl Report {
                 of(&|m| m.load.latencies.percentile(0.999)),
                 of(&|m| m.load.latencies.max()),
                 of(&Measured::server_cpu_per_request),
-                of(&|m| m.client_cpu.as_secs_f64() / m.load.elapsed.as_secs_f64()) * 100.0,
                 of(&|m| m.peak_bytes as f64 / MIB as f64),
                 rounds.iter().map(|m| m.load.failed).sum::<u64>(),
             );

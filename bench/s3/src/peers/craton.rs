@@ -1,8 +1,15 @@
 //! Craton, with its defaults.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::Command,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::http::HttpPeer;
 use crate::{
@@ -24,6 +31,7 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
         .args(["--log", "warn"]);
     let mut server = Server::start(&mut command, &folder.join("log"))?;
     server.wait_for(address)?;
+    wait_until_ready(address)?;
     let peer = HttpPeer {
         server,
         address,
@@ -33,6 +41,18 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
     };
     peer.make_bucket()?;
     Ok(peer)
+}
+
+/// It listens before its folder is open; a request waits for that.
+fn wait_until_ready(address: SocketAddr) -> Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /_health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    if !answer.starts_with("HTTP/1.1 200 ") {
+        bail!("craton is not ready: {answer}");
+    }
+    Ok(())
 }
 
 /// The key that the first start makes, in the form of an AWS credentials file.
