@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Tour(tour::Options),
     /// The commands that use a running server.
     #[command(flatten)]
-    Client(Client),
+    Client(Box<Client>),
 }
 
 /// Which server, and as whom.

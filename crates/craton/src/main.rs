@@ -58,7 +58,7 @@ fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let done = match cli.command {
         Command::Serve(settings) => runtime.block_on(serve::serve(&settings)),
         Command::Tour(options) => runtime.block_on(tour::run(&options)),
-        Command::Client(command) => runtime.block_on(commands::run(command)),
+        Command::Client(command) => runtime.block_on(commands::run(*command)),
     };
     // What still blocks was cut off by the shutdown timeout.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

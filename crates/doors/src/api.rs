@@ -14,10 +14,7 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{
-    Gate, Origin,
-    identify::body::VerifiedBody,
-};
+use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -56,13 +53,21 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The `n`th varying part of the path.
     fn part(&self, n: usize) -> Result<&str> {
-        self.parts.get(n).map(String::as_str).ok_or_else(|| Error::internal("a route has too few parts"))
+        self.parts
+            .get(n)
+            .map(String::as_str)
+            .ok_or_else(|| Error::internal("a route has too few parts"))
     }
 
     /// The body as JSON.
     fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body)
-            .map_err(|e| Error::new(Kind::Invalid, "MalformedBody", format!("the body is not what is expected: {e}")))
+        serde_json::from_slice(&self.body).map_err(|e| {
+            Error::new(
+                Kind::Invalid,
+                "MalformedBody",
+                format!("the body is not what is expected: {e}"),
+            )
+        })
     }
 
     /// Fails if there is a query: this operation takes none.
@@ -95,7 +100,10 @@ where
             respond(status(&error), &body)
         }
     };
-    Answered { response: done, operation }
+    Answered {
+        response: done,
+        operation,
+    }
 }
 
 async fn answer<B>(
@@ -115,14 +123,26 @@ where
         Ok(body) => body,
         Err(error) => {
             // Who sent it is known, what it was is not: it leaves a denial all the same.
-            gate.refuse(&origin, admitted.session.access_key_id(), parts.method.as_str(), parts.uri.path(), &error)?;
+            gate.refuse(
+                &origin,
+                admitted.session.access_key_id(),
+                parts.method.as_str(),
+                parts.uri.path(),
+                &error,
+            )?;
             return Err(error);
         }
     };
     let (found, varied) = routes::find(&parts.method, parts.uri.path())?;
     *operation = found.name();
     let query = Query::parse(parts.uri.query())?;
-    let mut call = Call { gate, session: &admitted.session, parts: varied, query, body };
+    let mut call = Call {
+        gate,
+        session: &admitted.session,
+        parts: varied,
+        query,
+        body,
+    };
     run(found, &mut call).await
 }
 
@@ -157,7 +177,9 @@ where
 {
     let mut out = bytes::BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame.map_err(timeout_or)?.into_data() else {
+            continue;
+        };
         if out.len().saturating_add(data.len()) > BODY_BYTES_MAX {
             let message = format!("a request to the API has at most {BODY_BYTES_MAX} bytes");
             return Err(Error::new(Kind::TooLarge, "EntityTooLarge", message));
@@ -165,6 +187,20 @@ where
         out.extend_from_slice(&data);
     }
     Ok(out.freeze())
+}
+
+/// The time-out that made a body fail, which its own error does not say; any other error as it is.
+fn timeout_or(error: Error) -> Error {
+    let mut cause = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        if let Some(found) = next.downcast_ref::<Error>()
+            && found.reason() == "RequestTimeout"
+        {
+            return Error::new(found.kind(), "RequestTimeout", found.message().to_owned());
+        }
+        cause = next.source();
+    }
+    error
 }
 
 fn status(error: &Error) -> StatusCode {
@@ -178,9 +214,13 @@ fn status(error: &Error) -> StatusCode {
 fn respond(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // Answers hold secrets and records.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -30,15 +30,24 @@ impl Gate {
     /// # Errors
     /// `Denied`; `TooLarge`, `KeyringFull`; the store's own.
     pub async fn rotate_keys(&self, session: &Session) -> Result<Rotated> {
-        let ask = Ask::new("RotateKeys", "craton:RotateKeys", ResourcePath::System("keys".into()));
+        let ask = Ask::new(
+            "RotateKeys",
+            "craton:RotateKeys",
+            ResourcePath::System("keys".into()),
+        );
         let permit = self.read(session, ask).await?;
         let store = self.inner.store.clone();
         let rotate = move || {
             let key_id = store.parts().keys.rotate()?;
-            Ok(Rotated { key_id, rewrapped: store.rewrap_keys()? })
+            Ok(Rotated {
+                key_id,
+                rewrapped: store.rewrap_keys()?,
+            })
         };
         let done = tokio::task::spawn_blocking(rotate).await;
-        let done = done.map_err(|e| Error::internal("a rotation of keys did not end").with_source(e)).flatten();
+        let done = done
+            .map_err(|e| Error::internal("a rotation of keys did not end").with_source(e))
+            .flatten();
         if let Err(error) = &done {
             permit.failed(error.kind(), error.reason());
         }

@@ -37,7 +37,7 @@ pub(super) async fn decision(id: &str, target: &Target) -> Result<()> {
     let record = Client::new(target)?
         .api(Method::GET, &format!("decisions/{}", segment(id)), None)
         .await?;
-    answer(target, &record, |record| show_record(record));
+    answer(target, &record, show_record);
     Ok(())
 }
 

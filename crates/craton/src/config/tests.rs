@@ -1,3 +1,8 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a settings file is a file beside the store"
+)]
+
 use std::{ffi::OsString, io::Write as _, net::IpAddr, time::Duration};
 
 use clap::{CommandFactory as _, Parser};

@@ -16,7 +16,10 @@ fn user(call: &Call<'_>) -> Result<PrincipalName> {
 pub(super) async fn list_users(call: &mut Call<'_>) -> Result<Value> {
     let query = std::mem::replace(&mut call.query, super::Query::parse(None)?);
     let (after, limit) = query.page(USERS_MAX)?;
-    let users = call.gate.list_users(call.session, after.as_deref(), limit).await?;
+    let users = call
+        .gate
+        .list_users(call.session, after.as_deref(), limit)
+        .await?;
     let next = users.last().filter(|_| users.len() == limit);
     Ok(json!({ "users": users, "next": next }))
 }
@@ -55,7 +58,9 @@ pub(super) async fn create_access_key(call: &mut Call<'_>) -> Result<Value> {
 
 pub(super) async fn delete_access_key(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    call.gate.delete_access_key(call.session, &user(call)?, call.part(1)?).await?;
+    call.gate
+        .delete_access_key(call.session, &user(call)?, call.part(1)?)
+        .await?;
     Ok(json!({}))
 }
 
@@ -89,13 +94,17 @@ fn parsed(document: &[u8]) -> Result<Value> {
 pub(super) async fn put_user_policy(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
-    call.gate.put_user_policy(call.session, &user(call)?, &name, call.body.clone()).await?;
+    call.gate
+        .put_user_policy(call.session, &user(call)?, &name, call.body.clone())
+        .await?;
     Ok(json!({ "name": name.as_str() }))
 }
 
 pub(super) async fn delete_user_policy(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
-    call.gate.delete_user_policy(call.session, &user(call)?, &name).await?;
+    call.gate
+        .delete_user_policy(call.session, &user(call)?, &name)
+        .await?;
     Ok(json!({}))
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use craton_base::{PrincipalName, Result};
-use craton_gate::{audit::Question, ledger::{Entry, RecordId}};
+use craton_gate::{
+    audit::Question,
+    ledger::{Entry, RecordId},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,7 +37,9 @@ pub(super) async fn explain(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let asked: Asked = call.json()?;
     if asked.context.len() > CONTEXT_MAX {
-        return Err(craton_base::Error::invalid(format!("a question has at most {CONTEXT_MAX} condition keys")));
+        return Err(craton_base::Error::invalid(format!(
+            "a question has at most {CONTEXT_MAX} condition keys"
+        )));
     }
     let question = Question {
         principal: PrincipalName::new(&asked.principal)?,
@@ -89,7 +94,11 @@ pub(super) async fn prove_record(call: &mut Call<'_>) -> Result<Value> {
 
 pub(super) async fn verify(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let asked: Verify = if call.body.is_empty() { Verify::default() } else { call.json()? };
+    let asked: Verify = if call.body.is_empty() {
+        Verify::default()
+    } else {
+        call.json()?
+    };
     let verified = call.gate.audit_verify(call.session, asked.earlier).await?;
     Ok(json!({
         "records": verified.records,

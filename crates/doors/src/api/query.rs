@@ -24,7 +24,9 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if out.len() >= PARAMETERS_MAX {
-                return Err(Error::invalid(format!("the query has more than {PARAMETERS_MAX} parameters")));
+                return Err(Error::invalid(format!(
+                    "the query has more than {PARAMETERS_MAX} parameters"
+                )));
             }
             if out.insert(name.clone(), value).is_some() {
                 return Err(Error::invalid(format!("the parameter {name:?} occurs twice")));
@@ -38,7 +40,9 @@ impl Query {
     }
 
     fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
-        let Some(text) = self.take(name) else { return Ok(None) };
+        let Some(text) = self.take(name) else {
+            return Ok(None);
+        };
         let bad = || Error::invalid(format!("the parameter {name:?} can not be {text:?}"));
         parse(&text).map(Some).ok_or_else(bad)
     }
@@ -84,17 +88,29 @@ impl Query {
 fn decoded(text: &str) -> Result<String> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
-    Ok(decoded.map_err(|e| Error::invalid("the query is not UTF-8").with_source(e))?.into_owned())
+    Ok(decoded
+        .map_err(|e| Error::invalid("the query is not UTF-8").with_source(e))?
+        .into_owned())
 }
 
 fn kind(text: &str) -> Option<RecordKind> {
     use RecordKind as K;
-    [K::Decision, K::Outcome, K::Write, K::Denial, K::Gap, K::System].into_iter().find(|k| k.as_str() == text)
+    [K::Decision, K::Outcome, K::Write, K::Denial, K::Gap, K::System]
+        .into_iter()
+        .find(|k| k.as_str() == text)
 }
 
 fn verdict(text: &str) -> Option<Verdict> {
     use Verdict as V;
-    [V::None, V::Allow, V::ExplicitDeny, V::ImplicitDeny, V::Unauthenticated].into_iter().find(|v| v.as_str() == text)
+    [
+        V::None,
+        V::Allow,
+        V::ExplicitDeny,
+        V::ImplicitDeny,
+        V::Unauthenticated,
+    ]
+    .into_iter()
+    .find(|v| v.as_str() == text)
 }
 
 fn time(text: &str) -> Option<Timestamp> {

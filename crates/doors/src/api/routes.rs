@@ -60,30 +60,125 @@ pub struct Route {
     pub action: &'static str,
 }
 
-const fn route(method: &'static str, path: &'static str, operation: Operation, action: &'static str) -> Route {
-    Route { method, path, operation, action }
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    operation: Operation,
+    action: &'static str,
+) -> Route {
+    Route {
+        method,
+        path,
+        operation,
+        action,
+    }
 }
 
 /// Every route; a request that matches none is answered 404, or 405 if another method would match.
 pub const ROUTES: &[Route] = &[
     route("GET", "/_api/v1/users", Operation::ListUsers, "iam:ListUsers"),
-    route("PUT", "/_api/v1/users/{user}", Operation::CreateUser, "iam:CreateUser"),
-    route("DELETE", "/_api/v1/users/{user}", Operation::DeleteUser, "iam:DeleteUser"),
-    route("GET", "/_api/v1/users/{user}/keys", Operation::ListAccessKeys, "iam:ListAccessKeys"),
-    route("POST", "/_api/v1/users/{user}/keys", Operation::CreateAccessKey, "iam:CreateAccessKey"),
-    route("DELETE", "/_api/v1/users/{user}/keys/{key}", Operation::DeleteAccessKey, "iam:DeleteAccessKey"),
-    route("GET", "/_api/v1/users/{user}/policies", Operation::ListUserPolicies, "iam:GetUserPolicy"),
-    route("GET", "/_api/v1/users/{user}/policies/{policy}", Operation::GetUserPolicy, "iam:GetUserPolicy"),
-    route("PUT", "/_api/v1/users/{user}/policies/{policy}", Operation::PutUserPolicy, "iam:PutUserPolicy"),
-    route("DELETE", "/_api/v1/users/{user}/policies/{policy}", Operation::DeleteUserPolicy, "iam:DeleteUserPolicy"),
-    route("POST", "/_api/v1/explain", Operation::Explain, "iam:SimulatePrincipalPolicy"),
-    route("GET", "/_api/v1/decisions/{record}", Operation::ExplainDecision, "craton:ReadLedger"),
-    route("GET", "/_api/v1/ledger/records", Operation::ListRecords, "craton:ReadLedger"),
-    route("GET", "/_api/v1/ledger/records/{record}/receipt", Operation::ProveRecord, "craton:ReadLedger"),
-    route("GET", "/_api/v1/ledger/checkpoint", Operation::GetCheckpoint, "craton:ReadLedger"),
-    route("POST", "/_api/v1/ledger/verify", Operation::VerifyLedger, "craton:ReadLedger"),
-    route("PUT", "/_api/v1/buckets/{bucket}/strict", Operation::SetBucketStrict, "craton:SetBucketStrict"),
-    route("POST", "/_api/v1/keys/rotate", Operation::RotateKeys, "craton:RotateKeys"),
+    route(
+        "PUT",
+        "/_api/v1/users/{user}",
+        Operation::CreateUser,
+        "iam:CreateUser",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/users/{user}",
+        Operation::DeleteUser,
+        "iam:DeleteUser",
+    ),
+    route(
+        "GET",
+        "/_api/v1/users/{user}/keys",
+        Operation::ListAccessKeys,
+        "iam:ListAccessKeys",
+    ),
+    route(
+        "POST",
+        "/_api/v1/users/{user}/keys",
+        Operation::CreateAccessKey,
+        "iam:CreateAccessKey",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/users/{user}/keys/{key}",
+        Operation::DeleteAccessKey,
+        "iam:DeleteAccessKey",
+    ),
+    route(
+        "GET",
+        "/_api/v1/users/{user}/policies",
+        Operation::ListUserPolicies,
+        "iam:GetUserPolicy",
+    ),
+    route(
+        "GET",
+        "/_api/v1/users/{user}/policies/{policy}",
+        Operation::GetUserPolicy,
+        "iam:GetUserPolicy",
+    ),
+    route(
+        "PUT",
+        "/_api/v1/users/{user}/policies/{policy}",
+        Operation::PutUserPolicy,
+        "iam:PutUserPolicy",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/users/{user}/policies/{policy}",
+        Operation::DeleteUserPolicy,
+        "iam:DeleteUserPolicy",
+    ),
+    route(
+        "POST",
+        "/_api/v1/explain",
+        Operation::Explain,
+        "iam:SimulatePrincipalPolicy",
+    ),
+    route(
+        "GET",
+        "/_api/v1/decisions/{record}",
+        Operation::ExplainDecision,
+        "craton:ReadLedger",
+    ),
+    route(
+        "GET",
+        "/_api/v1/ledger/records",
+        Operation::ListRecords,
+        "craton:ReadLedger",
+    ),
+    route(
+        "GET",
+        "/_api/v1/ledger/records/{record}/receipt",
+        Operation::ProveRecord,
+        "craton:ReadLedger",
+    ),
+    route(
+        "GET",
+        "/_api/v1/ledger/checkpoint",
+        Operation::GetCheckpoint,
+        "craton:ReadLedger",
+    ),
+    route(
+        "POST",
+        "/_api/v1/ledger/verify",
+        Operation::VerifyLedger,
+        "craton:ReadLedger",
+    ),
+    route(
+        "PUT",
+        "/_api/v1/buckets/{bucket}/strict",
+        Operation::SetBucketStrict,
+        "craton:SetBucketStrict",
+    ),
+    route(
+        "POST",
+        "/_api/v1/keys/rotate",
+        Operation::RotateKeys,
+        "craton:RotateKeys",
+    ),
 ];
 
 impl Operation {
@@ -123,7 +218,9 @@ pub(super) type Parts = Vec<String>;
 pub(super) fn find(method: &Method, path: &str) -> Result<(Operation, Parts)> {
     let mut known = false;
     for route in ROUTES {
-        let Some(parts) = matched(route.path, path) else { continue };
+        let Some(parts) = matched(route.path, path) else {
+            continue;
+        };
         known = true;
         if method.as_str() == route.method {
             let parts = parts.into_iter().map(decoded).collect::<Result<_>>()?;
@@ -131,8 +228,16 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(Operation, Parts)> {
         }
     }
     Err(match known {
-        true => Error::new(Kind::Invalid, "MethodNotAllowed", "this method is not allowed here"),
-        false => Error::new(Kind::NotFound, "NoSuchRoute", "there is nothing at this path of the API"),
+        true => Error::new(
+            Kind::Invalid,
+            "MethodNotAllowed",
+            "this method is not allowed here",
+        ),
+        false => Error::new(
+            Kind::NotFound,
+            "NoSuchRoute",
+            "there is nothing at this path of the API",
+        ),
     })
 }
 
@@ -152,5 +257,7 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
 
 fn decoded(part: &str) -> Result<String> {
     let text = percent_decode_str(part).decode_utf8();
-    Ok(text.map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?.into_owned())
+    Ok(text
+        .map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?
+        .into_owned())
 }

@@ -17,8 +17,16 @@ pub(super) async fn set_bucket_strict(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let bucket = BucketName::new(call.part(0)?)?;
     let Strict { strict } = call.json()?;
-    let ask = Ask::new("SetBucketStrict", "craton:SetBucketStrict", ResourcePath::Bucket(bucket));
-    call.gate.write(call.session, ask).await?.set_strict(strict).await?;
+    let ask = Ask::new(
+        "SetBucketStrict",
+        "craton:SetBucketStrict",
+        ResourcePath::Bucket(bucket),
+    );
+    call.gate
+        .write(call.session, ask)
+        .await?
+        .set_strict(strict)
+        .await?;
     Ok(json!({ "strict": strict }))
 }
 

@@ -9,7 +9,11 @@ use super::{
 };
 
 fn path_of(pattern: &str) -> String {
-    pattern.split('/').map(|p| if p.starts_with('{') { "a%20b" } else { p }).collect::<Vec<_>>().join("/")
+    pattern
+        .split('/')
+        .map(|p| if p.starts_with('{') { "a%20b" } else { p })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[test]
@@ -29,7 +33,12 @@ fn no_route_hides_another_and_every_one_has_an_action() {
     let mut operations = BTreeSet::new();
     for route in ROUTES {
         assert!(route.path.starts_with("/_api/v1/"), "{}", route.path);
-        assert!(seen.insert((route.method, path_of(route.path))), "{} {} twice", route.method, route.path);
+        assert!(
+            seen.insert((route.method, path_of(route.path))),
+            "{} {} twice",
+            route.method,
+            route.path
+        );
         assert!(operations.insert(route.operation), "{:?} twice", route.operation);
         let (service, action) = route.action.split_once(':').unwrap();
         assert!(matches!(service, "iam" | "craton") && !action.is_empty());
@@ -43,27 +52,48 @@ fn what_is_no_route_is_not_found_or_not_allowed() {
     assert_eq!(reason(Method::GET, "/_api/v1/nothing").kind(), Kind::NotFound);
     assert_eq!(reason(Method::GET, "/_api/v1/users/").kind(), Kind::NotFound);
     assert_eq!(reason(Method::GET, "/_api/v1/users//keys").kind(), Kind::NotFound);
-    assert_eq!(reason(Method::GET, "/_api/v1/users/a/keys/b/c").kind(), Kind::NotFound);
-    assert_eq!(reason(Method::PATCH, "/_api/v1/users").reason(), "MethodNotAllowed");
-    assert_eq!(reason(Method::GET, "/_api/v1/users/%ff/keys").kind(), Kind::Invalid);
+    assert_eq!(
+        reason(Method::GET, "/_api/v1/users/a/keys/b/c").kind(),
+        Kind::NotFound
+    );
+    assert_eq!(
+        reason(Method::PATCH, "/_api/v1/users").reason(),
+        "MethodNotAllowed"
+    );
+    assert_eq!(
+        reason(Method::GET, "/_api/v1/users/%ff/keys").kind(),
+        Kind::Invalid
+    );
 }
 
 #[test]
 fn an_encoded_slash_stays_within_its_part() {
     let (operation, parts) = find(&Method::DELETE, "/_api/v1/users/a%2Fkeys%2Fb").unwrap();
-    assert_eq!((operation, parts), (Operation::DeleteUser, vec!["a/keys/b".to_owned()]));
+    assert_eq!(
+        (operation, parts),
+        (Operation::DeleteUser, vec!["a/keys/b".to_owned()])
+    );
 }
 
 #[test]
 fn a_query_is_read_whole_or_refused() {
-    let filter = Query::parse(Some("principal=ana+b&kind=denial&verdict=implicit-deny&limit=7&after=12&\
-                                    since=2026-01-31T00:00:00Z&action=s3:Get%2A"));
+    let filter = Query::parse(Some(
+        "principal=ana+b&kind=denial&verdict=implicit-deny&limit=7&after=12&\
+                                    since=2026-01-31T00:00:00Z&action=s3:Get%2A",
+    ));
     let filter = filter.unwrap().filter().unwrap();
     assert_eq!(filter.principal.as_deref(), Some("ana b"));
     assert_eq!(filter.action.as_deref(), Some("s3:Get*"));
     assert_eq!((filter.limit, filter.after), (7, Some(12)));
     assert_eq!(filter.since.unwrap().seconds(), 1_769_817_600);
-    for bad in ["limit=x", "kind=nothing", "verdict=maybe", "since=yesterday", "unknown=1", "after=-1"] {
+    for bad in [
+        "limit=x",
+        "kind=nothing",
+        "verdict=maybe",
+        "since=yesterday",
+        "unknown=1",
+        "after=-1",
+    ] {
         let error = Query::parse(Some(bad)).unwrap().filter().unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid, "{bad}");
     }

@@ -1,0 +1,10 @@
+//! The binary from outside: started as a process, used through its address and its command line.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests look at the files that the process under test makes"
+)]
+
+mod access;
+mod command_line;
+mod server;
+mod serving;
