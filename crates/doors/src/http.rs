@@ -138,9 +138,16 @@ impl Doors {
         let start = inner.clock.monotonic();
         let bytes_in = request.body().size_hint().lower();
         let request_id = inner.request_id();
+        let expects = Expects::of(&request);
         inner.metrics.begin();
         let mut answered = inner.route(request, peer, &request_id).await;
         sign(answered.response.headers_mut(), &request_id);
+        if expects.must_close(answered.response.status()) {
+            answered
+                .response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         inner.metrics.end(&Done {
             door: answered.door,
             operation: answered.operation,
@@ -167,7 +174,7 @@ impl Inner {
         if path == "/_api" || path.starts_with("/_api/") {
             let origin = self.origin("api", &request, peer, request_id);
             let done = crate::api::handle(&self.gate, request, origin).await;
-            let response = done.response.map(|body| Body::http_body(body));
+            let response = done.response.map(Body::http_body);
             return Answered {
                 response,
                 door: "api",
@@ -229,6 +236,30 @@ impl Inner {
         let id =
             random::bytes::<8>(&*self.random).unwrap_or_else(|_| self.clock.now().micros().to_be_bytes());
         hex::encode_upper(id).into()
+    }
+}
+
+/// Whether an HTTP/1.1 request waits for `100 Continue`. None is sent for an empty body or for a request
+/// that is refused by its head alone; botocore then reads the next answer on the same connection wrongly
+/// (it keeps the status line it has read instead of the 100), so such a connection ends.
+#[derive(Clone, Copy)]
+struct Expects {
+    waits: bool,
+    empty: bool,
+}
+
+impl Expects {
+    fn of(request: &Request<Body>) -> Self {
+        let waits =
+            request.version() == http::Version::HTTP_11 && request.headers().contains_key(header::EXPECT);
+        Self {
+            waits,
+            empty: request.body().is_end_stream(),
+        }
+    }
+
+    fn must_close(self, status: StatusCode) -> bool {
+        self.waits && (self.empty || !status.is_success())
     }
 }
 

@@ -61,3 +61,22 @@ fn long_headers_are_cut_at_a_character() {
     assert_eq!(kept(&headers, &header::USER_AGENT, 256).unwrap().len(), 256);
     assert!(kept(&headers, &header::REFERER, 256).is_none());
 }
+
+#[test]
+fn a_connection_on_which_no_100_was_sent_ends() {
+    let request = |expect: bool, body: &'static str| {
+        let mut builder = Request::builder().version(http::Version::HTTP_11);
+        if expect {
+            builder = builder.header(header::EXPECT, "100-continue");
+        }
+        builder
+            .body(Body::from(bytes::Bytes::from_static(body.as_bytes())))
+            .unwrap()
+    };
+    let closes = |expect, body, status| Expects::of(&request(expect, body)).must_close(status);
+    assert!(closes(true, "", StatusCode::OK));
+    assert!(closes(true, "x", StatusCode::BAD_REQUEST));
+    assert!(!closes(true, "x", StatusCode::OK));
+    assert!(!closes(false, "", StatusCode::OK));
+    assert!(!closes(false, "x", StatusCode::BAD_REQUEST));
+}

@@ -47,7 +47,14 @@ pub fn list_parts(
     let end = id.parts_end(key);
     let mut start = id.part_name(key, after.saturating_add(1));
     let mut parts: Vec<ListedPart> = Vec::new();
-    while limit > 0 {
+    if limit == 0 {
+        return Ok(PartsPage {
+            upload,
+            parts,
+            truncated: false,
+        });
+    }
+    loop {
         let wanted = limit.saturating_sub(parts.len()).saturating_add(1);
         let page = permit.scan(Kind::Part, &start, Some(&end), Direction::Forward, wanted)?;
         for stored in &page.entries {
