@@ -4,6 +4,12 @@
 //!
 //! `CRATON_POWER_CUTS` is how many cuts to make (500 if not set), `CRATON_SEED` the first seed (1): a failure
 //! prints the seed of its run, which alone repeats it.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "helpers of tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

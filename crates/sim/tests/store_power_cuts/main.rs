@@ -10,7 +10,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "helpers of tests"
 )]
