@@ -86,11 +86,22 @@ pub(super) const STEPS: &[Step] = &[
 
 /// Cycles of the crash tests here; without the variable they run a few.
 const KILL_CYCLES: &str = "200";
-/// Power cuts of the simulated disk here, 100,000 together: of the namespace, which takes ten times as
-/// long for each, and of blobs, journal and keyring. Without the variables there are a few thousand.
-const POWER_CUTS: &[(&str, &str)] = &[("CRATON_POWER_CUTS", "50000"), ("CRATON_CUTS", "50000")];
+/// Power cuts of the simulated disk here, 100,000 together: of the namespace and of the whole store, which take
+/// ten times as long for each, and of blobs, journal and keyring; and how many at each point of each
+/// operation that is enumerated, which come on top. Without the variables there are a few thousand.
+const POWER_CUTS: &[(&str, &str)] = &[
+    ("CRATON_POWER_CUTS", "30000"),
+    ("CRATON_STORE_CUTS", "35000"),
+    ("CRATON_CUTS", "35000"),
+    ("CRATON_CRASH_SEEDS", "6"),
+];
 /// The test binaries that make them.
-const POWER_BINARIES: &[&str] = &["simulated", "namespace_power_cuts"];
+const POWER_BINARIES: &[&str] = &[
+    "simulated",
+    "namespace_power_cuts",
+    "store_power_cuts",
+    "crash_points",
+];
 
 fn format(context: &Context) -> Result<Counts, String> {
     context.cargo(["fmt", "--all", "--check"]).run().map(Counts::one)
