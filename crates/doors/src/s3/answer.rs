@@ -109,6 +109,10 @@ pub(super) fn finish(mut response: Response, xml: &ErrorXml<'_>, head: bool) -> 
         return response;
     }
     if !(status.is_client_error() || status.is_server_error()) {
+        if head && response.headers().contains_key(header::CONTENT_RANGE) {
+            // s3s answers every HEAD with 200.
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         return response;
     }
     response

@@ -3,21 +3,24 @@
 use craton_base::{ObjectKey, ResourcePath};
 use craton_gate::{Ask, ReadPermit};
 use craton_objects::{
-    condition::ReadConditions,
+    condition::{ReadConditions, WriteConditions},
     copy::{self as engine, Copy},
     multipart::{PartSource, UploadId, part_number, upload_part_copy as engine_part_copy},
     range::ByteRange,
 };
+use http::header;
 use s3s::{
     S3Request, S3Result,
     dto::{
-        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag,
+        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag, ETagCondition,
         UploadPartCopyInput, UploadPartCopyOutput,
     },
     s3_error,
 };
 
-use super::{attributes, check_version, read, refuse_features, refuse_if, settle, with, write};
+use super::{
+    attributes, check_version, read, refuse_features, refuse_if, settle, with, write, write_conditions,
+};
 use crate::s3::{
     call::Call,
     convert::{self, ChecksumFields},
@@ -91,6 +94,7 @@ impl Source {
 
 pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
     let call = Call::of(&request)?;
+    let conditions = destination_conditions(&request.headers)?;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let source = Source::of(&input.copy_source)?;
@@ -127,7 +131,7 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
             Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
         },
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
-        ..Copy::default()
+        conditions,
     };
     let copied = engine::copy(&source_permit, &source.key, &permit, &key, copy).await;
     let meta = settle(&source_permit, settle_both(&permit, copied))?;
@@ -147,6 +151,19 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         server_side_encryption: input.server_side_encryption,
         ..CopyObjectOutput::default()
     })
+}
+
+/// The conditions on the copy itself, which s3s does not know of.
+fn destination_conditions(headers: &http::HeaderMap) -> S3Result<WriteConditions> {
+    let condition = |name: http::HeaderName| {
+        let value = headers
+            .get(name)
+            .map(|v| ETagCondition::parse_http_header(v.as_bytes()));
+        value
+            .transpose()
+            .map_err(|_| s3_error!(InvalidArgument, "A condition is not an entity tag."))
+    };
+    write_conditions(condition(header::IF_MATCH)?, condition(header::IF_NONE_MATCH)?)
 }
 
 /// Notes a failure with the second permit of a copy.
