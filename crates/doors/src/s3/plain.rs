@@ -242,11 +242,13 @@ pub(super) async fn collect(parts: &Parts, mut body: Watched, call: &Call) -> Re
         }
         data.extend_from_slice(&piece);
     }
-    let mut claims = claims(&parts.headers, call)?;
-    if completes_upload(parts) {
+    let claims = if completes_upload(parts) {
         // There the header states the whole object's checksum, not the body's.
-        claims.checksum = None;
-    }
+        let md5 = md5(&parts.headers)?;
+        Claims { md5, checksum: None }
+    } else {
+        claims(&parts.headers, call)?
+    };
     verify(&data, &claims, Some(&call.trailers())).map_err(|e| e.to_base())?;
     Ok(Body::from(data.freeze()))
 }
@@ -261,12 +263,14 @@ pub(super) fn claims(headers: &HeaderMap, call: &Call) -> Result<Claims> {
     claims_of(headers, call.trailer_names())
 }
 
+fn md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>> {
+    let text = headers.get("content-md5").map(|v| v.to_str().unwrap_or_default());
+    text.map(Claims::parse_md5).transpose().map_err(|e| e.to_base())
+}
+
 pub(super) fn claims_of(headers: &HeaderMap, trailers: &[HeaderName]) -> Result<Claims> {
     let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap_or_default());
-    let md5 = text("content-md5")
-        .map(Claims::parse_md5)
-        .transpose()
-        .map_err(|e| e.to_base())?;
+    let md5 = md5(headers)?;
     let mut checksum = None;
     for algorithm in Algorithm::ALL {
         let stated = match text(algorithm.header()) {
