@@ -166,6 +166,7 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::GetCheckpoint => ledger::checkpoint(call).await,
         Operation::SetBucketStrict => system::set_bucket_strict(call).await,
         Operation::RotateKeys => system::rotate_keys(call).await,
+        Operation::Collect => system::collect(call).await,
     }
 }
 

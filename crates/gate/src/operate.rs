@@ -3,6 +3,7 @@
 //! Deliberately absent: who exists and what they may ([`crate::identities`]), settings of buckets.
 
 use craton_base::{Error, ResourcePath, Result};
+use craton_store::Collected;
 
 use crate::{ask::Ask, gate::Gate, session::Session};
 
@@ -48,6 +49,23 @@ impl Gate {
         let done = done
             .map_err(|e| Error::internal("a rotation of keys did not end").with_source(e))
             .flatten();
+        if let Err(error) = &done {
+            permit.failed(error.kind(), error.reason());
+        }
+        done
+    }
+
+    /// Collects now what the server would collect within minutes: superseded versions past the undo window,
+    /// garbage, orphans of a crash.
+    ///
+    /// # Errors
+    /// `Denied`; the store's own; what was done by then stays done.
+    pub async fn collect_now(&self, session: &Session) -> Result<Collected> {
+        let path = ResourcePath::System("garbage".into());
+        let permit = self
+            .read(session, Ask::new("Collect", "craton:Collect", path))
+            .await?;
+        let done = self.collect().await;
         if let Err(error) = &done {
             permit.failed(error.kind(), error.reason());
         }

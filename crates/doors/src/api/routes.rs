@@ -45,6 +45,8 @@ pub enum Operation {
     SetBucketStrict,
     /// Makes a new root key.
     RotateKeys,
+    /// Removes what is no longer needed, now.
+    Collect,
 }
 
 /// One route.
@@ -179,6 +181,7 @@ pub const ROUTES: &[Route] = &[
         Operation::RotateKeys,
         "craton:RotateKeys",
     ),
+    route("POST", "/_api/v1/collect", Operation::Collect, "craton:Collect"),
 ];
 
 impl Operation {
@@ -204,6 +207,7 @@ impl Operation {
             Self::GetCheckpoint => "GetCheckpoint",
             Self::SetBucketStrict => "SetBucketStrict",
             Self::RotateKeys => "RotateKeys",
+            Self::Collect => "Collect",
         }
     }
 }

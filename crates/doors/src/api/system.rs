@@ -35,3 +35,13 @@ pub(super) async fn rotate_keys(call: &mut Call<'_>) -> Result<Value> {
     let rotated = call.gate.rotate_keys(call.session).await?;
     Ok(json!({ "key_id": rotated.key_id, "rewrapped": rotated.rewrapped }))
 }
+
+pub(super) async fn collect(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let collected = call.gate.collect_now(call.session).await?;
+    Ok(json!({
+        "versions": collected.versions,
+        "garbage": collected.garbage,
+        "orphans": collected.orphans,
+    }))
+}
