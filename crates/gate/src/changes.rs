@@ -13,6 +13,7 @@ use craton_store::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expectation {
     Absent,
+    Present,
     At(Sequence),
     UnchangedSince(Sequence),
 }
@@ -37,6 +38,13 @@ impl Changes {
     #[must_use]
     pub fn expect_absent(mut self, kind: Kind, name: impl Into<Bytes>) -> Self {
         self.expectations.push((kind, name.into(), Expectation::Absent));
+        self
+    }
+
+    /// The name must exist.
+    #[must_use]
+    pub fn expect_present(mut self, kind: Kind, name: impl Into<Bytes>) -> Self {
+        self.expectations.push((kind, name.into(), Expectation::Present));
         self
     }
 

@@ -420,6 +420,7 @@ impl WritePermit {
             let key = self.key(kind, &name)?;
             out.preconditions.push(match expectation {
                 Expectation::Absent => Precondition::Absent(key),
+                Expectation::Present => Precondition::Present(key),
                 Expectation::At(sequence) => Precondition::At(key, sequence),
                 Expectation::UnchangedSince(sequence) => Precondition::UnchangedSince(key, sequence),
             });

@@ -95,11 +95,7 @@ pub async fn complete(
         let parts = load(permit, key, id, request.parts.last().map(|p| p.number))?;
         match finish(permit, key, id, request, (&upload, &upload_meta), parts).await {
             Err(Error::Fault(Fault::ConditionalRequestConflict, _)) => {}
-            Ok(meta) => {
-                remove_late_parts(permit, key, id).await?;
-                return Ok(meta);
-            }
-            Err(e) => return Err(e),
+            done => return done,
         }
     }
     Err(conflict())
@@ -149,7 +145,8 @@ async fn finish(
     Ok(meta)
 }
 
-/// The changes that close an upload: its entry and its parts, as they were read, go.
+/// The changes that close an upload: its entry and its parts, as they were read, go. A part that was committed
+/// after they were read wrote the upload's entry again, so these changes are then refused.
 fn close(upload: &Stored, parts: &[Loaded]) -> Changes {
     let changes = Changes::new()
         .expect_at(Kind::Upload, upload.key.name.clone(), upload.sequence)
@@ -300,7 +297,7 @@ pub async fn abort(permit: &WritePermit, key: &ObjectKey, id: UploadId) -> Resul
         let (upload, _) = open(permit, key, id)?;
         let parts = load(permit, key, id, None)?;
         match permit.commit(close(&upload, &parts)).await {
-            Ok(_) => return remove_late_parts(permit, key, id).await,
+            Ok(_) => return Ok(()),
             Err(e) if e.kind() == ErrorKind::Precondition => {}
             Err(e) => return Err(e.into()),
         }
@@ -345,19 +342,4 @@ fn loaded(mut stored: Stored, last: Option<u16>) -> Result<Loaded> {
         content,
         entry: stored,
     })
-}
-
-/// Parts that were committed after the parts were read and before the upload closed.
-async fn remove_late_parts(permit: &WritePermit, key: &ObjectKey, id: UploadId) -> Result<()> {
-    let late = load(permit, key, id, None)?;
-    if late.is_empty() {
-        return Ok(());
-    }
-    let changes = late
-        .into_iter()
-        .fold(Changes::new(), |changes, part| changes.remove(part.entry));
-    match permit.commit(changes).await {
-        Err(e) if e.kind() != ErrorKind::Precondition => Err(e.into()),
-        _ => Ok(()),
-    }
 }

@@ -150,7 +150,10 @@ async fn commit_part(
     let (upload_name, name) = (id.name(key), id.part_name(key, number));
     for _ in 0..COMMIT_TRIES_MAX {
         let (upload, _) = open(permit, key, id)?;
-        let changes = Changes::new().expect_at(Kind::Upload, upload_name.clone(), upload.sequence);
+        // Written again, unchanged: whoever closes the upload learns that it has not seen this part.
+        let changes = Changes::new()
+            .expect_present(Kind::Upload, upload_name.clone())
+            .put(Kind::Upload, upload_name.clone(), upload.value);
         let changes = match permit.entry(Kind::Part, &name)? {
             Some(old) => changes
                 .expect_at(Kind::Part, name.clone(), old.sequence)
