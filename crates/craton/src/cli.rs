@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use craton_base::ByteSize;
 
 use crate::{config::Settings, tour};
 
@@ -73,6 +74,9 @@ pub(crate) enum Client {
         file: PathBuf,
         /// BUCKET/KEY; BUCKET/ or BUCKET/FOLDER/ keeps the file's name
         to: String,
+        /// The size of a large file's parts; four are in memory at once
+        #[arg(long, value_name = "SIZE", default_value = "8MiB")]
+        part_size: ByteSize,
         #[command(flatten)]
         target: Target,
     },
@@ -357,4 +361,25 @@ pub(crate) enum Keys {
         #[command(flatten)]
         target: Target,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use craton_base::Kind;
+    use craton_doors::errors::exit_code;
+
+    use super::{Cli, EXIT_CODES};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        for kind in Kind::ALL {
+            assert!(EXIT_CODES.contains(&format!(" {} ", exit_code(kind))), "{kind:?}");
+        }
+    }
 }

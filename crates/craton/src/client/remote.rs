@@ -35,8 +35,8 @@ fn s3_message(text: &str) -> Option<String> {
         let rest = text.split_once(&format!("<{name}>"))?.1;
         Some(rest.split_once(&format!("</{name}>"))?.0)
     };
-    let (message, code) = (element("Message")?, element("Code")?);
-    Some(format!("{message} ({code})"))
+    let code = element("Code")?;
+    Some(element("Message").map_or_else(|| code.to_owned(), |message| format!("{message} ({code})")))
 }
 
 fn kind_of(status: StatusCode) -> Kind {

@@ -23,7 +23,12 @@ mod system;
 /// What the server says.
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Put { file, to, target } => objects::put(&file, &to, &target).await,
+        Command::Put {
+            file,
+            to,
+            part_size,
+            target,
+        } => objects::put(&file, &to, part_size, &target).await,
         Command::Get { from, file, target } => objects::get(&from, file.as_deref(), &target).await,
         Command::Ls {
             place: None, target, ..

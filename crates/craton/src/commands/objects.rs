@@ -20,8 +20,8 @@ use crate::{
     output,
 };
 
-/// The least part of a large upload, in bytes.
-const PART_BYTES_MIN: u64 = 8 << 20;
+/// The least part of an upload, as S3 has it, in bytes.
+const PART_BYTES_MIN: u64 = 5 << 20;
 
 /// The most parts of an upload, as S3 has it.
 const PARTS_MAX: u64 = 10_000;
@@ -41,7 +41,7 @@ fn key(text: &str) -> Result<Key> {
     })
 }
 
-pub(super) async fn put(file: &Path, to: &str, target: &Target) -> Result<()> {
+pub(super) async fn put(file: &Path, to: &str, part_size: ByteSize, target: &Target) -> Result<()> {
     let (bucket, name) = place(to)?;
     let name = match name.is_empty() || name.ends_with('/') {
         true => format!("{name}{}", file_name(file)?),
@@ -58,7 +58,14 @@ pub(super) async fn put(file: &Path, to: &str, target: &Target) -> Result<()> {
             }
         };
     let bar = bar(length);
-    let sent = upload(&*store, &key(&name)?, &mut source, length, &bar).await?;
+    let sent = upload(
+        &*store,
+        &key(&name)?,
+        &mut source,
+        part_bytes(part_size, length),
+        &bar,
+    )
+    .await?;
     bar.finish_and_clear();
     answer(
         target,
@@ -83,36 +90,37 @@ fn named(file: &Path, error: std::io::Error) -> Error {
     Error::new(kind, "Io", format!("the file {}: {error}", file.display())).with_source(error)
 }
 
-/// Sends everything that `source` has; the number of bytes.
+/// The size of a part: what was asked for, unless S3 has it otherwise.
+fn part_bytes(asked: ByteSize, length: Option<u64>) -> u64 {
+    asked
+        .bytes()
+        .max(PART_BYTES_MIN)
+        .max(length.unwrap_or_default().div_ceil(PARTS_MAX))
+}
+
+/// Sends everything that `source` has; the number of bytes. What ends within one part goes as a whole.
 async fn upload(
     store: &dyn ObjectStore,
     key: &Key,
     source: &mut (dyn AsyncRead + Unpin + Send),
-    length: Option<u64>,
+    part: u64,
     bar: &ProgressBar,
 ) -> Result<u64> {
-    let part = PART_BYTES_MIN.max(
-        length
-            .unwrap_or(64 * PARTS_MAX * PART_BYTES_MIN / 64)
-            .div_ceil(PARTS_MAX),
-    );
-    if let Some(length) = length.filter(|l| *l <= PART_BYTES_MIN) {
-        let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        source
-            .take(PART_BYTES_MIN.saturating_add(1))
-            .read_to_end(&mut whole)
-            .await?;
-        let sent = whole.len() as u64;
-        store.put(key, whole.into()).await.map_err(object_error)?;
-        bar.inc(sent);
-        return Ok(sent);
+    let mut first = Vec::new();
+    (&mut *source).take(part).read_to_end(&mut first).await?;
+    let begun = first.len() as u64;
+    bar.inc(begun);
+    if begun < part {
+        store.put(key, first.into()).await.map_err(object_error)?;
+        return Ok(begun);
     }
     let upload = store.put_multipart(key).await.map_err(object_error)?;
-    let mut writer = WriteMultipart::new_with_chunk_size(upload, usize::try_from(part).unwrap_or(usize::MAX));
+    let mut writer = WriteMultipart::new_with_chunk_size(upload, first.len());
+    writer.put(first.into());
     match pump(&mut writer, source, bar).await {
         Ok(sent) => {
             writer.finish().await.map_err(object_error)?;
-            Ok(sent)
+            Ok(begun.saturating_add(sent))
         }
         Err(error) => {
             // What was sent so far is given up; the first error is the one to tell.

@@ -146,3 +146,23 @@ fn spans_of_time() {
         assert!(duration::parse(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn the_documentation_has_every_setting_with_its_default() {
+    let text = include_str!("../../../../docs/operating.md");
+    let command = Line::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    for argument in serve.get_arguments().filter(|a| a.get_id() != "help") {
+        let long = argument.get_long().unwrap();
+        let row = text
+            .lines()
+            .find(|l| l.starts_with('|') && l.contains(&format!("`{long}`")));
+        let row = row.unwrap_or_else(|| panic!("{long} is not in docs/operating.md"));
+        for default in argument.get_default_values() {
+            assert!(
+                row.contains(&format!("`{}`", default.to_str().unwrap())),
+                "{long}: {row}"
+            );
+        }
+    }
+}
