@@ -24,6 +24,7 @@ mod gate;
 pub mod identify;
 mod identities;
 pub mod ledger;
+mod operate;
 mod permit;
 pub mod policy;
 mod scope;
@@ -42,5 +43,6 @@ pub use craton_store::{
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
 pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;
+pub use operate::Rotated;
 pub use permit::{Content, ContentBody, Permit, ReadPermit, Upload, WritePermit};
 pub use session::{Origin, PrincipalKind, Proof, Session};
