@@ -8,7 +8,7 @@
 //!
 //! Deliberately absent: when to run ([`crate::Store`]'s owner decides) and which buckets keep every version.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use craton_base::{BlobId, BranchId, BucketId, Kind as ErrorKind, Result, Sequence, Timestamp};
@@ -22,6 +22,9 @@ use crate::{
 /// How many entries one step takes: bounds its memory and the size of its commit.
 const STEP: usize = 256;
 
+/// A commit of erasures is closed when it has about this many changes: many share a flush.
+const ERASING_ITEMS: usize = 4096;
+
 /// What a collection removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -31,6 +34,41 @@ pub struct Collected {
     pub garbage: u64,
     /// Blob files removed because no entry ever came to own them.
     pub orphans: u64,
+}
+
+/// Erasures that are to be committed together.
+#[derive(Default)]
+struct Erasing {
+    transaction: Transaction,
+    /// Changes in it.
+    items: usize,
+    /// Versions erased so far.
+    versions: u64,
+}
+
+impl Erasing {
+    /// A version with its blobs; of its value only they are kept in memory.
+    fn remove(&mut self, key: Key, sequence: Sequence, mut value: Value) {
+        value.meta = Bytes::new();
+        value.content.retain(|extent| extent.inline.is_none());
+        self.items = self
+            .items
+            .saturating_add(1)
+            .saturating_add(value.content.len().saturating_mul(2));
+        self.versions = self.versions.saturating_add(1);
+        self.transaction.removes.push(Stored { key, sequence, value });
+    }
+
+    /// A deletion, which has no blobs.
+    fn erase(&mut self, key: Key, sequence: Sequence) {
+        self.versions = self.versions.saturating_add(1);
+        self.add(vec![Change::Erase(key, sequence)]);
+    }
+
+    fn add(&mut self, changes: Vec<Change>) {
+        self.items = self.items.saturating_add(changes.len());
+        self.transaction.plain.extend(changes);
+    }
 }
 
 impl Store {
@@ -136,7 +174,7 @@ impl Store {
     }
 
     fn collect_history(&self, before: Timestamp) -> Result<u64> {
-        let mut erased = 0u64;
+        let mut erasing = Erasing::default();
         let mut start = Bytes::new();
         loop {
             let span = system_span(Kind::Change, start);
@@ -144,34 +182,36 @@ impl Store {
                 .parts()
                 .namespace
                 .scan(&span, Sequence::MAX, Direction::Forward, STEP)?;
-            let Some((last, _)) = page.entries.last() else {
-                return Ok(erased);
-            };
-            start = after(&last.name);
+            // Of each key, the last commit of this page that changed it.
+            let mut changed = BTreeMap::new();
+            let mut done = Vec::with_capacity(page.entries.len());
             for (key, entry) in &page.entries {
                 let changes = change::Changes::parse(&entry.value)?;
                 if changes.time_micros >= before.micros() {
-                    return Ok(erased);
+                    break;
                 }
                 let sequence = change::sequence_of(key)?;
-                let mut seen = BTreeSet::new();
-                for changed in changes.parse_keys()? {
-                    if changed.kind.keeps_history() && seen.insert(changed.clone()) {
-                        erased = erased.saturating_add(self.erase_superseded(&changed, sequence)?);
-                    }
-                }
-                let done = Batch {
-                    preconditions: vec![],
-                    changes: vec![Change::Delete(key.clone())],
-                };
-                self.parts().committer.commit_blocking(done)?;
+                let keys = changes.parse_keys()?.into_iter();
+                changed.extend(keys.filter(|k| k.kind.keeps_history()).map(|k| (k, sequence)));
+                done.push(Change::Delete(key.clone()));
+            }
+            for (key, by) in &changed {
+                self.erase_superseded(key, *by, &mut erasing)?;
+            }
+            // A crash before this finds the same to do again, of which some is done.
+            let last = done.len() < page.entries.len() || !page.more;
+            erasing.add(done);
+            self.commit_erasing(&mut erasing)?;
+            match page.entries.last() {
+                Some((key, _)) if !last => start = after(&key.name),
+                _ => return Ok(erasing.versions),
             }
         }
     }
 
-    /// Erases the versions of `key` that the commit `by` superseded, and the newest if it is a deletion,
-    /// `by`'s own or an earlier one.
-    fn erase_superseded(&self, key: &Key, by: Sequence) -> Result<u64> {
+    /// Erases the versions of `key` that the commit `by` or one before it superseded, and the newest if it is a
+    /// deletion, `by`'s own or an earlier one.
+    fn erase_superseded(&self, key: &Key, by: Sequence, erasing: &mut Erasing) -> Result<()> {
         let mut end = key.name.to_vec();
         end.push(0);
         let span = Span {
@@ -181,45 +221,41 @@ impl Store {
             start: key.name.clone(),
             end: Some(end.into()),
         };
-        let mut erased = 0u64;
+        let mut newest = None;
+        let mut seen: Option<Sequence> = None;
         loop {
-            let versions = self.parts().namespace.history(&span, None, STEP)?;
-            let newest = versions.first().map(|v| v.sequence);
-            let mut transaction = Transaction::default();
-            let mut older = false;
+            let from = seen.map(|sequence| (&*key.name, sequence));
+            let versions = self.parts().namespace.history(&span, from, STEP)?;
+            let Some(last) = versions.last() else {
+                return Ok(());
+            };
+            seen = Some(last.sequence);
+            newest = newest.or(versions.first().map(|v| v.sequence));
             for version in versions {
                 // What superseded the newest may have been erased since: then it is what stands again.
                 let stands = newest == Some(version.sequence);
-                let superseded = version.sequence < by && !stands;
-                let dead = version.sequence <= by && version.value.is_none() && stands;
-                older |= superseded;
                 match version.value {
-                    Some(value) if superseded => {
-                        let value = Value::decode(value)?;
-                        transaction.removes.push(Stored {
-                            key: version.key,
-                            sequence: version.sequence,
-                            value,
-                        });
+                    Some(value) if version.sequence < by && !stands => {
+                        erasing.remove(version.key, version.sequence, Value::decode(value)?);
                     }
-                    None if superseded || dead => {
-                        transaction
-                            .plain
-                            .push(Change::Erase(version.key, version.sequence));
+                    None if version.sequence < by || (version.sequence == by && stands) => {
+                        erasing.erase(version.key, version.sequence);
                     }
                     _ => {}
                 }
             }
-            let count = transaction.removes.len().saturating_add(transaction.plain.len());
-            if count == 0 {
-                return Ok(erased);
-            }
-            erased = erased.saturating_add(count as u64);
-            self.commit_blocking(transaction)?;
-            if !older {
-                return Ok(erased);
+            if erasing.items >= ERASING_ITEMS {
+                self.commit_erasing(erasing)?;
             }
         }
+    }
+
+    fn commit_erasing(&self, erasing: &mut Erasing) -> Result<()> {
+        let transaction = std::mem::take(&mut erasing.transaction);
+        if std::mem::take(&mut erasing.items) > 0 {
+            self.commit_blocking(transaction)?;
+        }
+        Ok(())
     }
 
     /// Wraps every bucket's key under the active root key; the count of those that were not.

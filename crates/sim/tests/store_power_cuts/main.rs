@@ -189,14 +189,14 @@ impl Run {
     /// The store holds what was acknowledged, and the change under way as a whole or not at all.
     fn compare(&mut self, found: &Found) {
         let world = &mut self.world;
-        let partly = std::mem::take(&mut world.partly_collected);
+        let gone = std::mem::take(&mut world.may_be_gone);
         let maybe = world.maybe.take();
         if let Some(step) = &maybe
             && let Some(sequence) = sequence_of(step, found)
         {
             let mut next = world.model.clone();
             next.apply(step, sequence);
-            if next.allows(&found.versions, partly) {
+            if next.allows(&found.versions, &gone) {
                 world.model = found.versions.clone();
                 self.tally.kept += 1;
                 return;
@@ -204,8 +204,8 @@ impl Run {
         }
         self.tally.lost += u64::from(maybe.is_some());
         assert!(
-            world.model.allows(&found.versions, partly),
-            "the store holds something else; partly collected: {partly}\nunder way: {maybe:?}\nmissing:{}\ntoo much:{}",
+            world.model.allows(&found.versions, &gone),
+            "the store holds something else; it may lack: {gone:#?}\nunder way: {maybe:?}\nmissing: {:#?}\ntoo much: {:#?}",
             world.model.without(&found.versions),
             found.versions.without(&world.model)
         );

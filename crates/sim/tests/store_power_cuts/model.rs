@@ -2,7 +2,7 @@
 //!
 //! An entry's description says what its content is, so that content can be checked without the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use craton_base::Sequence;
@@ -60,6 +60,9 @@ pub(crate) fn content(seed: u64, len: u64) -> Vec<u8> {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Versions(pub(crate) BTreeMap<Key, BTreeMap<Sequence, Option<Spec>>>);
 
+/// Versions that are gone, or may be.
+pub(crate) type Gone = BTreeSet<(Key, Sequence)>;
+
 /// One commit, as far as the model knows it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
@@ -113,36 +116,22 @@ impl Versions {
         Self(self.0.keys().filter_map(newest).collect())
     }
 
-    /// Whether `found` is this, or this after a part of a collection.
-    pub(crate) fn allows(&self, found: &Self, partly_collected: bool) -> bool {
-        if !partly_collected {
-            return self == found;
-        }
-        let least = self.collected();
-        found.within(self) && least.within(found)
+    /// Whether `found` is this, but for some of those that may be gone.
+    pub(crate) fn allows(&self, found: &Self, may_be_gone: &Gone) -> bool {
+        let missing = self.without(found);
+        found.without(self).is_empty() && missing.is_subset(may_be_gone)
     }
 
-    /// What is here and not in `other`, a line each.
-    pub(crate) fn without(&self, other: &Self) -> String {
-        let mut out = String::new();
+    /// What is here and not in `other`.
+    pub(crate) fn without(&self, other: &Self) -> Gone {
+        let mut out = Gone::new();
         for (key, versions) in &self.0 {
-            for (sequence, spec) in versions {
-                if other.0.get(key).and_then(|o| o.get(sequence)) != Some(spec) {
-                    out.push_str(&format!("\n  {key:?} at {sequence:?}: {spec:?}"));
-                }
-            }
+            let others = other.0.get(key);
+            let missing = |(sequence, spec): &(&Sequence, &Option<Spec>)| {
+                others.and_then(|o| o.get(*sequence)) != Some(*spec)
+            };
+            out.extend(versions.iter().filter(missing).map(|(s, _)| (key.clone(), *s)));
         }
         out
-    }
-
-    fn within(&self, other: &Self) -> bool {
-        self.0.iter().all(|(key, versions)| {
-            let Some(others) = other.0.get(key) else {
-                return false;
-            };
-            versions
-                .iter()
-                .all(|(sequence, spec)| others.get(sequence) == Some(spec))
-        })
     }
 }

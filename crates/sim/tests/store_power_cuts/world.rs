@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     check::{self, BUCKETS, sealed_for},
-    model::{Piece, Spec, Step, Versions, content},
+    model::{Gone, Piece, Spec, Step, Versions, content},
 };
 
 pub(crate) struct World {
@@ -23,8 +23,8 @@ pub(crate) struct World {
     pub(crate) random: SplitMix,
     pub(crate) disk: SimDisk,
     pub(crate) model: Versions,
-    /// A collection of history was begun and did not end.
-    pub(crate) partly_collected: bool,
+    /// What a collection removes that was begun and did not end.
+    pub(crate) may_be_gone: Gone,
     /// The commit that failed, if any: after the next opening it happened or not.
     pub(crate) maybe: Option<Step>,
     /// Whether the disk may fail now.
@@ -46,7 +46,7 @@ impl World {
             random: SplitMix::new(seed),
             disk: SimDisk::new(),
             model: Versions::default(),
-            partly_collected: false,
+            may_be_gone: Gone::new(),
             maybe: None,
             faulty: false,
             commits: 0,
@@ -346,11 +346,16 @@ impl World {
 
     fn collect(&mut self, store: &Store, before: Timestamp) -> Result<()> {
         let all = before > Timestamp(0);
-        self.partly_collected |= all;
+        let left = self.model.collected();
+        if all {
+            self.may_be_gone.extend(self.model.without(&left));
+        }
         store.collect(before)?;
         if all {
-            self.model = self.model.collected();
-            self.partly_collected = false;
+            // One that a collection before has removed may seem to stand again, what superseded it being removed.
+            let there = left.without(&Versions::default());
+            self.may_be_gone.retain(|version| there.contains(version));
+            self.model = left;
         }
         Ok(())
     }
@@ -398,6 +403,9 @@ impl World {
     async fn look(&mut self, store: &Store) -> Result<()> {
         let key = self.object();
         let found = store.get(&key, Sequence::MAX)?;
+        if !self.may_be_gone.is_empty() {
+            return Ok(());
+        }
         let expected = self.model.newest(&key);
         assert_eq!(
             found.as_ref().map(|s| s.sequence),
