@@ -48,16 +48,22 @@ const SECRET_ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 const TRIES: usize = 8;
 
 impl Gate {
-    /// Makes the root user with its first access key, if there is none yet: at first start.
+    /// Makes the root user with its first access key, if there is none yet: at first start. The key is given
+    /// to `publish` before it exists, so that a crash between the two loses no secret: the next start finds no
+    /// root user and publishes another.
     ///
     /// # Errors
-    /// The store's own.
-    pub fn ensure_root(&self) -> Result<Option<NewAccessKey>> {
+    /// The store's own; what `publish` returns.
+    pub fn ensure_root(
+        &self,
+        publish: impl FnOnce(&NewAccessKey) -> Result<()>,
+    ) -> Result<Option<NewAccessKey>> {
         let store = &self.inner.store;
         if store.get(&user_key(ROOT), Sequence::MAX)?.is_some() {
             return Ok(None);
         }
         let key = self.new_access_key()?;
+        publish(&key)?;
         let now = self.inner.clock.now().micros();
         let user = UserRecord {
             created_micros: now,

@@ -1,5 +1,9 @@
 //! The whole way through the gate on a real folder: identity, decision, permit, data, record.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, on a folder of its own")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test, on a folder of its own"
+)]
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -149,7 +153,7 @@ async fn what_is_written_is_read_after_a_restart_and_recorded() {
         .into();
     let key = {
         let gate = folder.open();
-        let key = gate.ensure_root().unwrap().unwrap();
+        let key = gate.ensure_root(|_| Ok(())).unwrap().unwrap();
         gate.start().unwrap();
         let root = session(&gate, &key);
         make_bucket(&gate, &root).await;
@@ -159,7 +163,7 @@ async fn what_is_written_is_read_after_a_restart_and_recorded() {
         key
     };
     let gate = folder.open();
-    assert!(gate.ensure_root().unwrap().is_none());
+    assert!(gate.ensure_root(|_| Ok(())).unwrap().is_none());
     let root = session(&gate, &key);
     assert_eq!(get(&gate, &root, "small").await.unwrap(), b"hello");
     assert_eq!(get(&gate, &root, "large").await.unwrap(), large);
@@ -188,7 +192,7 @@ async fn what_is_written_is_read_after_a_restart_and_recorded() {
 async fn a_user_is_denied_then_allowed_then_revoked() {
     let folder = Folder::new("users");
     let gate = folder.open();
-    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
     make_bucket(&gate, &root).await;
     put(&gate, &root, "public/a", Bytes::from_static(b"a")).await;
     let name = PrincipalName::new("agent").unwrap();
@@ -249,7 +253,7 @@ async fn a_user_is_denied_then_allowed_then_revoked() {
 async fn a_permit_reaches_only_its_own_path() {
     let folder = Folder::new("scope");
     let gate = folder.open();
-    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
     make_bucket(&gate, &root).await;
     put(&gate, &root, "a", Bytes::from_static(b"a")).await;
     put(&gate, &root, "b", Bytes::from_static(b"b")).await;
@@ -287,7 +291,7 @@ async fn a_permit_reaches_only_its_own_path() {
 async fn nothing_is_left_of_uploads_that_were_given_up() {
     let folder = Folder::new("given-up");
     let gate = folder.open();
-    let root = session(&gate, &gate.ensure_root().unwrap().unwrap());
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
     make_bucket(&gate, &root).await;
     {
         let permit = gate

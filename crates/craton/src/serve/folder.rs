@@ -49,11 +49,7 @@ impl Folder {
         })?;
         let budgets = [store.parts().uploads.clone(), store.parts().downloads.clone()];
         let gate = Gate::open(store, settings, &files::kernel_boot_id()?)?;
-        let first = gate.ensure_root()?;
-        let is_new = first.is_some();
-        if let Some(key) = first {
-            write_credentials(&*disk, &key)?;
-        }
+        let is_new = gate.ensure_root(|key| write_credentials(&*disk, key))?.is_some();
         Ok(Self {
             gate,
             is_new,
@@ -78,7 +74,8 @@ impl Folder {
     }
 }
 
-/// In the form of an AWS credentials file, so that every S3 client can read it.
+/// In the form of an AWS credentials file, so that every S3 client can read it. A file that is there is of a
+/// first start that was cut before its key existed.
 fn write_credentials(disk: &dyn Disk, key: &NewAccessKey) -> Result<()> {
     let secret = std::str::from_utf8(key.secret.expose())
         .map_err(|e| Error::internal("a new secret is not text").with_source(e))?;
@@ -87,6 +84,10 @@ fn write_credentials(disk: &dyn Disk, key: &NewAccessKey) -> Result<()> {
          aws_secret_access_key = {secret}\n",
         key.id
     );
+    match disk.remove(ROOT_CREDENTIALS) {
+        Err(e) if e.kind() != Kind::NotFound => return Err(e),
+        _ => {}
+    }
     let file = disk.create(ROOT_CREDENTIALS)?;
     file.write_at(0, text.as_bytes())?;
     file.sync()?;

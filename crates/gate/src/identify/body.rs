@@ -72,6 +72,16 @@ pub struct VerifiedBody<B> {
     trailers: Trailers,
 }
 
+/// What the body below failed with: its own error if it has one of ours, such as a time-out.
+fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    match error.downcast::<Error>() {
+        Ok(own) => *own,
+        Err(other) => {
+            refuse::incomplete("the connection failed before the body was complete").with_source(other)
+        }
+    }
+}
+
 impl<B> VerifiedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -130,8 +140,7 @@ where
                     self.input = frame.into_data().unwrap_or_default();
                 }
                 Some(Err(e)) => {
-                    let error = refuse::incomplete("the connection failed before the body was complete");
-                    return Poll::Ready(Err(error.with_source(e)));
+                    return Poll::Ready(Err(broken(e.into())));
                 }
                 None => {
                     self.verify_end()?;

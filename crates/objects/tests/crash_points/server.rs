@@ -73,7 +73,7 @@ impl Server {
             ..Settings::default()
         };
         let gate = Gate::open(store, settings, boot)?;
-        gate.ensure_root()?;
+        gate.ensure_root(|_| Ok(()))?;
         let session = gate.operator(origin())?;
         Ok(Self {
             gate,

@@ -359,3 +359,24 @@ fn the_size_is_known_from_the_start() {
     let body = body(payload, &[&wire]);
     assert_eq!(body.size_hint().exact(), Some(4));
 }
+
+#[tokio::test]
+async fn an_error_of_ours_below_passes_as_it_is() {
+    let late = || Error::new(craton_base::Kind::Invalid, "RequestTimeout", "nothing came");
+    let inner = http_body_util::StreamBody::new(futures::stream::iter([
+        Ok(http_body::Frame::data(Bytes::from_static(b"a"))),
+        Err(late()),
+    ]));
+    let mut body = VerifiedBody::new(inner, Payload::unsigned());
+    let mut last = None;
+    while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+        match frame {
+            Ok(_) => {}
+            Err(error) => {
+                last = Some(error.reason());
+                break;
+            }
+        }
+    }
+    assert_eq!(last, Some("RequestTimeout"));
+}
