@@ -45,6 +45,9 @@ class Key:
 class Server:
     """One running server."""
 
+    # A port that the system chooses; a subclass may want the same one at every start.
+    address = "127.0.0.1:0"
+
     def __init__(self, folder: Path, *arguments: str, log: str = "trace"):
         self.folder = folder
         self.data = folder / "data"
@@ -62,7 +65,7 @@ class Server:
         environment["RUST_BACKTRACE"] = "1"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
-                [binary(), "serve", "--data", self.data, "--address", "127.0.0.1:0", "--log", self.log, *self.arguments],
+                [binary(), "serve", "--data", self.data, "--address", self.address, "--log", self.log, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment,
             )
         self.endpoint = self._wait_for_endpoint()
