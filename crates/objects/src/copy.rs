@@ -1,20 +1,18 @@
 //! Copying an object: a read by one permit, a write by another. The bytes are sealed anew, since
 //! content is bound to the name it was sealed for.
 
-use bytes::Bytes;
 use craton_base::ObjectKey;
-use craton_gate::{Changes, Content, ReadPermit, Value, WritePermit};
+use craton_gate::{Content, ReadPermit, WritePermit};
 use futures::StreamExt as _;
-use prost::Message as _;
 
 use crate::{
     Error, Fault, Result,
     body::{self, Body, Claims, PUT_BYTES_MAX},
-    checksum::{Algorithm, Scope},
+    checksum::Algorithm,
     condition::{ReadConditions, WriteConditions},
     get::{content, find},
-    meta::{Attributes, ChecksumRecord, ObjectMeta},
-    put::commit_object,
+    meta::{Attributes, ObjectMeta},
+    put::store,
     range::Selection,
 };
 
@@ -60,25 +58,7 @@ pub async fn copy(
         .unwrap_or(Algorithm::Crc64Nvme);
     let body = body_of(content(source, &stored, found.range.clone())?, found.meta.size);
     let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
-    let meta = ObjectMeta {
-        size: received.size,
-        modified_micros: permit.now().micros(),
-        md5: received.md5.to_vec(),
-        attributes,
-        checksum: Some(ChecksumRecord::new(
-            algorithm,
-            Scope::FullObject,
-            received.checksum,
-        )),
-        owner: permit.session().principal().to_owned(),
-        ..ObjectMeta::default()
-    };
-    let value = Value {
-        meta: Bytes::from(meta.encode_to_vec()),
-        content: received.content,
-    };
-    commit_object(permit, name, &copy.conditions, value, Changes::new).await?;
-    Ok(meta)
+    store(permit, name, &copy.conditions, attributes, algorithm, received).await
 }
 
 fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attributes> {

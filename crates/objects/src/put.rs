@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::{
     Error, Fault, Result,
-    body::{self, Body, Claims, PUT_BYTES_MAX},
+    body::{self, Body, Claims, PUT_BYTES_MAX, Received},
     checksum::{Algorithm, Scope},
     condition::WriteConditions,
     meta::{Attributes, ChecksumRecord, ObjectMeta},
@@ -45,11 +45,23 @@ pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) ->
         .as_ref()
         .map_or(Algorithm::Crc64Nvme, |(a, _)| *a);
     let received = body::receive(permit, name, body, algorithm, &put.claims, PUT_BYTES_MAX).await?;
+    store(permit, name, &put.conditions, put.attributes, algorithm, received).await
+}
+
+/// Makes the object of content that arrived whole, with what is kept about it, and commits it.
+pub(crate) async fn store(
+    permit: &WritePermit,
+    name: &[u8],
+    conditions: &WriteConditions,
+    attributes: Attributes,
+    algorithm: Algorithm,
+    received: Received,
+) -> Result<ObjectMeta> {
     let meta = ObjectMeta {
         size: received.size,
         modified_micros: permit.now().micros(),
         md5: received.md5.to_vec(),
-        attributes: put.attributes,
+        attributes,
         checksum: Some(ChecksumRecord::new(
             algorithm,
             Scope::FullObject,
@@ -62,7 +74,7 @@ pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) ->
         meta: Bytes::from(meta.encode_to_vec()),
         content: received.content,
     };
-    commit_object(permit, name, &put.conditions, value, Changes::new).await?;
+    commit_object(permit, name, conditions, value, Changes::new).await?;
     Ok(meta)
 }
 
