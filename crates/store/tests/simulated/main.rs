@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests")]
 
 mod blob;
+mod collect;
 mod journal;
 mod keyring;
 
