@@ -14,13 +14,16 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
+use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 
-use crate::errors;
+use crate::{
+    errors,
+    whole::{Room, Rooms},
+};
 
 mod identities;
 mod ledger;
@@ -34,6 +37,9 @@ pub use routes::{Operation, ROUTES, Route};
 /// The largest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// The operation of a request that has no route.
+const UNKNOWN: &str = "Unknown";
+
 /// An answer, and which operation it was.
 pub(crate) struct Answered {
     pub(crate) response: Response<Full<Bytes>>,
@@ -43,7 +49,7 @@ pub(crate) struct Answered {
 /// What an operation is given.
 pub(crate) struct Call<'a> {
     gate: &'a Gate,
-    session: &'a craton_gate::Session,
+    session: &'a Session,
     /// What varied in the path, in order.
     parts: Vec<String>,
     query: Query,
@@ -77,15 +83,15 @@ impl Call<'_> {
 }
 
 /// Answers a request.
-pub(crate) async fn handle<B>(gate: &Gate, request: Request<B>, origin: Origin) -> Answered
+pub(crate) async fn handle<B>(gate: &Gate, rooms: &Rooms, request: Request<B>, origin: Origin) -> Answered
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
     let request_id = origin.request_id.clone();
-    let mut operation = "Unknown";
-    let done = match answer(gate, &parts, body, origin, &mut operation).await {
+    let mut operation = UNKNOWN;
+    let done = match answer(gate, rooms, (&parts, body), origin, &mut operation).await {
         Ok(value) => respond(StatusCode::OK, &value),
         Err(error) => {
             if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
@@ -108,8 +114,8 @@ where
 
 async fn answer<B>(
     gate: &Gate,
-    parts: &Parts,
-    body: B,
+    rooms: &Rooms,
+    (parts, body): (&Parts, B),
     origin: Origin,
     operation: &mut &'static str,
 ) -> Result<Value>
@@ -118,32 +124,57 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let admitted = gate.identify(parts, origin.clone())?;
+    let session = &admitted.session;
     let body = VerifiedBody::new(body, admitted.payload);
-    let body = match read(body).await {
-        Ok(body) => body,
+    let prepared = prepare(rooms, parts, session, body, operation).await;
+    let (found, mut call, _room) = match prepared {
+        Ok((found, (varied, query, body), room)) => {
+            let call = Call {
+                gate,
+                session,
+                parts: varied,
+                query,
+                body,
+            };
+            (found, call, room)
+        }
         Err(error) => {
-            // Who sent it is known, what it was is not: it leaves a denial all the same.
-            gate.refuse(
-                &origin,
-                admitted.session.access_key_id(),
-                parts.method.as_str(),
-                parts.uri.path(),
-                &error,
-            )?;
+            // The gate was not asked, so it has recorded nothing: this leaves a denial all the same.
+            let named = if *operation == UNKNOWN {
+                parts.method.as_str()
+            } else {
+                operation
+            };
+            gate.refuse(&origin, session.access_key_id(), named, parts.uri.path(), &error)?;
             return Err(error);
         }
     };
+    run(found, &mut call).await
+}
+
+/// Everything that comes before the gate is asked: the route, who may ask at all, the body, the query.
+async fn prepare<B>(
+    rooms: &Rooms,
+    parts: &Parts,
+    session: &Session,
+    body: VerifiedBody<B>,
+    operation: &mut &'static str,
+) -> Result<(Operation, (Vec<String>, Query, Bytes), Room)>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (found, varied) = routes::find(&parts.method, parts.uri.path())?;
     *operation = found.name();
+    if session.kind() == PrincipalKind::Anonymous {
+        // Nobody grants these actions to everybody, so an unsigned body is not worth reading.
+        let message = "the API answers signed requests only";
+        return Err(Error::new(Kind::Denied, "AccessDenied", message));
+    }
+    let size = body.size_hint();
+    let (body, room) = rooms.read(session, &size, BODY_BYTES_MAX, read(body)).await?;
     let query = Query::parse(parts.uri.query())?;
-    let mut call = Call {
-        gate,
-        session: &admitted.session,
-        parts: varied,
-        query,
-        body,
-    };
-    run(found, &mut call).await
+    Ok((found, (varied, query, body), room))
 }
 
 async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {

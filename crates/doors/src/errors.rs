@@ -91,6 +91,24 @@ pub fn s3(kind: Kind, reason: &str) -> S3Answer {
     by_code(reason).unwrap_or_else(|| by_code(code_of(kind)).unwrap_or(INTERNAL))
 }
 
+/// An S3 code as it stands in the table; `InternalError` for one that does not.
+pub(crate) fn s3_code(code: &str) -> S3Answer {
+    by_code(code).unwrap_or(INTERNAL)
+}
+
+/// The kind of error that a status says, for a record of a refusal that was made as an answer.
+pub(crate) fn kind_of(status: StatusCode) -> Kind {
+    match status.as_u16() {
+        403 => Kind::Denied,
+        404 => Kind::NotFound,
+        409 => Kind::Busy,
+        304 | 412 => Kind::Precondition,
+        503 => Kind::Unavailable,
+        500 => Kind::Internal,
+        _ => Kind::Invalid,
+    }
+}
+
 const INTERNAL: S3Answer = S3Answer {
     code: "InternalError",
     status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -15,7 +15,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result, random};
-use craton_gate::{Gate, Origin};
+use craton_gate::{Gate, Origin, watch};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 
@@ -23,6 +23,7 @@ use crate::{
     errors,
     metrics::{Done, Gauges, Metrics},
     s3::{self, S3Door},
+    whole::Rooms,
 };
 
 /// A body, either way.
@@ -90,6 +91,7 @@ pub struct Doors {
 struct Inner {
     gate: Gate,
     s3: S3Door,
+    rooms: Rooms,
     metrics: Metrics,
     proxies: Vec<IpAddr>,
     clock: Arc<dyn Clock>,
@@ -118,8 +120,10 @@ impl Doors {
     /// # Errors
     /// `Internal` if the metrics can not be made.
     pub fn new(parts: Parts) -> Result<Self> {
+        let rooms = Rooms::new();
         let inner = Inner {
-            s3: S3Door::new(parts.gate.clone(), &parts.settings.s3),
+            s3: S3Door::new(parts.gate.clone(), &parts.settings.s3, rooms.clone()),
+            rooms,
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
@@ -148,6 +152,10 @@ impl Doors {
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        watch::note(|seen| {
+            seen.door = Some(answered.door);
+            seen.operation = Some(answered.operation);
+        });
         inner.metrics.end(&Done {
             door: answered.door,
             operation: answered.operation,
@@ -173,7 +181,7 @@ impl Inner {
         }
         if path == "/_api" || path.starts_with("/_api/") {
             let origin = self.origin("api", &request, peer, request_id);
-            let done = crate::api::handle(&self.gate, request, origin).await;
+            let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
             let response = done.response.map(Body::http_body);
             return Answered {
                 response,

@@ -12,6 +12,7 @@ pub mod errors;
 pub mod http;
 pub mod metrics;
 pub mod s3;
+mod whole;
 
 /// What the binary's log filter must contain: `s3s` logs whole requests and malformed bodies itself, while
 /// errors are logged here, where they are handled.

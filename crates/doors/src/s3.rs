@@ -18,13 +18,17 @@ use std::sync::Arc;
 use craton_base::{Error, Kind};
 use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
 use http::{Method, Request, header};
+use http_body::Body as _;
 use s3s::{
     Body,
     config::{S3Config, StaticConfigProvider},
     service::{S3Service, S3ServiceBuilder},
 };
 
-use crate::http::Response;
+use crate::{
+    http::Response,
+    whole::{Room, Rooms},
+};
 
 mod answer;
 mod call;
@@ -54,6 +58,7 @@ pub struct S3Door {
     gate: Gate,
     service: S3Service,
     domains: Arc<[String]>,
+    rooms: Rooms,
 }
 
 /// An answer, and which operation it was.
@@ -65,7 +70,7 @@ pub(crate) struct Answered {
 impl S3Door {
     /// A door to what `gate` guards.
     #[must_use]
-    pub fn new(gate: Gate, settings: &Settings) -> Self {
+    pub(crate) fn new(gate: Gate, settings: &Settings, rooms: Rooms) -> Self {
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
         let mut builder = S3ServiceBuilder::new(handlers::Handlers);
@@ -75,6 +80,7 @@ impl S3Door {
             gate,
             service: builder.build(),
             domains,
+            rooms,
         }
     }
 
@@ -121,7 +127,8 @@ impl S3Door {
             Err(error) => Err(error),
         };
         let response = match request {
-            Ok(request) => match self.service.call(request).await {
+            // The room is held until s3s has made its values of the body and the handler has used them.
+            Ok((request, _room)) => match self.service.call(request).await {
                 Ok(response) => answer::finish(
                     response,
                     &ErrorXml {
@@ -153,20 +160,25 @@ impl S3Door {
         parts: http::request::Parts,
         body: Watched,
         call: &Call,
-    ) -> Result<Request<Body>, Error> {
+    ) -> Result<(Request<Body>, Option<Room>), Error> {
         if is_form(&parts) {
             let message = "Form uploads (POST policy) are not implemented.";
             return Err(Error::new(Kind::Invalid, "NotImplemented", message));
         }
-        let body = if plain::is_stream(&parts) {
+        plain::check_part(&parts)?;
+        let (body, room) = if plain::is_stream(&parts) {
             plain::require_length(&parts)?;
-            Body::http_body_unsync(body)
+            (Body::http_body_unsync(body), None)
         } else {
-            plain::collect(&parts, body, call).await?
+            let size = body.size_hint();
+            let reading = plain::collect(&parts, body, call);
+            let read = self.rooms.read(call.session(), &size, XML_BYTES_MAX, reading);
+            let (body, room) = read.await?;
+            (body, Some(room))
         };
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(call.clone());
-        Ok(request)
+        Ok((request, room))
     }
 }
 

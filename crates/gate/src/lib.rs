@@ -44,5 +44,5 @@ pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES
 pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;
 pub use operate::Rotated;
-pub use permit::{Content, ContentBody, Permit, ReadPermit, Upload, WritePermit};
+pub use permit::{Content, ContentBody, Ending, Permit, ReadPermit, Upload, WritePermit};
 pub use session::{Origin, PrincipalKind, Proof, Session};

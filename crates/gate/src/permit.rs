@@ -94,6 +94,16 @@ pub struct Upload {
     permit: Arc<Permit>,
 }
 
+/// Says how an access ended after its engine has let go of the permit: a door's own refusal is an outcome too.
+pub struct Ending(Arc<Permit>);
+
+impl Ending {
+    /// Notes a failure, if none was noted before.
+    pub fn failed(&self, kind: ErrorKind, reason: &'static str) {
+        self.0.outcome.lock().failed.get_or_insert((kind, reason));
+    }
+}
+
 /// What [`Permit`]s are made from.
 pub(crate) struct Grant {
     pub(crate) session: Session,
@@ -284,6 +294,12 @@ impl ReadPermit {
         }
     }
 
+    /// For noting how the access ended.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        Ending(self.permit.clone())
+    }
+
     /// The bytes `range` of an entry's content. Ends with an error rather than a wrong byte.
     ///
     /// # Errors
@@ -345,6 +361,12 @@ impl WritePermit {
         Self {
             permit: Arc::new(Permit::new(gate, grant)),
         }
+    }
+
+    /// For noting how the access ended.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        Ending(self.permit.clone())
     }
 
     /// Seals small content for the object `name`.

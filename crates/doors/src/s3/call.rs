@@ -13,14 +13,19 @@ use std::{
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
 use craton_gate::{
-    Ask, Gate, ReadPermit, Session, WritePermit,
+    Ask, Ending, Gate, ReadPermit, Session, WritePermit,
     identify::body::{Trailers, VerifiedBody},
 };
 use craton_objects::body::Trailers as ObjectTrailers;
 use http::{HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
+
+use crate::errors;
+
+/// A copy has two permits; the many of a multi-delete end each with its own result.
+const ENDINGS_MAX: usize = 2;
 
 /// A request on its way.
 #[derive(Clone)]
@@ -36,6 +41,8 @@ struct Inner {
     operation: OnceLock<&'static str>,
     /// Whether the gate was asked, and so has recorded what it decided.
     asked: AtomicBool,
+    /// Of the permits, to note a refusal that no engine knows of.
+    endings: Mutex<Vec<Ending>>,
     /// Why the request is refused, where the gate does not know.
     refusal: Mutex<Option<Refusal>>,
 }
@@ -60,6 +67,7 @@ impl Call {
             trailer_names,
             operation: OnceLock::new(),
             asked: AtomicBool::new(false),
+            endings: Mutex::default(),
             refusal: Mutex::new(None),
         };
         Self {
@@ -96,12 +104,33 @@ impl Call {
 
     pub(crate) async fn read(&self, ask: Ask) -> Result<ReadPermit> {
         self.asking(&ask);
-        self.inner.gate.read(&self.inner.session, ask).await
+        let permit = self.inner.gate.read(&self.inner.session, ask).await?;
+        self.keep(|| permit.ending());
+        Ok(permit)
     }
 
     pub(crate) async fn write(&self, ask: Ask) -> Result<WritePermit> {
         self.asking(&ask);
-        self.inner.gate.write(&self.inner.session, ask).await
+        let permit = self.inner.gate.write(&self.inner.session, ask).await?;
+        self.keep(|| permit.ending());
+        Ok(permit)
+    }
+
+    fn keep(&self, ending: impl FnOnce() -> Ending) {
+        let mut endings = self.inner.endings.lock();
+        if endings.len() < ENDINGS_MAX {
+            endings.push(ending());
+        }
+    }
+
+    /// The handler has answered: an error is how its accesses ended.
+    pub(crate) fn ended(&self, error: Option<&S3Error>) {
+        let endings = std::mem::take(&mut *self.inner.endings.lock());
+        let Some(error) = error else { return };
+        let answer = errors::s3_code(error.code().as_str());
+        for ending in endings {
+            ending.failed(errors::kind_of(answer.status), answer.code);
+        }
     }
 
     fn asking(&self, ask: &Ask) {

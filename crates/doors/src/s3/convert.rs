@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath, Timestamp};
+use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath, Timestamp, name::OBJECT_KEY_BYTES_MAX};
 use craton_gate::Content;
 use craton_objects::{
     body::{Body, Trailers},
@@ -30,6 +30,17 @@ pub(super) fn bucket(name: &str) -> S3Result<BucketName> {
 /// A validated key.
 pub(super) fn key(key: &str) -> S3Result<ObjectKey> {
     ObjectKey::new(key).map_err(|e| fail_base(&e))
+}
+
+/// A prefix of keys, which is never longer than a key, nor is its place in a record.
+pub(super) fn prefix(text: &str) -> S3Result<String> {
+    if text.len() > OBJECT_KEY_BYTES_MAX {
+        return Err(s3_error!(
+            KeyTooLongError,
+            "A prefix has at most {OBJECT_KEY_BYTES_MAX} bytes."
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// The path of an object.

@@ -20,6 +20,7 @@ use s3s::{
     },
 };
 
+use super::call::Call;
 use super::ops::{bucket, copy, delete, get, list, multipart, put};
 
 /// The operations.
@@ -31,12 +32,18 @@ macro_rules! operations {
         impl S3 for Handlers {
             $(
                 async fn $name(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                    $does(request).await.map(S3Response::new)
+                    let call = Call::of(&request)?;
+                    let done = $does(request).await;
+                    call.ended(done.as_ref().err());
+                    done.map(S3Response::new)
                 }
             )+
 
             async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-                get::get_object(request).await
+                let call = Call::of(&request)?;
+                let done = get::get_object(request).await;
+                call.ended(done.as_ref().err());
+                done
             }
         }
     };

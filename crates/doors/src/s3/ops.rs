@@ -48,6 +48,15 @@ fn with(ask: Ask, key: &'static str, value: Option<impl Into<String>>) -> Ask {
     }
 }
 
+/// `If-Match` on a write tells whether an object has this tag: only to who may read it, as in S3.
+fn with_match(ask: Ask, states_match: bool) -> Ask {
+    if states_match {
+        ask.and_action("s3:GetObject")
+    } else {
+        ask
+    }
+}
+
 /// Access is policy's alone, as in AWS buckets whose owner enforces it: only the lists that say the
 /// same are accepted.
 fn check_acl(acl: Option<&ObjectCannedACL>, grants: &[&Option<String>]) -> S3Result<()> {

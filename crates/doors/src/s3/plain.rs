@@ -210,6 +210,17 @@ pub(super) fn is_stream(parts: &Parts) -> bool {
             .all(|part| plain(part.split('=').next().unwrap_or_default()))
 }
 
+/// `partNumber` and `uploadId` go together: alone, a part would become an object.
+pub(super) fn check_part(parts: &Parts) -> Result<()> {
+    let query = parts.uri.query().unwrap_or_default();
+    let has = |name: &str| query.split('&').any(|part| part.split('=').next() == Some(name));
+    if parts.method == Method::PUT && has("partNumber") != has("uploadId") {
+        let message = "A part needs both partNumber and uploadId.";
+        return Err(invalid("InvalidArgument", message));
+    }
+    Ok(())
+}
+
 /// An upload must say how long it is.
 pub(super) fn require_length(parts: &Parts) -> Result<()> {
     let is_copy = parts.headers.contains_key("x-amz-copy-source");

@@ -19,7 +19,8 @@ use s3s::{
 };
 
 use super::{
-    attributes, check_version, read, refuse_features, refuse_if, settle, with, write, write_conditions,
+    attributes, check_version, read, refuse_features, refuse_if, settle, with, with_match, write,
+    write_conditions,
 };
 use crate::s3::{
     call::Call,
@@ -111,7 +112,7 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         "s3:x-amz-storage-class",
         input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
     );
-    let permit = write(&call, ask).await?;
+    let permit = write(&call, with_match(ask, conditions.matches.is_some())).await?;
     let source_permit = source.permit(&call, "CopyObject").await?;
     refuse_features!(input);
     refuse_if(

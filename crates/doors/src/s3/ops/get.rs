@@ -205,7 +205,13 @@ pub(in crate::s3) async fn get_object_acl(
     let call = Call::of(&request)?;
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let permit = read(&call, Ask::new("GetObjectAcl", "s3:GetObjectAcl", path)).await?;
+    let versioned = input.version_id.is_some();
+    let wanted = if versioned {
+        "s3:GetObjectVersionAcl"
+    } else {
+        "s3:GetObjectAcl"
+    };
+    let permit = read(&call, Ask::new("GetObjectAcl", wanted, path)).await?;
     check_version(input.version_id.as_deref())?;
     settle(
         &permit,
@@ -227,7 +233,11 @@ pub(in crate::s3) async fn get_object_attributes(
     let call = Call::of(&request)?;
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let ask = Ask::new("GetObjectAttributes", "s3:GetObjectAttributes", path).and_action("s3:GetObject");
+    let wanted = match &input.version_id {
+        Some(_) => "s3:GetObjectVersionAttributes",
+        None => "s3:GetObjectAttributes",
+    };
+    let ask = Ask::new("GetObjectAttributes", wanted, path).and_action(action(input.version_id.as_ref()));
     let permit = read(&call, ask).await?;
     check_version(input.version_id.as_deref())?;
     let found = engine::head(&permit, &key, &ReadConditions::default(), Selection::Whole);

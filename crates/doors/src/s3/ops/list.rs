@@ -69,7 +69,7 @@ async fn page(
 }
 
 async fn permit(call: &Call, operation: &'static str, common: &Common, prefix: &str) -> S3Result<ReadPermit> {
-    let path = ResourcePath::Objects(convert::bucket(&common.bucket)?, prefix.to_owned());
+    let path = ResourcePath::Objects(convert::bucket(&common.bucket)?, convert::prefix(prefix)?);
     // S3 gives these keys to policies only where the request states them.
     let ask = with(
         Ask::new(operation, "s3:ListBucket", path),

@@ -22,7 +22,7 @@ use s3s::{
 use super::{
     attributes,
     list::{common_prefixes, encodes},
-    read, refuse_features, refuse_if, settle, with, write, write_conditions,
+    read, refuse_features, refuse_if, settle, with, with_match, write, write_conditions,
 };
 use crate::s3::{
     answer::{fail, fail_base},
@@ -118,7 +118,8 @@ pub(in crate::s3) async fn complete(
     let call = Call::of(&request)?;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let permit = write(&call, Ask::new("CompleteMultipartUpload", "s3:PutObject", path)).await?;
+    let ask = Ask::new("CompleteMultipartUpload", "s3:PutObject", path);
+    let permit = write(&call, with_match(ask, input.if_match.is_some())).await?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let complete = complete_request(&mut input)?;
     let meta = settle(&permit, engine::complete(&permit, &key, id, &complete).await)?;
@@ -276,7 +277,7 @@ pub(in crate::s3) async fn list_uploads(
     let encode = encodes(input.encoding_type.as_ref())?;
     let limit = convert::limit(input.max_uploads, "max-uploads", PAGE_KEYS_MAX)?;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let path = ResourcePath::Objects(convert::bucket(&input.bucket)?, prefix.clone());
+    let path = ResourcePath::Objects(convert::bucket(&input.bucket)?, convert::prefix(&prefix)?);
     let ask = Ask::new("ListMultipartUploads", "s3:ListBucketMultipartUploads", path);
     let permit = read(&call, with(ask, "s3:prefix", input.prefix.clone())).await?;
     let delimiter = input.delimiter.filter(|d| !d.is_empty());

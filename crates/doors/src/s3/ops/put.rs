@@ -7,7 +7,7 @@ use s3s::{
     dto::{PutObjectInput, PutObjectOutput},
 };
 
-use super::{attributes, refuse_features, refuse_if, settle, with, write, write_conditions};
+use super::{attributes, refuse_features, refuse_if, settle, with, with_match, write, write_conditions};
 use crate::s3::{
     answer::fail_base,
     call::Call,
@@ -45,7 +45,10 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
 }
 
 fn ask(input: &PutObjectInput, path: craton_base::ResourcePath) -> Ask {
-    let ask = Ask::new("PutObject", "s3:PutObject", path);
+    let ask = with_match(
+        Ask::new("PutObject", "s3:PutObject", path),
+        input.if_match.is_some(),
+    );
     let ask = with(
         ask,
         "s3:x-amz-acl",

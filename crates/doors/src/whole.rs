@@ -1,0 +1,105 @@
+//! Room for bodies that are read whole before anything is decided: XML and JSON.
+//!
+//! Invariants
+//! - all such bodies together hold at most [`ROOM_BYTES`], and those of callers who did not say who they are
+//!   at most [`ANONYMOUS_ROOM_BYTES`] of their own, so that they keep nobody else waiting;
+//! - room is taken for the whole body at once, so nobody waits while holding some;
+//! - waiting and reading together end after [`TIME_MAX`], so a body that drips holds room for that long at most.
+//!
+//! Deliberately absent: what the bodies say, how long one may be.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use craton_base::{Error, Kind, Result};
+use craton_gate::{PrincipalKind, Session};
+use http_body::SizeHint;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// Bytes of such bodies at once, of callers who are known.
+const ROOM_BYTES: usize = 8 << 20;
+
+/// Bytes of such bodies at once, of callers who are not known.
+const ANONYMOUS_ROOM_BYTES: usize = 1 << 20;
+
+/// How long a body may take from its head to its last byte.
+const TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Room is counted in so many bytes.
+const UNIT: u64 = 1 << 10;
+
+/// All room there is. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Rooms {
+    known: Arc<Semaphore>,
+    anonymous: Arc<Semaphore>,
+}
+
+/// Room that one body has while this lives.
+pub(crate) struct Room {
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl Rooms {
+    pub(crate) fn new() -> Self {
+        let units = |bytes: usize| Arc::new(Semaphore::new(bytes / usize::try_from(UNIT).unwrap_or(1)));
+        Self {
+            known: units(ROOM_BYTES),
+            anonymous: units(ANONYMOUS_ROOM_BYTES),
+        }
+    }
+
+    /// Takes room for a body that says `size` of itself, of which at most `bytes_max` are read, and reads it.
+    ///
+    /// # Errors
+    /// `RequestTimeout`; what `read` returns.
+    pub(crate) async fn read<T>(
+        &self,
+        session: &Session,
+        size: &SizeHint,
+        bytes_max: usize,
+        read: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Room)> {
+        let rooms = match session.kind() {
+            PrincipalKind::Anonymous => (&self.anonymous, ANONYMOUS_ROOM_BYTES),
+            _ => (&self.known, ROOM_BYTES),
+        };
+        let units = units(size, bytes_max, rooms.1);
+        timeout(TIME_MAX, async {
+            let room = take(rooms.0, units).await?;
+            Ok((read.await?, room))
+        })
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
+    }
+}
+
+/// A body that does not say how long it is has room for the longest; one longer than all room has all.
+fn units(size: &SizeHint, bytes_max: usize, all: usize) -> u32 {
+    let most = bytes_max.min(all) as u64;
+    let bytes = size.upper().map_or(most, |upper| upper.min(most));
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+async fn take(room: &Arc<Semaphore>, units: u32) -> Result<Room> {
+    if units == 0 {
+        return Ok(Room { _held: None });
+    }
+    let taken = room.clone().acquire_many_owned(units).await;
+    taken
+        .map(|permit| Room { _held: Some(permit) })
+        .map_err(|e| Error::internal("the room for bodies was closed").with_source(e))
+}
+
+fn too_slow() -> Error {
+    Error::new(
+        Kind::Invalid,
+        "RequestTimeout",
+        "Your socket connection to the server was not read from or written to within the timeout period.",
+    )
+}
+
+#[cfg(test)]
+mod tests;
