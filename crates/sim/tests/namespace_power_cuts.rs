@@ -1,6 +1,7 @@
 //! The namespace on a disk that loses power: random groups of batches, the power cut or the disk failing at a
 //! random operation, opened again, and compared with the model. What was acknowledged is there; of the
-//! group that was under way all is there or nothing.
+//! group that was under way all is there or nothing. The same where first only the process ends, after a failed
+//! flush of which the system shows what never reached the disk.
 //!
 //! `CRATON_POWER_CUTS` is how many cuts to make (500 if not set), `CRATON_SEED` the first seed (1): a failure
 //! prints the seed of its run, which alone repeats it.
@@ -140,10 +141,28 @@ impl Run {
                 }
             }
         }
+        // Now and then only the process ends, and what the next one commits is built upon what it finds.
+        let next = self
+            .random
+            .chance(25)
+            .then(|| self.next_process(under_way.take()));
         let seed = self.random.next();
         self.disk = self.disk.power_cut(seed);
+        drop(next);
         let namespace = self.open().expect("what a power cut left opens");
         self.compare(&namespace, under_way);
+        self.ends.cuts += 1;
+    }
+
+    fn next_process(&mut self, under_way: Option<MemoryNamespace>) -> RedbNamespace {
+        self.disk.heal();
+        let namespace = self.open().expect("what a process left opens");
+        self.compare(&namespace, under_way);
+        for _ in 0..self.random.below(3) {
+            let group = self.group();
+            assert!(self.commit(&namespace, group).is_none(), "a healthy disk");
+        }
+        namespace
     }
 
     fn open(&self) -> craton_base::Result<RedbNamespace> {
@@ -194,7 +213,6 @@ impl Run {
     fn compare(&mut self, namespace: &RedbNamespace, under_way: Option<MemoryNamespace>) {
         let found = dump(namespace);
         let failed = under_way.is_some();
-        self.ends.cuts += 1;
         if let Some(next) = under_way
             && namespace.latest() == next.latest()
             && found == dump(&next)

@@ -66,7 +66,7 @@ pub(super) const STEPS: &[Step] = &[
     ),
     step(
         "crash",
-        "kill -9 at random points loses nothing",
+        "kill -9 at random points loses nothing; a large object fits in little memory",
         Some("tests/crash"),
         crash,
     ),
@@ -84,8 +84,8 @@ pub(super) const STEPS: &[Step] = &[
     ),
 ];
 
-/// Cycles of the crash tests here; without the variable they run a few.
-const KILL_CYCLES: &str = "200";
+/// Cycles of the crash tests and the size of the large object here; without the variables they are smaller.
+const CRASH_SIZES: &[(&str, &str)] = &[("CRATON_KILL_CYCLES", "200"), ("CRATON_BIG_BYTES", "10737418240")];
 /// Power cuts of the simulated disk here, 100,000 together: of the namespace and of the whole store, which take
 /// ten times as long for each, and of blobs, journal and keyring; and how many at each point of each
 /// operation that is enumerated, which come on top. Without the variables there are a few thousand.
@@ -183,8 +183,10 @@ fn clients(context: &Context) -> Result<Counts, String> {
 }
 
 fn crash(context: &Context) -> Result<Counts, String> {
-    python::pytest(context, "tests/crash")?
-        .variable("CRATON_KILL_CYCLES", KILL_CYCLES)
+    let command = python::pytest(context, "tests/crash")?;
+    CRASH_SIZES
+        .iter()
+        .fold(command, |command, (name, size)| command.variable(name, size))
         .run()
 }
 

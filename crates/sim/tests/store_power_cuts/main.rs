@@ -131,7 +131,8 @@ impl Run {
                 break;
             }
         }
-        if fault == 6 {
+        // After a single failure either may follow.
+        if fault == 6 || (fault == 4 && self.world.random.chance(50)) {
             self.kill(store);
         } else {
             self.cut(store);

@@ -26,7 +26,7 @@ use crate::disk::File;
 mod backend;
 mod walk;
 
-use backend::{Backend, Health, empty_unfinished};
+use backend::{Backend, Health, empty_unfinished, flush_again};
 use walk::{Walk, newest};
 
 type RowsRead = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -78,6 +78,7 @@ impl RedbNamespace {
             return Err(Error::new(ErrorKind::Busy, "StoreInUse", message));
         }
         empty_unfinished(file.as_ref())?;
+        flush_again(file.as_ref())?;
         let health = Arc::new(Health::default());
         let database = Builder::new()
             .set_cache_size(cache_bytes)

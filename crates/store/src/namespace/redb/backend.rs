@@ -93,6 +93,48 @@ pub(super) fn empty_unfinished(file: &dyn File) -> Result<()> {
     Ok(())
 }
 
+/// Where redb's header says how the file was left, and the bits that say: it was not closed, and: the last commit
+/// was flushed before the byte was written.
+const STATE_OFFSET: usize = MAGIC_BYTES;
+const NOT_CLOSED: u8 = 2;
+const TWO_FLUSHES: u8 = 4;
+
+/// Files are written again in pieces of so many bytes.
+const AGAIN_BYTES: usize = 1 << 20;
+
+/// Writes and flushes again what the last process may have failed to flush. After a failed flush the
+/// kernel shows bytes that never reached the disk, and takes the next flush of them for done: a commit that
+/// failed would be read, built upon, and lost with all that was built upon it at the next power cut.
+///
+/// Of a file whose last commit took two flushes only the header can be in doubt: without the byte in it, no
+/// page of that commit is in use. Such are the files that are too large to be written again.
+pub(super) fn flush_again(file: &dyn File) -> Result<()> {
+    let len = file.len()?;
+    let mut header = vec![0; usize::try_from(HEADER_BYTES.min(len)).unwrap_or(0)];
+    file.read_at(0, &mut header)?;
+    let state = header.get(STATE_OFFSET).copied().unwrap_or_default();
+    if state & NOT_CLOSED == 0 {
+        return Ok(());
+    }
+    let doubtful = if state & TWO_FLUSHES == 0 {
+        len
+    } else {
+        HEADER_BYTES.min(len)
+    };
+    let mut piece = vec![0; AGAIN_BYTES];
+    let mut offset = 0u64;
+    while offset < doubtful {
+        let left = usize::try_from(doubtful.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let now = piece.get_mut(..left.min(AGAIN_BYTES)).unwrap_or_default();
+        file.read_at(offset, now)?;
+        file.write_at(offset, now)?;
+        offset = offset.saturating_add(now.len() as u64);
+    }
+    // The length too: it may be one that was not flushed.
+    file.set_len(len)?;
+    file.sync()
+}
+
 /// What a failed commit goes on to write, by offset.
 #[derive(Default)]
 struct Overlay {
