@@ -5,6 +5,8 @@
 //!                                                        handler: input ──▶ Ask ──▶ permit ──▶ objects
 //! ```
 //!
+//! A form (`post`) says in its fields who sends it; once the gate has identified that, it goes on as a PUT.
+//!
 //! Invariants
 //! - nothing of the request is looked at by `s3s` before the gate has identified the caller, and `s3s`
 //!   never sees credentials or signatures;
@@ -15,9 +17,9 @@
 
 use std::sync::Arc;
 
-use craton_base::{Error, Kind};
+use craton_base::Error;
 use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
-use http::{Method, Request, header};
+use http::{Method, Request};
 use http_body::Body as _;
 use s3s::{
     Body,
@@ -33,13 +35,16 @@ use crate::{
 mod answer;
 mod call;
 mod convert;
+mod form;
 mod handlers;
 mod ops;
 mod plain;
+mod post;
 mod routes;
 
 use answer::ErrorXml;
 use call::{Call, Watched};
+use post::{Posted, Shared};
 pub use routes::{ROUTES, Route};
 
 /// The largest XML body, in bytes: a multi-delete of 1,000 keys of 1,024 bytes, escaped, with room.
@@ -59,6 +64,14 @@ pub struct S3Door {
     service: S3Service,
     domains: Arc<[String]>,
     rooms: Rooms,
+}
+
+/// A request that `s3s` may see.
+struct Ready {
+    request: Request<Body>,
+    room: Option<Room>,
+    /// How the success of a form is answered.
+    form: Option<post::Answer>,
 }
 
 /// An answer, and which operation it was.
@@ -113,32 +126,40 @@ impl S3Door {
         let decoded_len = admitted.payload.decoded_length();
         let trailer_names = admitted.payload.trailers().to_vec();
         let body = VerifiedBody::new(body, admitted.payload);
-        let call = Call::new(
+        let mut call = Call::new(
             self.gate.clone(),
             admitted.session,
             body.trailers(),
             trailer_names,
         );
-        let request = match plain::request(parts, decoded_len, &self.domains) {
+        let mut rest = None;
+        let ready = match plain::request(parts, decoded_len, &self.domains) {
+            Ok(parts) if post::is_form(&parts) => {
+                let body = Shared::new(Watched::new(body, call.clone()));
+                rest = Some(body.clone());
+                let posted = post::prepare(&parts, body, &mut call, &self.rooms, &path).await;
+                posted.map(Ready::of_form)
+            }
             Ok(parts) => {
                 self.with_body(parts, Watched::new(body, call.clone()), &call)
                     .await
             }
             Err(error) => Err(error),
         };
-        let response = match request {
-            // The room is held until s3s has made its values of the body and the handler has used them.
-            Ok((request, _room)) => match self.service.call(request).await {
-                Ok(response) => answer::finish(
-                    response,
-                    &ErrorXml {
-                        path: &path,
-                        request_id: &request_id,
-                    },
-                    head,
-                ),
-                Err(_) => refused(&Error::internal("a request could not be routed")),
-            },
+        let response = match ready {
+            Ok(ready) => {
+                // The room is held until s3s has made its values of the body and the handler has used them.
+                let _room = ready.room;
+                let xml = ErrorXml {
+                    path: &path,
+                    request_id: &request_id,
+                };
+                match (self.service.call(ready.request).await, ready.form) {
+                    (Ok(response), Some(form)) if response.status().is_success() => form.of(response),
+                    (Ok(response), _) => answer::finish(response, &xml, head),
+                    (Err(_), _) => refused(&Error::internal("a request could not be routed")),
+                }
+            }
             Err(error) => {
                 call.note(&error);
                 refused(&error)
@@ -148,6 +169,9 @@ impl S3Door {
             Ok(()) => response,
             Err(error) => refused(&error),
         };
+        if let Some(rest) = rest.filter(|_| response.status().is_client_error()) {
+            rest.drain().await;
+        }
         Answered {
             response,
             operation: call.operation(),
@@ -160,11 +184,7 @@ impl S3Door {
         parts: http::request::Parts,
         body: Watched,
         call: &Call,
-    ) -> Result<(Request<Body>, Option<Room>), Error> {
-        if is_form(&parts) {
-            let message = "Form uploads (POST policy) are not implemented.";
-            return Err(Error::new(Kind::Invalid, "NotImplemented", message));
-        }
+    ) -> Result<Ready, Error> {
         plain::check_part(&parts)?;
         let (body, room) = if plain::is_stream(&parts) {
             plain::require_length(&parts)?;
@@ -178,21 +198,22 @@ impl S3Door {
         };
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(call.clone());
-        Ok((request, room))
+        Ok(Ready {
+            request,
+            room,
+            form: None,
+        })
     }
 }
 
-/// `multipart/form-data`, which `s3s` would read as a form upload with its own signature check.
-fn is_form(parts: &http::request::Parts) -> bool {
-    let content_type = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .map(|v| v.as_bytes().trim_ascii_start());
-    let is_form = |v: &[u8]| {
-        v.get(..9)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"multipart"))
-    };
-    parts.method == Method::POST && content_type.is_some_and(is_form)
+impl Ready {
+    fn of_form(posted: Posted) -> Self {
+        Self {
+            request: posted.request,
+            room: None,
+            form: Some(posted.answer),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use http::request::Parts;
 use crate::{
     directory::{Directory, User},
     gate::Gate,
-    identify::{Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service},
+    identify::{
+        Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service,
+        post_policy::{Fields, Form},
+    },
     session::{self, Origin, Proof, Session},
 };
 
@@ -22,6 +25,25 @@ pub struct Admitted {
     pub session: Session,
     /// How to read the body: give it to [`crate::identify::body::VerifiedBody`].
     pub payload: Payload,
+}
+
+/// A form whose signature and policy are good: who it is from, and what its policy says about the file.
+pub struct AdmittedForm {
+    /// Whose form it is.
+    pub session: Session,
+    /// The key, and the bounds of the file's length, which the door checks when it is known.
+    pub form: Form<()>,
+}
+
+/// What a form is sent to.
+#[derive(Clone, Copy, Debug)]
+pub struct FormTarget<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// What the browser calls the file.
+    pub filename: &'a str,
+    /// The path of the request, for the record.
+    pub path: &'a str,
 }
 
 /// Where the verifier finds access keys.
@@ -70,6 +92,34 @@ impl Gate {
     ) -> Result<Admitted> {
         let caller = self.inner.verifier.identify_with_body(parts, service, body);
         self.admit(caller, parts, origin)
+    }
+
+    /// Authenticates a form upload by its own fields. A form that fails is in the ledger when this returns.
+    ///
+    /// # Errors
+    /// As [`Gate::identify`].
+    pub fn identify_form(
+        &self,
+        fields: &Fields,
+        target: FormTarget<'_>,
+        origin: Origin,
+    ) -> Result<AdmittedForm> {
+        let checked = self
+            .inner
+            .verifier
+            .identify_form(fields, target.bucket, target.filename);
+        match checked {
+            Ok(form) => {
+                let age = self.inner.clock.now().since(form.signed_at);
+                Ok(admitted_form(form, age, origin))
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(error) => {
+                let claimed = fields.get("x-amz-credential").and_then(key_id);
+                self.refuse(&origin, claimed.as_deref(), "PostObject", target.path, &error)?;
+                Err(error)
+            }
+        }
     }
 
     fn admit(&self, caller: Result<Caller<Arc<User>>>, parts: &Parts, origin: Origin) -> Result<Admitted> {
@@ -159,6 +209,29 @@ fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
     }
 }
 
+fn admitted_form(form: Form<Arc<User>>, age: std::time::Duration, origin: Origin) -> AdmittedForm {
+    let inner = session::Inner {
+        user: form.owner,
+        access_key_id: Some(form.access_key_id.as_str().into()),
+        origin,
+        proof: Proof::Form,
+        signature_age_ms: Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        content_sha256: None,
+    };
+    AdmittedForm {
+        session: Session {
+            inner: Arc::new(inner),
+        },
+        form: Form {
+            access_key_id: form.access_key_id,
+            owner: (),
+            signed_at: form.signed_at,
+            key: form.key,
+            length: form.length,
+        },
+    }
+}
+
 /// The access key id that a refused request named, for its record; unverified, so it is only shown.
 fn claimed_key(parts: &Parts) -> Option<String> {
     let header = parts
@@ -173,7 +246,12 @@ fn claimed_key(parts: &Parts) -> Option<String> {
                 .query()
                 .and_then(|q| q.split_once("X-Amz-Credential=").map(|(_, rest)| rest))
         })?;
-    let id: String = text
+    key_id(text)
+}
+
+/// The key id at the beginning of a credential.
+fn key_id(credential: &str) -> Option<String> {
+    let id: String = credential
         .chars()
         .take(128)
         .take_while(char::is_ascii_alphanumeric)

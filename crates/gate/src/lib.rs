@@ -30,7 +30,7 @@ pub mod policy;
 mod scope;
 mod session;
 
-pub use admit::Admitted;
+pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::Ask;
 pub use bucket::BucketInfo;
 pub use changes::Changes;

@@ -49,7 +49,8 @@ impl ErrorXml<'_> {
     }
 }
 
-fn element(out: &mut String, name: &str, text: &str) {
+/// Writes an element, its text escaped.
+pub(super) fn element(out: &mut String, name: &str, text: &str) {
     out.push('<');
     out.push_str(name);
     out.push('>');

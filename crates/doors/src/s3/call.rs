@@ -45,6 +45,10 @@ struct Inner {
     endings: Mutex<Vec<Ending>>,
     /// Why the request is refused, where the gate does not know.
     refusal: Mutex<Option<Refusal>>,
+    /// Whether a refusal is recorded already.
+    recorded: AtomicBool,
+    /// A form's operation, whatever its handler's is.
+    form: Option<&'static str>,
 }
 
 struct Refusal {
@@ -69,10 +73,41 @@ impl Call {
             asked: AtomicBool::new(false),
             endings: Mutex::default(),
             refusal: Mutex::new(None),
+            recorded: AtomicBool::new(false),
+            form: None,
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// The call of a form: its sender is known by its fields.
+    pub(crate) fn of_form(&self, session: Session, operation: &'static str) -> Self {
+        let inner = Inner {
+            gate: self.inner.gate.clone(),
+            session,
+            trailers: self.inner.trailers.clone(),
+            trailer_names: Vec::new(),
+            operation: OnceLock::from(operation),
+            asked: AtomicBool::new(false),
+            endings: Mutex::default(),
+            refusal: Mutex::new(None),
+            recorded: AtomicBool::new(false),
+            form: Some(operation),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Names the operation before a handler does.
+    pub(crate) fn begin(&self, operation: &'static str) {
+        self.inner.operation.get_or_init(|| operation);
+    }
+
+    /// The gate has recorded the refusal of this request itself.
+    pub(crate) fn recorded(&self) {
+        self.inner.recorded.store(true, Ordering::Relaxed);
     }
 
     /// The call that a handler's request belongs to.
@@ -109,7 +144,8 @@ impl Call {
         Ok(permit)
     }
 
-    pub(crate) async fn write(&self, ask: Ask) -> Result<WritePermit> {
+    pub(crate) async fn write(&self, mut ask: Ask) -> Result<WritePermit> {
+        ask.operation = self.inner.form.unwrap_or(ask.operation);
         self.asking(&ask);
         let permit = self.inner.gate.write(&self.inner.session, ask).await?;
         self.keep(|| permit.ending());
@@ -160,6 +196,9 @@ impl Call {
     /// # Errors
     /// `Unavailable` if it can not be recorded.
     pub(crate) fn close(&self, path: &str, status: StatusCode) -> Result<()> {
+        if self.inner.recorded.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let noted = self.inner.refusal.lock().take();
         let unasked =
             !self.inner.asked.load(Ordering::Relaxed) && (status.is_client_error() || status.as_u16() == 501);

@@ -5,6 +5,7 @@
 //! signature itself are removed.
 
 use craton_base::{Error, Kind, Result};
+use craton_gate::ACCOUNT;
 use craton_objects::{
     body::{Claims, Stated, verify},
     checksum::Algorithm,
@@ -62,10 +63,25 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
     }
     remove_aws_chunked(&mut parts.headers)?;
     keep_single_range(&mut parts.headers);
+    check_owner(&parts.headers)?;
     Ok(parts)
 }
 
-fn host(parts: &Parts) -> Option<&str> {
+/// All buckets are of one account: who expects another's, of the bucket or of a copy's source, is refused.
+pub(super) fn check_owner(headers: &HeaderMap) -> Result<()> {
+    let ours = |name: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .all(|v| v.as_bytes() == ACCOUNT.as_bytes())
+    };
+    if ours("x-amz-expected-bucket-owner") && ours("x-amz-source-expected-bucket-owner") {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Denied, "AccessDenied", "Access Denied"))
+}
+
+pub(super) fn host(parts: &Parts) -> Option<&str> {
     let header = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
     header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
 }

@@ -70,7 +70,7 @@ pub const ROUTES: &[Route] = &[
     has("ListObjects", "s3:ListBucket"),
     has("ListObjectsV2", "s3:ListBucket"),
     has("ListParts", "s3:ListMultipartUploadParts"),
-    lacks("PostObject"),
+    has("PostObject", "s3:PutObject"),
     lacks("PutBucketAcl"),
     lacks("PutBucketCors"),
     lacks("PutBucketEncryption"),

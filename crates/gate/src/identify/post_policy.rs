@@ -35,6 +35,18 @@ pub const FIELDS_MAX: usize = 256;
 /// Fields that need no condition: the signature cannot cover itself, and the file comes last.
 const EXEMPT: [&str; 4] = ["x-amz-signature", "policy", "file", "submit"];
 
+/// Fields of which any makes a form one that must be well signed.
+const CREDENTIALS: [&str; 8] = [
+    "policy",
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "awsaccesskeyid",
+    "signature",
+];
+
 /// A form's fields, without the file.
 #[derive(Clone, Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
@@ -56,7 +68,7 @@ impl Fields {
             let message = format!("a form has at most {FIELDS_MAX} fields");
             return Err(Error::new(
                 craton_base::Kind::TooLarge,
-                "MaxPostPreDataLengthExceeded",
+                "MaxPostPreDataLengthExceededError",
                 message,
             ));
         }
@@ -71,6 +83,25 @@ impl Fields {
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Every field, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether the form says who it is from, well or not.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        CREDENTIALS.iter().any(|name| self.get(name).is_some())
+    }
+
+    /// The key that the form asks for, for a file that the browser calls `filename`. Not validated.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is none.
+    pub fn key(&self, filename: &str) -> Result<String> {
+        Ok(self.needed("key")?.replace("${filename}", base_name(filename)))
     }
 
     fn needed(&self, name: &str) -> Result<&str> {
@@ -106,6 +137,16 @@ impl<Owner> Form<Owner> {
                 "EntityTooSmall",
                 "the file is smaller than the policy allows",
             )),
+            _ => self.check_not_over(bytes),
+        }
+    }
+
+    /// Checks what has come of the file so far.
+    ///
+    /// # Errors
+    /// `EntityTooLarge`.
+    pub fn check_not_over(&self, bytes: u64) -> Result<()> {
+        match self.length {
             Some((_, max)) if bytes > max => Err(refuse::invalid(
                 "EntityTooLarge",
                 "the file is larger than the policy allows",
@@ -127,7 +168,7 @@ impl<C: Credentials> Verifier<C> {
         let (owner, _) = self.check_signature_over(&claim, |key| Ok(key.sign(&[policy.as_bytes()])))?;
         // Only now is the policy someone's: nothing of it is read before.
         let policy = Policy::parse(policy)?;
-        let key = fields.needed("key")?.replace("${filename}", base_name(filename));
+        let key = fields.key(filename)?;
         policy.check(fields, bucket, &key, self.clock())?;
         Ok(Form {
             access_key_id: claim.access_key_id,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use craton_base::{Error, Result, Secret, Timestamp};
 use craton_crypto::hash::sha256;
 use http::{
@@ -181,6 +182,46 @@ impl Signer {
         uri.path_and_query = Some(address);
         parts.uri = Uri::from_parts(uri).map_err(|_| Error::invalid("the address is not valid"))?;
         Ok(())
+    }
+
+    /// Signs a form upload: the fields that it needs besides its own. `conditions` are those of the policy,
+    /// as JSON; those on the signature's own fields are added.
+    ///
+    /// # Errors
+    /// The session token is not text.
+    pub fn sign_form(
+        &self,
+        conditions: &[serde_json::Value],
+        expires: Timestamp,
+        at: Timestamp,
+    ) -> Result<Vec<(&'static str, String)>> {
+        let date = AmzDate::from_timestamp(at);
+        let scope = self.scope(&date);
+        let mut fields = vec![
+            ("x-amz-algorithm", ALGORITHM.to_owned()),
+            (
+                "x-amz-credential",
+                format!("{}/{}", self.access_key_id, scope.text()),
+            ),
+            ("x-amz-date", date.text.clone()),
+        ];
+        if let Some(token) = &self.session_token {
+            fields.push(("x-amz-security-token", secret_text(token)?.to_owned()));
+        }
+        let own = fields
+            .iter()
+            .map(|(name, value)| serde_json::json!(["eq", format!("${name}"), value]));
+        let conditions: Vec<_> = conditions.iter().cloned().chain(own).collect();
+        let expiration = expires
+            .to_utc()
+            .format(&time::format_description::well_known::Rfc3339)
+            .map_err(|e| Error::internal("a time can not be written").with_source(e))?;
+        let policy = serde_json::json!({ "expiration": expiration, "conditions": conditions }).to_string();
+        let policy = base64::engine::general_purpose::STANDARD.encode(policy);
+        let key = SigningKey::derive(&self.secret, &scope);
+        let signature = hex::encode(key.sign(&[policy.as_bytes()]));
+        fields.extend([("policy", policy), ("x-amz-signature", signature)]);
+        Ok(fields)
     }
 
     fn scope(&self, date: &AmzDate) -> Scope {

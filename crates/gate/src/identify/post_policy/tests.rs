@@ -260,6 +260,6 @@ fn forms_are_bounded() {
     }
     assert_eq!(
         fields.push("more", String::new()).unwrap_err().reason(),
-        "MaxPostPreDataLengthExceeded"
+        "MaxPostPreDataLengthExceededError"
     );
 }
