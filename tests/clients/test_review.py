@@ -1,6 +1,8 @@
 """What a review found: each test is a defect that was there."""
 
+import select
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -124,3 +126,54 @@ def test_the_api_tells_a_stranger_nothing_about_bodies(server: Server):
     answer = send(server, Request("POST", "/_api/v1/explain", [host, ("content-length", "1")], b"{"))
     assert answer.status == 403
     assert [r["kind"] for r in ledger.of_request(server, answer.request_id)] == ["denial"]
+
+
+def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+class Http2Idler:
+    """A client that asks once over HTTP/2, then only answers pings."""
+
+    def __init__(self, server: Server, window: int):
+        self.socket = socket.create_connection((server.host, server.port), timeout=5)
+        settings = struct.pack(">HI", 4, window)
+        head = bytes([0x82, 0x86, 0x84, 0x41, len(server.host)]) + server.host.encode()
+        hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        self.socket.sendall(hello + http2_frame(4, 0, 0, settings) + http2_frame(1, 5, 1, head))
+        self.buffer = b""
+
+    def live(self) -> bool:
+        """Answers what came; whether the connection is still there."""
+        while select.select([self.socket], [], [], 0)[0]:
+            try:
+                data = self.socket.recv(64 << 10)
+            except OSError:
+                return False
+            if not data:
+                return False
+            self.buffer += data
+            while len(self.buffer) >= 9 and len(self.buffer) >= 9 + (size := int.from_bytes(self.buffer[:3])):
+                kind, flags, payload = self.buffer[3], self.buffer[4], self.buffer[9 : 9 + size]
+                self.buffer = self.buffer[9 + size :]
+                if kind in (4, 6) and not flags & 1:
+                    self.socket.sendall(http2_frame(kind, 1, 0, payload if kind == 6 else b""))
+        return True
+
+
+@pytest.mark.parametrize("window", [65_535, 0], ids=["idle", "takes nothing"])
+def test_http2_clients_that_only_answer_pings_do_not_keep_others_out(tmp_path, window):
+    """Each held one of the bounded number of connections for ever, unsigned."""
+    server = Server(tmp_path, "--header-timeout", "1s", "--body-timeout", "1s", "--connections-max", "6", log="warn")
+    server.start()
+    try:
+        idlers = [Http2Idler(server, window) for _ in range(6)]
+        end = time.monotonic() + 15
+        while idlers and time.monotonic() < end:
+            idlers = [idler for idler in idlers if idler.live()]
+            time.sleep(0.05)
+        assert not idlers, f"{len(idlers)} idle connections are kept"
+        assert send(server, Signer(server, server.root).request("GET", "/")).status == 200
+        server.stop()
+    finally:
+        server.kill()

@@ -3,6 +3,7 @@
 //! Invariants
 //! - there are never more connections than the limit: the next one waits in the kernel;
 //! - a connection that sends no request, or a head too slowly, ends after the header timeout;
+//! - an HTTP/2 connection on which nothing moves ends after the longest timeout, whatever else it says;
 //! - once told to stop, nothing new is accepted, and what is under way has the shutdown timeout.
 //!
 //! Deliberately absent: what a request means (the doors).
@@ -12,15 +13,12 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{
     body::{Body, Incoming},
     service::service_fn,
@@ -40,7 +38,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::stall::{Stall, TimedBody};
+use super::{
+    idle::{Activity, Beating},
+    stall::{Stall, TimedBody},
+};
 
 /// What one connection can hold of an unread head or body, and again of an unsent answer, in bytes.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -88,7 +89,10 @@ pub(super) struct Peer {
 /// Answers requests.
 pub(super) trait Handler: Send + Sync + 'static {
     /// The body of answers.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
 
     /// Answers one request; never fails.
     fn handle(
@@ -179,13 +183,16 @@ impl<H: Handler> Line<H> {
             watcher,
             _slot,
         } = self;
-        let asked = Arc::new(AtomicBool::new(false));
-        let seen = asked.clone();
+        let activity = Arc::new(Activity::default());
+        let seen = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            seen.store(true, Ordering::Relaxed);
+            let working = seen.begin(request.version() == Version::HTTP_2);
             let handler = handler.clone();
             let request = request.map(|body| TimedBody::new(body, limits.body_timeout));
-            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+            async move {
+                let response = handler.handle(request, peer).await;
+                Ok::<_, Infallible>(response.map(|body| Beating::new(body, working)))
+            }
         });
         let builder = builder(limits);
         let mut connection = pin!(watcher.watch(builder.serve_connection(TokioIo::new(stream), service)));
@@ -193,10 +200,16 @@ impl<H: Handler> Line<H> {
             ended = &mut connection => ended,
             // hyper's own timeout begins once it knows which HTTP it is.
             () = sleep(limits.header_timeout) => {
-                if !asked.load(Ordering::Relaxed) {
+                if !activity.asked() {
                     return;
                 }
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = activity.stalled(limits.header_timeout.max(limits.body_timeout)) => {
+                        tracing::debug!(ip = %peer.ip, "nothing moved on a connection");
+                        return;
+                    }
+                }
             }
         };
         if let Err(error) = ended {

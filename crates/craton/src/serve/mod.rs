@@ -25,6 +25,7 @@ use crate::{
 
 mod below;
 mod folder;
+mod idle;
 mod listen;
 mod logs;
 mod stall;
