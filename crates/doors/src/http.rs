@@ -15,7 +15,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result, random};
-use craton_gate::{Gate, Origin};
+use craton_gate::{Gate, Origin, watch};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 
@@ -152,6 +152,10 @@ impl Doors {
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        watch::note(|seen| {
+            seen.door = Some(answered.door);
+            seen.operation = Some(answered.operation);
+        });
         inner.metrics.end(&Done {
             door: answered.door,
             operation: answered.operation,

@@ -39,6 +39,7 @@ use crate::{
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     permit::{Grant, Mode, ReadPermit, WritePermit},
     session::{Origin, PrincipalKind, Session},
+    watch,
 };
 
 /// What an administrator sets.
@@ -200,6 +201,7 @@ impl Gate {
 
     /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
     pub(crate) fn decide(&self, session: &Session, ask: &Ask) -> Result<Record> {
+        watch::note(|seen| seen.asked(session.principal(), &ask.resource));
         let verdicts = self
             .inner
             .evaluate(session, &ask.actions, &ask.resource, &ask.context);

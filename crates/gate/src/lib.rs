@@ -29,6 +29,7 @@ mod permit;
 pub mod policy;
 mod scope;
 mod session;
+pub mod watch;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::Ask;

@@ -89,6 +89,10 @@ pub(crate) struct Settings {
     )]
     pub(crate) log_format: LogFormat,
 
+    /// Where traces go: an OpenTelemetry collector that takes OTLP over HTTP (http://localhost:4318)
+    #[arg(long, env = "CRATON_OTLP_ENDPOINT", value_name = "URL", value_parser = otlp_endpoint)]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// A proxy whose X-Forwarded-For is believed; may be repeated
     #[arg(
         long,
@@ -156,6 +160,20 @@ fn region(text: &str) -> Result<String> {
         false => Err(Error::invalid(
             "a region has 1 to 32 lower-case letters, digits and '-'",
         )),
+    }
+}
+
+/// The address of a collector: no credentials, which would be a secret among the settings, and no query.
+fn otlp_endpoint(text: &str) -> Result<String> {
+    let wrong = || Error::invalid("a collector's address is http://HOST:PORT or https://HOST:PORT");
+    let uri: http::Uri = text.parse().map_err(|_| wrong())?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let named = uri
+        .authority()
+        .is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+    match known && named && uri.query().is_none() {
+        true => Ok(text.to_owned()),
+        false => Err(wrong()),
     }
 }
 

@@ -111,6 +111,24 @@ fn wrong_values_in_the_file_name_the_file_and_the_setting() {
 }
 
 #[test]
+fn a_collectors_address_is_one_without_credentials() {
+    assert_eq!(settings("", &[]).unwrap().otlp_endpoint, None);
+    let found = settings("otlp-endpoint = \"http://localhost:4318\"", &[]).unwrap();
+    assert_eq!(found.otlp_endpoint.as_deref(), Some("http://localhost:4318"));
+    for wrong in [
+        "localhost:4318",
+        "ftp://localhost",
+        "http://",
+        "/v1/traces",
+        "http://a:b@localhost",
+        "http://localhost?key=1",
+    ] {
+        let error = settings("", &["--otlp-endpoint", wrong]).unwrap_err();
+        assert!(error.contains("--otlp-endpoint"), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn every_setting_has_a_flag_and_a_variable_of_the_same_name() {
     let command = Line::command();
     let serve = command.find_subcommand("serve").unwrap();

@@ -30,6 +30,7 @@ mod listen;
 mod logs;
 mod stall;
 mod tls;
+mod traces;
 
 pub(crate) use folder::{Folder, ROOT_CREDENTIALS};
 pub(crate) use tls::install_provider as install_tls;
@@ -37,6 +38,7 @@ pub(crate) use tls::install_provider as install_tls;
 use below::Below;
 use listen::{Handler, Limits, Peer};
 use stall::TimedBody;
+use traces::Traces;
 
 /// A server that has its folder and its address, and answers once it is run.
 pub(crate) struct Server {
@@ -49,7 +51,11 @@ pub(crate) struct Server {
 }
 
 /// The doors, as the listener wants them.
-struct Doors(doors::Doors);
+struct Doors {
+    doors: doors::Doors,
+    /// Only if they are asked for.
+    traces: Option<Traces>,
+}
 
 impl Handler for Doors {
     type Body = doors::Body;
@@ -59,7 +65,15 @@ impl Handler for Doors {
             ip: peer.ip,
             secure: peer.secure,
         };
-        self.0.handle(request.map(doors::Body::http_body), &peer).await
+        let request = request.map(doors::Body::http_body);
+        match &self.traces {
+            None => self.doors.handle(request, &peer).await,
+            Some(traces) => {
+                let parent = traces::parent(request.headers());
+                // In a box, so that requests are no larger for those who want no traces.
+                Box::pin(traces.request(parent, self.doors.handle(request, &peer))).await
+            }
+        }
     }
 }
 
@@ -104,6 +118,7 @@ impl Server {
             (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
             _ => None,
         };
+        let traces = settings.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(settings.address)
             .await
             .map_err(|e| address(settings.address, e))?;
@@ -113,7 +128,10 @@ impl Server {
             undo_window: settings.undo_window,
         };
         let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
-        let handler = Arc::new(Doors(open_doors(settings, &folder)?));
+        let handler = Arc::new(Doors {
+            doors: open_doors(settings, &folder)?,
+            traces,
+        });
         let rest = craton_store::Memory::divide(memory).rest;
         let limits = Limits {
             connections: listen::connections(rest, settings.connections_max),
@@ -155,8 +173,13 @@ impl Server {
             handler,
             ..
         } = self;
-        listen::run(listener, tls, limits, handler, stop).await;
-        let closed = folder.gate.close().await;
+        listen::run(listener, tls, limits, handler.clone(), stop).await;
+        let last_traces = async {
+            if let Some(traces) = &handler.traces {
+                traces.end().await;
+            }
+        };
+        let (closed, ()) = tokio::join!(folder.gate.close(), last_traces);
         tracing::info!("ended");
         closed
     }

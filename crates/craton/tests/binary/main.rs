@@ -3,9 +3,14 @@
     clippy::disallowed_methods,
     reason = "these tests look at the files that the process under test makes"
 )]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod access;
 mod command_line;
 mod server;
 mod serving;
+mod traces;
