@@ -222,11 +222,16 @@ impl Store {
             end: Some(end.into()),
         };
         let mut newest = None;
+        let mut tombstone = None;
         let mut seen: Option<Sequence> = None;
         loop {
             let from = seen.map(|sequence| (&*key.name, sequence));
             let versions = self.parts().namespace.history(&span, from, STEP)?;
             let Some(last) = versions.last() else {
+                // After everything that it hides, which may be in several commits: else that would stand again.
+                if let Some(sequence) = tombstone {
+                    erasing.erase(key.clone(), sequence);
+                }
                 return Ok(());
             };
             seen = Some(last.sequence);
@@ -238,14 +243,14 @@ impl Store {
                     Some(value) if version.sequence < by && !stands => {
                         erasing.remove(version.key, version.sequence, Value::decode(value)?);
                     }
-                    None if version.sequence < by || (version.sequence == by && stands) => {
-                        erasing.erase(version.key, version.sequence);
-                    }
+                    None if version.sequence <= by && stands => tombstone = Some(version.sequence),
+                    None if version.sequence < by => erasing.erase(version.key, version.sequence),
                     _ => {}
                 }
-            }
-            if erasing.items >= ERASING_ITEMS {
-                self.commit_erasing(erasing)?;
+                // After each: one version alone may have thousands of blobs, and a batch has a limit.
+                if erasing.items >= ERASING_ITEMS {
+                    self.commit_erasing(erasing)?;
+                }
             }
         }
     }

@@ -135,5 +135,49 @@ fn what_was_deleted_stays_deleted_however_long_its_history() {
             break;
         }
     }
-    assert!(left.is_some(), "no cut came between two commits of the collection");
+    assert!(
+        left.is_some(),
+        "no cut came between two commits of the collection"
+    );
+}
+
+/// A value of `count` blobs, as it is stored: those of large objects are made of thousands of parts.
+fn of_blobs(version: u32, count: u32) -> Value {
+    let mut stored = Vec::new();
+    for n in 0..count {
+        let id = u128::from(version) << 64 | u128::from(n);
+        let extent = [&[0x0a, 16][..], &id.to_be_bytes(), &[0x10, 1, 0x1a, 60], &[7; 60]].concat();
+        stored.extend_from_slice(&[0x12, u8::try_from(extent.len()).expect("short")]);
+        stored.extend_from_slice(&extent);
+    }
+    Value::decode(stored.into()).expect("a value")
+}
+
+#[test]
+fn versions_of_many_blobs_are_collected_in_several_commits() {
+    let clock = SimClock::default();
+    let store = open(&clock);
+    for version in 0..30 {
+        let transaction = Transaction {
+            puts: vec![(key(), of_blobs(version, 2500))],
+            ..Transaction::default()
+        };
+        store.commit_blocking(transaction).expect("the disk works");
+    }
+    let delete = Transaction {
+        deletes: vec![key()],
+        ..Transaction::default()
+    };
+    store.commit_blocking(delete).expect("the disk works");
+    clock.advance(Duration::from_secs(1));
+    let collected = store.collect(clock.now()).expect("no batch is too large");
+    assert_eq!((collected.versions, collected.garbage), (31, 30 * 2500));
+    for kind in [Kind::Object, Kind::BlobOwner, Kind::Garbage] {
+        let bucket = if kind == Kind::Object {
+            BUCKET
+        } else {
+            BucketId::SYSTEM
+        };
+        assert_eq!(versions(&store, kind, bucket), 0, "{kind:?}");
+    }
 }
