@@ -116,6 +116,16 @@ impl Server {
         path: &str,
         body: &[u8],
     ) -> (u16, String) {
+        let mut stream = self.connect();
+        stream
+            .write_all(self.head(signer, method, path, body).as_bytes())
+            .unwrap();
+        stream.write_all(body).unwrap();
+        answer(&mut stream)
+    }
+
+    /// The head of a request with this body, as text.
+    pub(crate) fn head(&self, signer: Option<&Signer>, method: &str, path: &str, body: &[u8]) -> String {
         let host = self.endpoint.trim_start_matches("http://");
         let request = Request::builder()
             .method(method.parse::<Method>().unwrap())
@@ -141,10 +151,7 @@ impl Server {
             text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
         }
         text.push_str("\r\n");
-        let mut stream = self.connect();
-        stream.write_all(text.as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        answer(&mut stream)
+        text
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

@@ -88,9 +88,9 @@ fn a_slow_body_is_a_timeout() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--body-timeout", "300ms"]);
     let mut stream = server.connect();
-    let head =
-        "PUT /_api/v1/users/ana HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nconnection: close\r\n\r\nabc";
+    let head = server.head(Some(&server.root()), "PUT", "/_api/v1/users/ana", b"abcdefghij");
     stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(b"abc").unwrap();
     let (status, body) = answer(&mut stream);
     assert_eq!(status, 408, "{body}");
     assert!(body.contains("RequestTimeout"), "{body}");
@@ -101,14 +101,15 @@ fn what_is_under_way_ends_before_the_server_does() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--shutdown-timeout", "10s"]);
     let mut stream = server.connect();
-    let head =
-        "PUT /_api/v1/users/ana HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\nconnection: close\r\n\r\nabc";
+    let head = server.head(Some(&server.root()), "PUT", "/_api/v1/users/ana", b"abcdef");
     stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(b"abc").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let ending = std::thread::spawn(move || server.end());
     std::thread::sleep(Duration::from_millis(300));
     stream.write_all(b"def").unwrap();
-    assert_eq!(answer(&mut stream).0, 403);
+    let (status, body) = answer(&mut stream);
+    assert!((200..300).contains(&status), "{status} {body}");
     assert_eq!(ending.join().unwrap(), Some(0));
 }
 
