@@ -52,7 +52,7 @@ class Vault:
         self, request: Request | bytes, status: int, *codes: str, recorded: bool = True, timeout: float = 20
     ) -> Answer:
         """The request is answered with this status and one of these codes, changes nothing, and leaves
-        exactly one record that says so."""
+        one denial in the ledger."""
         before = self.state()
         answer = send(self.server, request, timeout)
         assert answer.status == status, (answer, request)
@@ -61,6 +61,5 @@ class Vault:
             assert answer.code in codes, (answer, request)
         assert self.state() == before, "a refused request changed something"
         if recorded:
-            found = ledger.failures(self.server, answer.request_id)
-            assert len(found) == 1, (answer.request_id, ledger.of_request(self.server, answer.request_id))
+            ledger.tells_of_one_refusal(self.server, answer.request_id)
         return answer

@@ -27,7 +27,13 @@ def of_request(server: Server, request_id: str) -> list[dict]:
         time.sleep(0.05)
 
 
-def failures(server: Server, request_id: str) -> list[dict]:
-    """Those that say that it was refused or failed."""
+def tells_of_one_refusal(server: Server, request_id: str) -> list[dict]:
+    """The request left one denial; or, where it was allowed and then failed, an outcome that says so of each thing
+    that was allowed (of a copy: its source and its destination), and of each only one."""
     found = of_request(server, request_id)
-    return [r for r in found if r["kind"] == "denial" or r.get("result", "ok") != "ok"]
+    denials = [r for r in found if r["kind"] == "denial"]
+    failed = [r for r in found if r["kind"] != "denial" and r.get("result", "ok") != "ok"]
+    assert len(denials) <= 1 and denials + failed, found
+    about = [(r.get("action"), r.get("resource")) for r in failed]
+    assert len(about) == len(set(about)) <= 2, found
+    return denials + failed

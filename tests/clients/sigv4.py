@@ -65,6 +65,9 @@ class Request:
         """The same with one more header."""
         return replace(self, headers=[*self.headers, (name, value)])
 
+    def with_body(self, body: bytes) -> "Request":
+        return replace(self, body=body)
+
     def head(self) -> bytes:
         lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{n}: {v}" for n, v in self.headers)]
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
