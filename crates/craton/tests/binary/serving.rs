@@ -97,6 +97,27 @@ fn a_slow_body_is_a_timeout() {
 }
 
 #[test]
+fn a_body_that_only_drips_is_a_timeout() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--body-timeout", "1s"]);
+    assert_eq!(server.ask(Some(&server.root()), "PUT", "/kept", b"").0, 200);
+    let mut stream = server.connect();
+    let body = [b'x'; 200_000];
+    let head = server.head(Some(&server.root()), "PUT", "/kept/slow", &body);
+    stream.write_all(head.as_bytes()).unwrap();
+    for byte in body.chunks(1).take(100) {
+        // Never still for the time-out's second; the server may end it while we write.
+        if stream.write_all(byte).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let (status, answered) = answer(&mut stream);
+    assert_eq!(status, 400, "{answered}");
+    assert!(answered.contains("RequestTimeout"), "{answered}");
+}
+
+#[test]
 fn what_is_under_way_ends_before_the_server_does() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--shutdown-timeout", "10s"]);
