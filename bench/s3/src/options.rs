@@ -12,7 +12,8 @@ use crate::{
 
 pub(crate) const USAGE: &str = "\
 usage: bench-s3 [options]
-  --peers A,B,...    craton, nginx, seaweedfs, seaweedfs-flush, raw-file, raw-log (default: all)
+  --peers A,B,...    craton, nginx, nginx-copy, seaweedfs, seaweedfs-flush, raw-file, raw-log
+                     (default: all)
   --craton FILE      the craton binary (default: craton)
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)

@@ -18,6 +18,7 @@ mod raw;
 mod seaweed;
 
 use http::HttpPeer;
+use nginx::{COPY, SENDFILE};
 use raw::Raw;
 
 /// A server, or what a disk can do without one.
@@ -25,8 +26,10 @@ use raw::Raw;
 pub(crate) enum Peer {
     /// Encryption, policy and ledger are always on; every write is flushed.
     Craton,
-    /// Static files: the ceiling for GET.
+    /// Static files by `sendfile`: the ceiling for GET.
     Nginx,
+    /// Static files read into large buffers, which over the loopback interface can be faster.
+    NginxCopy,
     /// With its defaults: nothing is flushed.
     Seaweed,
     /// With its `fsync` rule for the bucket: the content is flushed, its metadata store is not.
@@ -38,9 +41,10 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Craton,
         Self::Nginx,
+        Self::NginxCopy,
         Self::Seaweed,
         Self::SeaweedFlush,
         Self::RawFile,
@@ -51,6 +55,7 @@ impl Peer {
         match self {
             Self::Craton => "craton",
             Self::Nginx => "nginx",
+            Self::NginxCopy => "nginx-copy",
             Self::Seaweed => "seaweedfs",
             Self::SeaweedFlush => "seaweedfs-flush",
             Self::RawFile => "raw-file",
@@ -69,7 +74,7 @@ impl Peer {
     pub(crate) fn takes(self, row: &Row) -> bool {
         match self {
             Self::Craton | Self::Seaweed => true,
-            Self::Nginx => row.verb == Verb::Get,
+            Self::Nginx | Self::NginxCopy => row.verb == Verb::Get,
             Self::SeaweedFlush | Self::RawFile => row.verb == Verb::Put,
             Self::RawLog => row.verb == Verb::Put && row.size <= 64 * KIB,
         }
@@ -78,7 +83,8 @@ impl Peer {
     pub(crate) fn start(self, options: &Options, folder: &Path) -> Result<Running> {
         Ok(match self {
             Self::Craton => Running::Http(craton::start(options, folder)?),
-            Self::Nginx => Running::Http(nginx::start(options, folder)?),
+            Self::Nginx => Running::Http(nginx::start(options, folder, SENDFILE)?),
+            Self::NginxCopy => Running::Http(nginx::start(options, folder, COPY)?),
             Self::Seaweed => Running::Http(seaweed::start(options, folder, false)?),
             Self::SeaweedFlush => Running::Http(seaweed::start(options, folder, true)?),
             Self::RawFile => Running::Raw(Raw::File(folder.to_owned())),

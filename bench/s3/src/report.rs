@@ -75,14 +75,14 @@ const TARGETS: [Target; 4] = [
         size: 64 * MIB,
         clients: &plan::CLIENTS,
         factor: 0.8,
-        peers: &[Peer::Nginx],
+        peers: &[Peer::Nginx, Peer::NginxCopy],
     },
     Target {
         verb: Verb::Get,
         size: 4 * KIB,
         clients: &plan::CLIENTS,
         factor: 0.5,
-        peers: &[Peer::Nginx],
+        peers: &[Peer::Nginx, Peer::NginxCopy],
     },
     Target {
         verb: Verb::Put,

@@ -1,5 +1,5 @@
-//! nginx as the ceiling for GET: static files with `sendfile`, no log, one worker for each core. It checks
-//! no signature, decrypts nothing and records nothing.
+//! nginx as the ceiling for GET: static files, no log, one worker for each core. It checks no signature,
+//! decrypts nothing and records nothing.
 
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
 
@@ -12,7 +12,13 @@ use crate::{
     sign::Key,
 };
 
-pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
+/// The kernel sends the file's pages.
+pub(super) const SENDFILE: &str = "sendfile on; tcp_nopush on;";
+
+/// nginx reads the file and writes what it read.
+pub(super) const COPY: &str = "sendfile off; output_buffers 2 512k;";
+
+pub(super) fn start(options: &Options, folder: &Path, sending: &str) -> Result<HttpPeer> {
     let address = free_address()?;
     let files = folder.join("files");
     fs::create_dir_all(files.join(BUCKET))?;
@@ -27,7 +33,7 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
              events {{ worker_connections 1024; }}
              http {{
                access_log off; default_type application/octet-stream; etag on;
-               sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 100000000;
+               {sending} tcp_nodelay on; keepalive_requests 100000000;
                open_file_cache max=4096 inactive=60s; open_file_cache_valid 60s;
                client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
                fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
