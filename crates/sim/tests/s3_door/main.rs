@@ -2,7 +2,6 @@
 //! because no door may name the store, not even for its tests.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test, on a folder of its own"
 )]
@@ -13,6 +12,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use world::{Client, World, now, signed};
+
+type Headers<'a> = &'a [(&'a str, &'a str)];
+type Fields = Vec<(&'static str, String)>;
 
 fn large() -> Vec<u8> {
     (0..3_000_000_u32).map(|i| (i % 251) as u8).collect()
@@ -105,7 +107,7 @@ async fn who_may_not_is_refused_and_recorded() {
         ("x-amz-source-expected-bucket-owner", "111122223333"),
     ];
     let owner = [("x-amz-expected-bucket-owner", "111122223333")];
-    let tries: [(&Client, &str, &str, &[(&str, &str)], &str); 7] = [
+    let tries: [(&Client, &str, &str, Headers<'_>, &str); 7] = [
         (&None, "PUT", "/data/k", &[], "AccessDenied"),
         (&None, "GET", "/data/k", &[], "AccessDenied"),
         (&Some(thief), "PUT", "/data/k", &[], "SignatureDoesNotMatch"),
@@ -233,7 +235,7 @@ async fn cve_2023_28434_a_form_that_is_not_exactly_allowed_changes_nothing() {
     let nobody = vec![("key", "up/k".to_owned())];
     let climbs = signed(&agent, &[("key", "../up/k")], &[]);
     let file: Option<(&str, &[u8])> = Some(("..", b"hello"));
-    let refused: [(&str, Vec<(&str, String)>, u16, &str); 22] = [
+    let refused: [(&str, Fields, u16, &str); 22] = [
         ("/data", nobody, 403, "AccessDenied"),
         (
             "/data",
