@@ -9,19 +9,17 @@
 //!
 //! Deliberately absent: what the entries mean; protocols.
 
-use std::{ops::Range, pin::Pin, sync::Arc, task::Poll};
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use craton_base::{
     BranchId, BucketName, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp,
 };
 use craton_store::{
-    content::ContentStream,
     namespace::{Committed, Direction, Key, Kind, Precondition, Span},
-    store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction, Upload as StoreUpload},
+    store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction},
     value::{Extent, Stored},
 };
-use futures::Stream;
 use parking_lot::Mutex;
 
 use crate::{
@@ -34,6 +32,9 @@ use crate::{
 };
 
 mod buckets;
+mod transfer;
+
+pub use transfer::{Content, ContentBody, Upload};
 
 /// What read and write permits share.
 pub struct Permit {
@@ -71,26 +72,6 @@ pub struct ReadPermit {
 
 /// A permit to change what lies under a path.
 pub struct WritePermit {
-    permit: Arc<Permit>,
-}
-
-/// Content on its way out; holds the permit, and records how much left when it is dropped.
-pub enum Content {
-    /// All of it.
-    Whole(Bytes),
-    /// Piece by piece.
-    Stream(ContentBody),
-}
-
-/// A stream of content that reports to its permit.
-pub struct ContentBody {
-    stream: ContentStream,
-    permit: Arc<Permit>,
-}
-
-/// Content on its way in. Dropped without [`Upload::finish`], nothing stays.
-pub struct Upload {
-    upload: StoreUpload,
     permit: Arc<Permit>,
 }
 
@@ -339,20 +320,6 @@ impl ReadPermit {
     }
 }
 
-impl Stream for ContentBody {
-    type Item = Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut self.stream).poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(bytes))) => self.permit.moved(bytes.len() as u64),
-            Poll::Ready(Some(Err(e))) => self.permit.failed(e.kind(), e.reason()),
-            _ => {}
-        }
-        polled
-    }
-}
-
 impl WritePermit {
     /// Content up to this many bytes sits in its entry.
     pub const INLINE_BYTES_MAX: usize = INLINE_BYTES_MAX;
@@ -460,25 +427,6 @@ impl WritePermit {
             out.removes.push(stored);
         }
         Ok(out)
-    }
-}
-
-impl Upload {
-    /// Adds content; waits while the memory budget or the disk is behind.
-    ///
-    /// # Errors
-    /// The disk's own.
-    pub async fn write(&mut self, content: Bytes) -> Result<()> {
-        self.permit.moved(content.len() as u64);
-        self.upload.write(content).await
-    }
-
-    /// Makes the content durable; it exists for others once a commit names the extent.
-    ///
-    /// # Errors
-    /// The disk's own.
-    pub async fn finish(self) -> Result<Extent> {
-        self.upload.finish().await
     }
 }
 

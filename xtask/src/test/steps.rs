@@ -17,7 +17,7 @@ pub(super) struct Step {
 
 /// Steps whose content is still being written: without it they do not fail. Take a name out as soon as
 /// the step has content; it must never come back.
-pub(super) const NOT_YET: &[&str] = &["clients"];
+pub(super) const NOT_YET: &[&str] = &[];
 
 const fn step(
     name: &'static str,
