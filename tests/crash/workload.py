@@ -148,7 +148,11 @@ class Writer(threading.Thread):
     def get(self, key: str, log: Log) -> None:
         if log.acknowledged is not None:
             answer = self.call("read", "get_object", Key=key)
-            assert answer["Body"].read() == log.acknowledged.bytes(), f"{key} has other content"
+            try:
+                body = answer["Body"].read()
+            except (BotoCoreError, OSError) as e:
+                raise Gone from e
+            assert body == log.acknowledged.bytes(), f"{key} has other content"
 
     def multipart(self, key: str, log: Log, *, complete: bool) -> None:
         sizes = [self.random.randrange(1, 200_000)]
