@@ -103,16 +103,11 @@ impl S3Door {
         let path = parts.uri.path().to_owned();
         let head = parts.method == Method::HEAD;
         let request_id = origin.request_id.clone();
-        let refused = |error: &Error| {
-            answer::refusal(
-                error,
-                &ErrorXml {
-                    path: &path,
-                    request_id: &request_id,
-                },
-                head,
-            )
+        let xml = ErrorXml {
+            path: &path,
+            request_id: &request_id,
         };
+        let refused = |error: &Error| answer::refusal(error, &xml, head);
 
         let admitted = match self.gate.identify(&parts, origin) {
             Ok(admitted) => admitted,
@@ -147,19 +142,7 @@ impl S3Door {
             Err(error) => Err(error),
         };
         let response = match ready {
-            Ok(ready) => {
-                // The room is held until s3s has made its values of the body and the handler has used them.
-                let _room = ready.room;
-                let xml = ErrorXml {
-                    path: &path,
-                    request_id: &request_id,
-                };
-                match (self.service.call(ready.request).await, ready.form) {
-                    (Ok(response), Some(form)) if response.status().is_success() => form.of(response),
-                    (Ok(response), _) => answer::finish(response, &xml, head),
-                    (Err(_), _) => refused(&Error::internal("a request could not be routed")),
-                }
-            }
+            Ok(ready) => self.dispatch(ready, &xml, head).await,
             Err(error) => {
                 call.note(&error);
                 refused(&error)
@@ -175,6 +158,21 @@ impl S3Door {
         Answered {
             response,
             operation: call.operation(),
+        }
+    }
+
+    /// Hands a prepared request to s3s, which calls its handler.
+    async fn dispatch(&self, ready: Ready, xml: &ErrorXml<'_>, head: bool) -> Response {
+        // The room is held until s3s has made its values of the body and the handler has used them.
+        let Ready {
+            request,
+            form,
+            room: _room,
+        } = ready;
+        match (self.service.call(request).await, form) {
+            (Ok(response), Some(form)) if response.status().is_success() => form.of(response),
+            (Ok(response), _) => answer::finish(response, xml, head),
+            (Err(_), _) => answer::refusal(&Error::internal("a request could not be routed"), xml, head),
         }
     }
 

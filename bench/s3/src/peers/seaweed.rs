@@ -30,6 +30,18 @@ const READY_TIME_MAX: Duration = Duration::from_secs(60);
 const KEY_ID: &str = "benchbenchbenchbench";
 const KEY_SECRET: &str = "benchbenchbenchbenchbenchbenchbenchbench";
 
+/// The server's options for its ports, in the order in which it is given addresses.
+const PORTS: [&str; 8] = [
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port",
+    "s3.port.grpc",
+];
+
 pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<HttpPeer> {
     let data = folder.join("data");
     fs::create_dir_all(&data)?;
@@ -67,16 +79,17 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
             "-filer.localSocket={}",
             folder.join("filer.sock").display()
         ));
-    for (name, address) in [
-        ("master.port", master),
-        ("master.port.grpc", master_grpc),
-        ("volume.port", volume),
-        ("volume.port.grpc", volume_grpc),
-        ("filer.port", filer),
-        ("filer.port.grpc", filer_grpc),
-        ("s3.port", s3),
-        ("s3.port.grpc", s3_grpc),
-    ] {
+    let ports = [
+        master,
+        master_grpc,
+        volume,
+        volume_grpc,
+        filer,
+        filer_grpc,
+        s3,
+        s3_grpc,
+    ];
+    for (name, address) in PORTS.iter().zip(ports) {
         command.arg(format!("-{name}={}", address.port()));
     }
     let mut server = Server::start(&mut command, &folder.join("log"))?;
