@@ -1,6 +1,7 @@
 //! The `object_store` crate against the real binary, by its own integration suite: put, get, ranges, lists,
 //! copies, multipart uploads, conditional puts. Each part on its own bucket of one server.
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "a test of the binary from outside"
