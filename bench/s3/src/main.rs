@@ -2,7 +2,7 @@
 //! clients, with what it costs (CPU, peak memory) and how that compares.
 //!
 //! ```text
-//! options ──▶ plan of rows ──▶ for each round, for each peer: start, load, measure, end ──▶ report
+//! options ──▶ plan of rows ──▶ for each round: peers started, for each row each peer measured ──▶ report
 //! ```
 //!
 //! Everything is started here, on the loopback address, with data in one folder on one disk, and every
@@ -20,7 +20,7 @@ mod report;
 mod sign;
 mod stats;
 
-use std::{fs, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 
@@ -45,19 +45,9 @@ fn run() -> Result<()> {
         return Ok(());
     };
     let mut report = Report::default();
-    for round in 0..options.rounds {
-        for peer in &options.peers {
-            let rows: Vec<Row> = plan::rows(&options)
-                .into_iter()
-                .filter(|row| peer.takes(row))
-                .collect();
-            if rows.is_empty() {
-                continue;
-            }
-            eprintln!("round {} of {}: {}", round + 1, options.rounds, peer.name());
-            measure_peer(&options, *peer, &rows, &mut report)
-                .with_context(|| format!("peer {}", peer.name()))?;
-        }
+    for round in 1..=options.rounds {
+        eprintln!("round {round} of {}", options.rounds);
+        measure_round(&options, &mut report)?;
     }
     let text = report.render(&options);
     print!("{text}");
@@ -70,40 +60,48 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// All rows of one peer, on a fresh folder that is removed in the end.
-fn measure_peer(options: &Options, peer: Peer, rows: &[Row], report: &mut Report) -> Result<()> {
+/// All rows with all peers, each peer on a fresh folder that is removed in the end. The peers take turns
+/// row by row, so that what else goes on at the machine is the same for those that are compared.
+fn measure_round(options: &Options, report: &mut Report) -> Result<()> {
+    let rows = plan::rows(options);
+    let takes_part = |peer: &Peer| rows.iter().any(|row| peer.takes(row));
+    let mut started = Vec::new();
+    for peer in options.peers.iter().copied().filter(takes_part) {
+        let folder = fresh_folder(options, peer)?;
+        let running = peer
+            .start(options, &folder)
+            .with_context(|| format!("starting {}", peer.name()))?;
+        started.push((peer, running));
+    }
+    for row in &rows {
+        for (peer, running) in started.iter_mut().filter(|(peer, _)| peer.takes(row)) {
+            let measured =
+                measure(running, row, options).with_context(|| format!("{row}, {}", peer.name()))?;
+            eprintln!("  {row}, {}: {}", peer.name(), measured.line());
+            report.add(*peer, *row, measured);
+        }
+    }
+    for (peer, running) in started {
+        running.end()?;
+        fs::remove_dir_all(options.folder.join(peer.name()))?;
+    }
+    Ok(())
+}
+
+fn fresh_folder(options: &Options, peer: Peer) -> Result<PathBuf> {
     let folder = options.folder.join(peer.name());
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let done = measure_rows(options, peer, rows, &folder, report);
-    let removed = fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()));
-    process::flush_disks()?;
-    done.and(removed)
+    Ok(folder)
 }
 
-fn measure_rows(
-    options: &Options,
-    peer: Peer,
-    rows: &[Row],
-    folder: &std::path::Path,
-    report: &mut Report,
-) -> Result<()> {
-    let mut running = peer.start(options, folder)?;
-    for row in rows {
-        if row.verb == Verb::Get {
-            running.prepare(row, options)?;
-        }
-        process::flush_disks()?;
-        let measured = measure_row(&mut running, row, options)?;
-        eprintln!("  {row}: {}", measured.line());
-        report.add(peer, *row, measured);
+fn measure(running: &mut Running, row: &Row, options: &Options) -> Result<Measured> {
+    if row.verb == Verb::Get {
+        running.prepare(row, options)?;
     }
-    running.end()
-}
-
-fn measure_row(running: &mut Running, row: &Row, options: &Options) -> Result<Measured> {
+    process::flush_disks()?;
     let pid = running.pid();
     process::reset_peak(pid);
     let (server_before, own_before) = (process::cpu_tree(pid)?, process::cpu_self()?);

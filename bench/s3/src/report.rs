@@ -116,7 +116,7 @@ impl Report {
         }
         let _ = writeln!(
             out,
-            "Medians of {} rounds; rows of at most {:.0} s; requests in a closed loop from one thread.\n",
+            "Medians of {} rounds; rows of at most {:.1} s; requests in a closed loop from one thread.\n",
             options.rounds,
             options.time.as_secs_f64()
         );

@@ -33,8 +33,8 @@ use crate::{
 };
 
 /// Content up to this many bytes sits in the entry itself: one flush and no file. Chosen by
-/// measuring (`bench/RESULTS.md`): above it, a blob's own flush costs less than copying the content
-/// through the namespace's pages.
+/// measuring (`bench/RESULTS.md`): above it reading gains nothing any more, and what writing still gains is
+/// paid with the namespace's cache and file.
 pub const INLINE_BYTES_MAX: usize = 32 << 10;
 
 /// The parts that a store is made of.

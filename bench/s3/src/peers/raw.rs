@@ -35,7 +35,10 @@ impl Raw {
             Self::File(folder) => {
                 let folder = folder.join(format!("{}-{}", row.size, row.clients));
                 fs::create_dir_all(&folder)?;
-                drive(row, bound, |n| write_file(&folder, n, content))
+                let outcome = drive(row, bound, |n| write_file(&folder, n, content))?;
+                // Room for the others.
+                fs::remove_dir_all(&folder)?;
+                Ok(outcome)
             }
             Self::Log(folder) => {
                 let log = Log::create(&folder.join(format!("{}-{}", row.size, row.clients)))?;
