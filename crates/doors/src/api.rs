@@ -139,7 +139,6 @@ where
             (found, call, room)
         }
         Err(error) => {
-            // The gate was not asked, so it has recorded nothing: this leaves a denial all the same.
             let named = if *operation == UNKNOWN {
                 parts.method.as_str()
             } else {
@@ -149,7 +148,20 @@ where
             return Err(error);
         }
     };
-    run(found, &mut call).await
+    let done = run(found, &mut call).await;
+    if let Err(error) = &done
+        && !session.has_asked()
+    {
+        // A name or a body that is wrong: the gate has recorded nothing, so this leaves a denial all the same.
+        gate.refuse(
+            &origin,
+            session.access_key_id(),
+            operation,
+            parts.uri.path(),
+            error,
+        )?;
+    }
+    done
 }
 
 /// Everything that comes before the gate is asked: the route, who may ask at all, the body, the query.

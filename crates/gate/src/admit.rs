@@ -148,6 +148,7 @@ impl Gate {
             proof: Proof::Nothing,
             signature_age_ms: None,
             content_sha256: None,
+            asked: false.into(),
         };
         Admitted {
             session: Session {
@@ -176,6 +177,7 @@ impl Gate {
             proof: Proof::Nothing,
             signature_age_ms: None,
             content_sha256: None,
+            asked: false.into(),
         };
         Ok(Session {
             inner: Arc::new(inner),
@@ -200,6 +202,7 @@ fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
         proof,
         signature_age_ms: Some(u64::try_from(identified.signature_age.as_millis()).unwrap_or(u64::MAX)),
         content_sha256,
+        asked: false.into(),
     };
     Admitted {
         session: Session {
@@ -217,6 +220,7 @@ fn admitted_form(form: Form<Arc<User>>, age: std::time::Duration, origin: Origin
         proof: Proof::Form,
         signature_age_ms: Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         content_sha256: None,
+        asked: false.into(),
     };
     AdmittedForm {
         session: Session {

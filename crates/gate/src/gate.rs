@@ -201,6 +201,7 @@ impl Gate {
 
     /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
     pub(crate) fn decide(&self, session: &Session, ask: &Ask) -> Result<Record> {
+        session.inner.asked.store(true, Ordering::Relaxed);
         watch::note(|seen| seen.asked(session.principal(), &ask.resource));
         let verdicts = self
             .inner

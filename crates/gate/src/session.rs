@@ -5,7 +5,14 @@
 //!
 //! Deliberately absent: what the session may do.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use craton_base::{PrincipalName, Timestamp};
 
@@ -69,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) signature_age_ms: Option<u64>,
     /// The declared payload hash, for `s3:x-amz-content-sha256`.
     pub(crate) content_sha256: Option<Arc<str>>,
+    /// Whether a decision was made for it, which is in the ledger then.
+    pub(crate) asked: AtomicBool,
 }
 
 impl Session {
@@ -106,6 +115,12 @@ impl Session {
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.inner.origin
+    }
+
+    /// Whether the gate was asked for anything yet. If not, a request that ends in an error is not in the ledger.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        self.inner.asked.load(Ordering::Relaxed)
     }
 
     /// How it proved its identity.

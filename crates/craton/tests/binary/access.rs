@@ -109,4 +109,16 @@ fn bodies_and_queries_that_are_wrong_are_refused() {
         ask("PUT", "/_api/v1/users/ana/policies/p", &large),
         (413, "EntityTooLarge".into())
     );
+    // Each that was wrong before the gate was asked left one denial; the unknown record was asked for.
+    assert_eq!(
+        ask("PUT", "/_api/v1/users/root", b""),
+        (400, "InvalidArgument".into())
+    );
+    assert_eq!(
+        ask("PUT", "/_api/v1/users/a%20b", b""),
+        (400, "InvalidArgument".into())
+    );
+    let (_, denials) = server.ask(Some(&root), "GET", "/_api/v1/ledger/records?kind=denial", b"");
+    let denials: Value = serde_json::from_str(&denials).unwrap();
+    assert_eq!(denials["records"].as_array().unwrap().len(), 8, "{denials}");
 }
