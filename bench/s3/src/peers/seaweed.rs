@@ -9,7 +9,7 @@ use std::{
     fs,
     io::Write as _,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -45,14 +45,7 @@ const PORTS: [&str; 8] = [
 pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<HttpPeer> {
     let data = folder.join("data");
     fs::create_dir_all(&data)?;
-    let identities = folder.join("s3.json");
-    fs::write(
-        &identities,
-        format!(
-            r#"{{"identities":[{{"name":"bench","actions":["Admin","Read","Write","List"],
-                "credentials":[{{"accessKey":"{KEY_ID}","secretKey":"{KEY_SECRET}"}}]}}]}}"#
-        ),
-    )?;
+    let identities = write_identities(folder)?;
     let [
         master,
         master_grpc,
@@ -115,6 +108,19 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         switch_flush_on(options, folder, &shell)?;
     }
     Ok(peer)
+}
+
+/// The file of access keys.
+fn write_identities(folder: &Path) -> Result<PathBuf> {
+    let identities = folder.join("s3.json");
+    fs::write(
+        &identities,
+        format!(
+            r#"{{"identities":[{{"name":"bench","actions":["Admin","Read","Write","List"],
+                "credentials":[{{"accessKey":"{KEY_ID}","secretKey":"{KEY_SECRET}"}}]}}]}}"#
+        ),
+    )?;
+    Ok(identities)
 }
 
 /// The gateway listens before it can serve.
