@@ -27,7 +27,7 @@ use crate::{
 pub const PUT_BYTES_MAX: u64 = 5 << 30;
 
 /// How many bytes are hashed in one go on the blocking pool.
-pub const HASH_BATCH_BYTES: usize = 256 << 10;
+pub const HASH_BATCH_BYTES: usize = 512 << 10;
 
 /// Trailers that come after a body, to be asked once it has ended.
 pub trait Trailers: Send + Sync {
@@ -324,10 +324,11 @@ pub async fn receive(
         add(&mut upload, &mut pipeline, &mut size, piece?, limit).await?;
     }
     check_length(size, len)?;
-    let sums = pipeline.finish().await?;
+    // The last batch is hashed while the content is flushed; content that no commit names is deleted again.
+    let (sums, extent) = tokio::join!(pipeline.finish(), upload.finish());
+    let sums = sums?;
     sums.verify(claims, trailers.as_ref())?;
-    let extent = upload.finish().await?;
-    Ok(received(vec![extent], size, &sums, stored))
+    Ok(received(vec![extent?], size, &sums, stored))
 }
 
 fn received(content: Vec<Extent>, size: u64, sums: &Sums, stored: Algorithm) -> Received {

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     ops::Range,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -23,6 +23,13 @@ use crate::budget::Reservation;
 
 /// How many pieces are read ahead.
 const AHEAD: usize = 2;
+
+/// The size of a piece that is read and opened where it is sent: what stays in a core's own cache.
+const CACHED_PIECE_BYTES: usize = PIECE_BYTES / 4;
+
+/// From so many downloads on, cores are busy without reading ahead, and waking a thread for each piece costs more
+/// than it brings: pieces that need no waiting for the disk are then read and opened where they are sent.
+const CROWD: usize = 3;
 
 /// A range of a blob as a stream. An error is the last item.
 pub struct Download {
@@ -52,6 +59,7 @@ impl Download {
     /// `Invalid` if the range is not within the blob.
     pub fn new(reader: Arc<Reader>, range: Range<u64>, memory: Reservation) -> Result<Self> {
         let plan = Plan::new(reader.plain_len(), range)?;
+        reader.downloads().fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             reader,
             plan,
@@ -60,6 +68,21 @@ impl Download {
             failed: false,
             _memory: memory,
         })
+    }
+
+    /// The next piece, if others keep the cores busy and the piece needs no waiting for the disk.
+    fn read_here(&mut self) -> Option<Result<Bytes>> {
+        if !self.working.is_empty() || self.reader.downloads().load(Ordering::Relaxed) < CROWD {
+            return None;
+        }
+        let range = self.plan.piece(CACHED_PIECE_BYTES)?;
+        let mut scratch = self.scratch.pop().unwrap_or_default();
+        let read = self.reader.read_cached(range.clone(), &mut scratch);
+        self.scratch.push(scratch);
+        if read.is_none() {
+            self.plan.give_back(&range);
+        }
+        read
     }
 
     fn read_ahead(&mut self) {
@@ -77,6 +100,12 @@ impl Download {
     }
 }
 
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.reader.downloads().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Stream for Download {
     type Item = Result<Bytes>;
 
@@ -89,6 +118,10 @@ impl Stream for Download {
                 return Poll::Ready(None);
             };
             let read = self.reader.read(range, &mut Vec::new());
+            self.failed = read.is_err();
+            return Poll::Ready(Some(read));
+        }
+        if let Some(read) = self.read_here() {
             self.failed = read.is_err();
             return Poll::Ready(Some(read));
         }

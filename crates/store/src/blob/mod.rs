@@ -13,7 +13,12 @@
 //!
 //! Deliberately absent: who owns a blob, which keys and contexts there are, when to sweep.
 
-use std::{collections::HashSet, num::NonZeroUsize, str::FromStr, sync::Arc};
+use std::{
+    collections::HashSet,
+    num::NonZeroUsize,
+    str::FromStr,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use craton_base::{BlobId, Error, Kind, Result};
 use lru::LruCache;
@@ -63,6 +68,8 @@ struct Shared {
     caches: Vec<Mutex<LruCache<BlobId, Arc<dyn File>>>>,
     flushes: Vec<SharedFlush>,
     in_progress: Mutex<HashSet<BlobId>>,
+    /// How many downloads are under way.
+    downloads: Arc<AtomicUsize>,
 }
 
 /// While it lives its blob is [`Blobs::in_progress`].
@@ -132,6 +139,7 @@ impl Blobs {
                     .collect(),
                 flushes: (0..FOLDERS).map(|_| SharedFlush::default()).collect(),
                 in_progress: Mutex::default(),
+                downloads: Arc::default(),
             }),
         })
     }

@@ -1,6 +1,9 @@
 //! Reading a blob: any range, every byte verified before it is handed out.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use bytes::Bytes;
 use craton_base::{BlobId, Error, Result};
@@ -15,12 +18,16 @@ use crate::disk::File;
 /// A blob of at most so many sealed bytes is read with one system call, when it is opened.
 pub(super) const SMALL_BYTES: u64 = 64 << 10;
 
+/// The first piece is short, so that its bytes are soon there.
+const FIRST_BYTES: usize = PIECE_BYTES / 4;
+
 /// A blob that can be read. Blocking. Threads may share it.
 pub struct Reader {
     id: BlobId,
     plain_len: u64,
     opener: Opener,
     source: Source,
+    downloads: Arc<AtomicUsize>,
 }
 
 enum Source {
@@ -73,6 +80,7 @@ impl Reader {
             plain_len,
             opener,
             source,
+            downloads: blobs.shared.downloads.clone(),
         })
     }
 
@@ -93,6 +101,11 @@ impl Reader {
         matches!(self.source, Source::Memory(_))
     }
 
+    /// How many downloads are under way.
+    pub(super) fn downloads(&self) -> &AtomicUsize {
+        &self.downloads
+    }
+
     /// The plain bytes of `range`, in memory as a whole: for more than a piece use [`Reader::pieces`].
     /// `scratch` holds sealed bytes and can be used again.
     ///
@@ -100,13 +113,32 @@ impl Reader {
     /// `Invalid` if the range is not within the blob; `Corrupt`, naming the blob; the disk's own.
     pub fn read(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Result<Bytes> {
         let run = whole_run(self.plain_len, &range)?;
-        let mut plain = Vec::new();
         self.sealed(run, scratch)
-            .and_then(|sealed| {
-                self.opener
-                    .open_chunks(run.first_chunk, sealed, run.ends_message, &mut plain)
-            })
-            .map_err(|e| name_damage(self.id, e))?;
+            .and_then(|sealed| self.open_run(run, &range, sealed))
+            .map_err(|e| name_damage(self.id, e))
+    }
+
+    /// As [`Reader::read`], if that needs no waiting for the disk; `None` if it does.
+    pub(super) fn read_cached(&self, range: Range<u64>, scratch: &mut Vec<u8>) -> Option<Result<Bytes>> {
+        let run = match whole_run(self.plain_len, &range) {
+            Ok(run) => run,
+            Err(e) => return Some(Err(e)),
+        };
+        if let Source::File(file) = &self.source {
+            scratch.resize(usize::try_from(run.sealed_len).unwrap_or(usize::MAX), 0);
+            if !file.read_cached(run.sealed_offset, scratch) {
+                return None;
+            }
+            let opened = self.open_run(run, &range, scratch);
+            return Some(opened.map_err(|e| name_damage(self.id, e)));
+        }
+        Some(self.read(range, scratch))
+    }
+
+    fn open_run(&self, run: Run, range: &Range<u64>, sealed: &[u8]) -> Result<Bytes> {
+        let mut plain = Vec::new();
+        self.opener
+            .open_chunks(run.first_chunk, sealed, run.ends_message, &mut plain)?;
         let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         let end = run.skip.saturating_add(len);
         if end > plain.len() {
@@ -176,19 +208,31 @@ impl Plan {
     }
 }
 
-impl Iterator for Plan {
-    type Item = Range<u64>;
-
-    fn next(&mut self) -> Option<Range<u64>> {
+impl Plan {
+    /// The next piece, of at most `len` bytes.
+    pub(super) fn piece(&mut self, len: usize) -> Option<Range<u64>> {
         if self.next >= self.end && !self.first {
             return None;
         }
-        // The first piece is short, so that its bytes are soon there.
-        let len = if self.first { PIECE_BYTES / 4 } else { PIECE_BYTES };
+        let len = if self.first { FIRST_BYTES.min(len) } else { len };
         self.first = false;
         let start = self.next;
         let aligned = start.saturating_sub(start % CHUNK as u64);
         self.next = self.end.min(aligned.saturating_add(len as u64));
         Some(start..self.next)
+    }
+
+    /// Takes back a piece that was not read: the last one that was taken.
+    pub(super) fn give_back(&mut self, piece: &Range<u64>) {
+        self.next = piece.start;
+        self.first = piece.is_empty();
+    }
+}
+
+impl Iterator for Plan {
+    type Item = Range<u64>;
+
+    fn next(&mut self) -> Option<Range<u64>> {
+        self.piece(PIECE_BYTES)
     }
 }

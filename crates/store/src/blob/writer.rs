@@ -20,8 +20,7 @@ const BUFFER_BYTES: usize = WRITE_BYTES + (PIECE_BYTES / craton_crypto::seal::CH
 /// A blob that is being written, sealed as it comes. Blocking. Dropped before [`Writer::finish`],
 /// it removes what it wrote.
 ///
-/// The file is made with the first bytes that go to the disk, so that a small body which turns out to be
-/// wrong touches no disk.
+/// The file is made with the first bytes that go to the disk, so that a small body which breaks off touches no disk.
 pub struct Writer {
     blobs: Blobs,
     id: BlobId,

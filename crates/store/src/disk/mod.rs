@@ -87,6 +87,12 @@ pub trait File: Send + Sync + 'static {
     /// `Corrupt` if the file ends before; the operating system's own.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()>;
 
+    /// Fills `out` from `offset` if the bytes are in memory already, and says whether it did. Never waits for
+    /// the disk, so async code may call it. `false` says nothing about the bytes: [`File::read_at`] does.
+    fn read_cached(&self, _offset: u64, _out: &mut [u8]) -> bool {
+        false
+    }
+
     /// Writes all of `data` at `offset`. When it returns, the bytes have left the process.
     ///
     /// # Errors

@@ -173,6 +173,14 @@ impl File for RealFile {
         })
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_cached(&self, offset: u64, out: &mut [u8]) -> bool {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let len = out.len();
+        let mut into = [io::IoSliceMut::new(out)];
+        matches!(preadv2(&self.file, &mut into, offset, ReadWriteFlags::NOWAIT), Ok(n) if n == len)
+    }
+
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
         self.file
             .write_all_at(data, offset)
