@@ -43,6 +43,14 @@ impl HttpPeer {
         self.all(vec![head], Bytes::new(), Answer::Length(0), 1)
     }
 
+    /// Writes as many small objects at once as a row does at most, outside of any row.
+    pub(super) fn put_first(&self) -> Result<()> {
+        let paths: Vec<_> = (0..64).map(|n| format!("/{BUCKET}/first-{n}")).collect();
+        let body = content(4 << 10)?;
+        let heads = self.heads("PUT", &paths, body.len() as u64)?;
+        self.all(heads, body, Answer::Length(0), 16)
+    }
+
     pub(super) fn prepare(&mut self, row: &Row, options: &Options) -> Result<()> {
         if !self.stored.insert(row.size) {
             return Ok(());

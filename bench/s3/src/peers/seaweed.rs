@@ -98,7 +98,8 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         files: None,
         stored: BTreeSet::new(),
     };
-    wait_for_bucket(&peer)?;
+    // The gateway listens before it can serve.
+    until_ready(|| peer.make_bucket())?;
     if flush {
         let place = |a: SocketAddr, grpc: SocketAddr| format!("127.0.0.1:{}.{}", a.port(), grpc.port());
         let shell = [
@@ -107,6 +108,8 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         ];
         switch_flush_on(options, folder, &shell)?;
     }
+    // The first writes fail, or take seconds, while volumes are made for them.
+    until_ready(|| peer.put_first())?;
     Ok(peer)
 }
 
@@ -123,11 +126,11 @@ fn write_identities(folder: &Path) -> Result<PathBuf> {
     Ok(identities)
 }
 
-/// The gateway listens before it can serve.
-fn wait_for_bucket(peer: &HttpPeer) -> Result<()> {
+/// Tries until it succeeds.
+fn until_ready(attempt: impl Fn() -> Result<()>) -> Result<()> {
     let began = Instant::now();
     loop {
-        match peer.make_bucket() {
+        match attempt() {
             Ok(()) => return Ok(()),
             Err(error) if began.elapsed() > READY_TIME_MAX => return Err(error),
             Err(_) => thread::sleep(Duration::from_millis(500)),
