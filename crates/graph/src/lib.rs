@@ -1,0 +1,32 @@
+//! The graph engine: facts as sorted tuples of ids in sealed runs, joins over them, programs.
+//!
+//! ```text
+//! text ─▶ parse ─▶ names (text and structure ⇄ id) ─▶ tuples ─▶ runs ─▶ manifest in the namespace
+//! program ─▶ patterns over tables ─▶ plan ─▶ join ─▶ templates ─▶ sort ─▶ runs ─▶ one commit
+//! ```
+//!
+//! Invariants
+//! - a table is a set: its tuples are sorted, and each is there once;
+//! - two facts are the same if and only if their ids are: every symbol and every nested expression has one id;
+//! - a reader sees one snapshot and waits for nobody; a writer commits one manifest or nothing;
+//! - memory comes from a budget; what does not fit goes to sealed scratch blobs.
+//!
+//! Deliberately absent: HTTP, the disk (a permit is the only way to it), SQL.
+
+pub mod block;
+pub mod control;
+pub mod facts;
+pub mod id;
+pub mod names;
+pub mod storage;
+pub mod table;
+pub mod tuples;
+
+pub use block::Block;
+pub use control::{Control, Limits};
+pub use facts::{Facts, Statistics};
+pub use id::{Form, Id};
+pub use names::{Names, NewNames};
+pub use storage::{BlobRead, BlobWrite, Storage};
+pub use table::{Bounds, COLUMNS_MAX, Order, Relation, Shape, Table};
+pub use tuples::Tuples;
