@@ -214,8 +214,8 @@ pub fn read(bytes: &[u8], at: usize) -> Option<(Item<'_>, usize)> {
 
 fn read_long(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     let end = at + 4;
-    let long = bytes.get(at..end)?.try_into().ok()?;
-    Some((u32::from_be_bytes(long), end))
+    let long = u32::from_be_bytes(bytes.get(at..end)?.try_into().ok()?);
+    (long >= LONG).then_some((long, end))
 }
 
 /// Where the term that begins at `at` ends.
