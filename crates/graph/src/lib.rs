@@ -19,6 +19,7 @@ pub mod facts;
 pub mod id;
 pub mod model;
 pub mod names;
+pub mod run;
 pub mod sink;
 pub mod storage;
 pub mod table;

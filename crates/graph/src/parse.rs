@@ -95,7 +95,6 @@ impl Parser {
             match self.item(text, at, last)? {
                 Some(next) if self.open.is_empty() => return Ok(Step::Fact(next)),
                 Some(next) => at = next,
-                None if last && text.get(start..).is_none_or(<[u8]>::is_empty) => return Ok(Step::End),
                 None if last => return Err(fault(text.len(), "the text ends inside a fact")),
                 None => return Ok(Step::Partial(start)),
             }

@@ -14,12 +14,13 @@ pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod merge;
 pub(crate) mod radix;
-pub mod spill;
+pub(crate) mod pieces;
 
 use key::{Key, Wide};
 pub(crate) use keys::{KeySorter, SortCost};
 pub(crate) use merge::Sorted;
-use spill::Spill;
+
+use crate::{Block, Storage, Tuples};
 
 #[cfg(test)]
 mod tests;
@@ -77,18 +78,18 @@ impl Sorter {
     ///
     /// # Errors
     /// `Invalid` if there is no column or more than [`ARITY_MAX`].
-    pub(crate) fn new(arity: usize, budget: u64, spill: Arc<dyn Spill>) -> Result<Self> {
+    pub(crate) fn new(arity: usize, budget: u64, storage: Arc<dyn Storage>) -> Result<Self> {
         let inner = match arity {
-            1 => Sorters::W1(KeySorter::new(budget, spill)),
-            2 => Sorters::W2(KeySorter::new(budget, spill)),
-            3 => Sorters::W3(KeySorter::new(budget, spill)),
-            4 => Sorters::W4(KeySorter::new(budget, spill)),
-            5..=6 => Sorters::W6(KeySorter::new(budget, spill)),
-            7..=8 => Sorters::W8(KeySorter::new(budget, spill)),
-            9..=12 => Sorters::W12(KeySorter::new(budget, spill)),
-            13..=16 => Sorters::W16(KeySorter::new(budget, spill)),
-            17..=32 => Sorters::W32(KeySorter::new(budget, spill)),
-            33..=ARITY_MAX => Sorters::W64(KeySorter::new(budget, spill)),
+            1 => Sorters::W1(KeySorter::new(budget, storage)),
+            2 => Sorters::W2(KeySorter::new(budget, storage)),
+            3 => Sorters::W3(KeySorter::new(budget, storage)),
+            4 => Sorters::W4(KeySorter::new(budget, storage)),
+            5..=6 => Sorters::W6(KeySorter::new(budget, storage)),
+            7..=8 => Sorters::W8(KeySorter::new(budget, storage)),
+            9..=12 => Sorters::W12(KeySorter::new(budget, storage)),
+            13..=16 => Sorters::W16(KeySorter::new(budget, storage)),
+            17..=32 => Sorters::W32(KeySorter::new(budget, storage)),
+            33..=ARITY_MAX => Sorters::W64(KeySorter::new(budget, storage)),
             _ => return Err(Error::invalid(format!("tuples have 1 to {ARITY_MAX} columns, not {arity}"))),
         };
         Ok(Self { arity, inner })
@@ -177,24 +178,66 @@ impl<K: Key> Reader<K> {
         Ok((Self { sorted, keys }, cost))
     }
 
-    fn next(&mut self, arity: usize, columns: &mut Vec<Vec<u64>>) -> Result<bool> {
-        columns.resize_with(arity, Vec::new);
-        columns.truncate(arity);
-        let more = self.sorted.next(&mut self.keys)?;
-        for (at, column) in columns.iter_mut().enumerate() {
-            column.clear();
-            column.extend(self.keys.iter().map(|key| key.word(at)));
-        }
+    fn next(&mut self, arity: usize, block: &mut Block) -> Result<bool> {
+        let more = self.sorted.next(Block::rows_max(arity), &mut self.keys)?;
+        block.reset(arity);
+        block.fill(|columns| {
+            for (at, column) in columns.iter_mut().enumerate() {
+                column.extend(self.keys.iter().map(|key| key.word(at)));
+            }
+        });
         Ok(more)
+    }
+
+    fn seek(&mut self, least: &[u64]) -> Result<()> {
+        self.sorted.seek(K::from_words(least.iter().copied()))
     }
 }
 
-impl SortedTuples {
-    /// Puts the next tuples into `columns`, in place of what is there; `false` after the last.
-    ///
-    /// # Errors
-    /// Those of reading spilled runs.
-    pub(crate) fn next(&mut self, columns: &mut Vec<Vec<u64>>) -> Result<bool> {
-        each_width!(Merged, &mut self.inner, reader => reader.next(self.arity, columns))
+impl Tuples for SortedTuples {
+    fn width(&self) -> usize {
+        self.arity
+    }
+
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
+        each_width!(Merged, &mut self.inner, reader => reader.next(self.arity, block))
+    }
+
+    fn seek(&mut self, least: &[u64]) -> Result<()> {
+        each_width!(Merged, &mut self.inner, reader => reader.seek(least))
+    }
+}
+
+/// Sorts the tuples of `width` numbers in `tuples`, one after the other, and drops duplicates. In memory: needs as
+/// much again twice.
+pub(crate) fn sort_tuples(width: usize, tuples: &mut Vec<u64>) {
+    match width {
+        0 => {}
+        1 => sort_rows::<u64>(width, tuples),
+        2 => sort_rows::<u128>(width, tuples),
+        3 => sort_rows::<Wide<3>>(width, tuples),
+        4 => sort_rows::<Wide<4>>(width, tuples),
+        5..=8 => sort_rows::<Wide<8>>(width, tuples),
+        9..=16 => sort_rows::<Wide<16>>(width, tuples),
+        _ => {
+            let mut rows: Vec<&[u64]> = tuples.chunks_exact(width).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            *tuples = rows.concat();
+        }
+    }
+}
+
+fn sort_rows<K: Key>(width: usize, tuples: &mut Vec<u64>) {
+    let mut keys: Vec<K> =
+        tuples.chunks_exact(width).map(|row| K::from_words(row.iter().copied())).collect();
+    if !keys.is_sorted() {
+        let mut scratch = vec![K::default(); keys.len()];
+        radix::sort(&mut keys, &mut scratch);
+    }
+    keys.dedup();
+    tuples.clear();
+    for key in keys {
+        tuples.extend((0..width).map(|at| key.word(at)));
     }
 }

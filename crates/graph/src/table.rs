@@ -216,4 +216,21 @@ impl Bounds {
         }
         out
     }
+
+    /// The least key that is greater than every tuple within; `None` if there is none.
+    #[must_use]
+    pub fn end(&self) -> Option<Vec<u64>> {
+        let mut out = self.prefix.clone();
+        if self.most < u64::MAX {
+            out.push(self.most.saturating_add(1));
+            return Some(out);
+        }
+        while let Some(last) = out.pop() {
+            if let Some(next) = last.checked_add(1) {
+                out.push(next);
+                return Some(out);
+            }
+        }
+        None
+    }
 }

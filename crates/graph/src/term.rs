@@ -26,16 +26,18 @@ use std::fmt;
 
 use craton_base::{Error, Kind, Result};
 
+use crate::{id, sink};
+
 /// Longest symbol, in bytes.
-pub const SYMBOL_BYTES_MAX: usize = 1 << 20;
+pub const SYMBOL_BYTES_MAX: usize = sink::SYMBOL_BYTES_MAX;
 /// Longest term, in encoded bytes.
 pub const TERM_BYTES_MAX: usize = 16 << 20;
 /// Most items of one expression.
-pub const ARITY_MAX: u32 = 1 << 20;
+pub const ARITY_MAX: u32 = id::WIDTH_MAX as u32;
 /// Most different variables in one term.
-pub const VARIABLES_MAX: u32 = 1 << 16;
+pub const VARIABLES_MAX: u32 = sink::VARIABLES_MAX as u32;
 /// Deepest nesting of expressions.
-pub const DEPTH_MAX: u32 = 1 << 16;
+pub const DEPTH_MAX: u32 = sink::DEPTH_MAX as u32;
 
 const LONG: u32 = 63;
 const EXPRESSION_LONG: u8 = 0x3F;

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use craton_base::Result;
 
+use crate::Storage;
+
 use super::{
     code,
     key::Key,
-    merge::{Source, Sorted},
+    merge::{Sorted, Source},
+    pieces::PieceWriter,
     radix,
-    spill::Spill,
 };
 
 /// Keys of a spilled piece.
@@ -57,13 +59,13 @@ pub(crate) struct KeySorter<K> {
     sorted: usize,
     capacity: usize,
     runs: Vec<Source<K>>,
-    spill: Arc<dyn Spill>,
+    storage: Arc<dyn Storage>,
     cost: SortCost,
 }
 
 impl<K: Key> KeySorter<K> {
     /// A sorter that holds at most `budget` bytes.
-    pub(crate) fn new(budget: u64, spill: Arc<dyn Spill>) -> Self {
+    pub(crate) fn new(budget: u64, storage: Arc<dyn Storage>) -> Self {
         let budget = usize::try_from(budget).unwrap_or(usize::MAX);
         Self {
             buffer: Vec::new(),
@@ -71,7 +73,7 @@ impl<K: Key> KeySorter<K> {
             sorted: 0,
             capacity: (budget / (2 * size_of::<K>())).max(BUFFER_KEYS_MIN),
             runs: Vec::new(),
-            spill,
+            storage,
             cost: SortCost::default(),
         }
     }
@@ -123,7 +125,7 @@ impl<K: Key> KeySorter<K> {
         if self.buffer.len() <= self.capacity / 2 {
             return Ok(());
         }
-        let mut writer = self.spill.create()?;
+        let mut writer = PieceWriter::new(&*self.storage)?;
         let mut piece = Vec::new();
         for keys in self.buffer.chunks(PIECE_KEYS) {
             piece.clear();
@@ -144,9 +146,9 @@ impl<K: Key> KeySorter<K> {
     /// Merges the runs into one, so that no more than [`FAN_IN`] are ever open.
     fn merge_runs(&mut self) -> Result<()> {
         let mut merged = Sorted::new(std::mem::take(&mut self.runs))?;
-        let mut writer = self.spill.create()?;
+        let mut writer = PieceWriter::new(&*self.storage)?;
         let (mut keys, mut piece) = (Vec::new(), Vec::new());
-        while merged.next(&mut keys)? {
+        while merged.next(PIECE_KEYS, &mut keys)? {
             piece.clear();
             code::encode(&keys, &mut piece);
             writer.write(&piece)?;

@@ -9,17 +9,13 @@ use std::{
 
 use craton_base::Result;
 
-use super::{code, key::Key, spill::SpillReader};
-
-/// Keys that are handed out at once.
-const OUTPUT_KEYS: usize = 8192;
+use super::{code, key::Key, pieces::PieceReader};
 
 /// Sorted, distinct keys: a buffer, and where it is filled from.
 pub(crate) struct Source<K> {
     keys: Vec<K>,
     at: usize,
-    reader: Option<Box<dyn SpillReader>>,
-    piece: Vec<u8>,
+    reader: Option<PieceReader>,
 }
 
 impl<K: Key> Source<K> {
@@ -28,16 +24,14 @@ impl<K: Key> Source<K> {
             keys,
             at: 0,
             reader: None,
-            piece: Vec::new(),
         }
     }
 
-    pub(super) fn spilled(reader: Box<dyn SpillReader>) -> Self {
+    pub(super) fn spilled(reader: PieceReader) -> Self {
         Self {
             keys: Vec::new(),
             at: 0,
             reader: Some(reader),
-            piece: Vec::new(),
         }
     }
 
@@ -54,13 +48,25 @@ impl<K: Key> Source<K> {
         self.at = 0;
         self.keys.clear();
         while self.keys.is_empty() {
-            if !reader.read(&mut self.piece)? {
+            let Some(piece) = reader.read()? else {
                 self.reader = None;
                 return Ok(false);
-            }
-            code::decode(&self.piece, &mut self.keys)?;
+            };
+            code::decode(&piece, &mut self.keys)?;
         }
         Ok(true)
+    }
+
+    /// The first key that is not less than `least`.
+    fn seek(&mut self, least: K) -> Result<Option<K>> {
+        loop {
+            let rest = self.keys.get(self.at..).unwrap_or_default();
+            self.at += rest.partition_point(|key| *key < least);
+            match self.head()? {
+                Some(key) if key < least => {}
+                other => return Ok(other),
+            }
+        }
     }
 
     /// Copies up to `count` keys to `to`.
@@ -104,17 +110,17 @@ impl<K: Key> Sorted<K> {
         })
     }
 
-    /// Puts the next keys into `keys`, in place of what is there; `false` after the last.
+    /// Puts the next keys, at most `most`, into `keys`, in place of what is there; `false` after the last.
     ///
     /// # Errors
     /// Those of reading spilled runs.
-    pub(crate) fn next(&mut self, keys: &mut Vec<K>) -> Result<bool> {
+    pub(crate) fn next(&mut self, most: usize, keys: &mut Vec<K>) -> Result<bool> {
         keys.clear();
         if let [only] = self.sources.as_mut_slice() {
-            only.take(OUTPUT_KEYS, keys)?;
+            only.take(most, keys)?;
             return Ok(!keys.is_empty());
         }
-        while keys.len() < OUTPUT_KEYS {
+        while keys.len() < most {
             let Some(mut least) = self.heads.peek_mut() else { break };
             let Reverse((key, at)) = *least;
             if self.last != Some(key) {
@@ -131,5 +137,20 @@ impl<K: Key> Sorted<K> {
             }
         }
         Ok(!keys.is_empty())
+    }
+
+    /// Passes over the keys that are less than `least`.
+    ///
+    /// # Errors
+    /// Those of reading spilled runs.
+    pub(crate) fn seek(&mut self, least: K) -> Result<()> {
+        self.heads.clear();
+        let several = self.sources.len() > 1;
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            if let Some(key) = source.seek(least)?.filter(|_| several) {
+                self.heads.push(Reverse((key, at)));
+            }
+        }
+        Ok(())
     }
 }

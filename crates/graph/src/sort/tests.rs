@@ -2,22 +2,18 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::{Sorter, spill::MemorySpill, spill::NoSpill};
+use super::{Sorter, sort_tuples};
+use crate::{Block, Tuples, storage::Memory, tuples::collect};
 
 fn sorted(arity: usize, budget: u64, rows: &[Vec<u64>]) -> (Vec<Vec<u64>>, u64) {
-    let mut sorter = Sorter::new(arity, budget, Arc::new(MemorySpill)).unwrap();
+    let mut sorter = Sorter::new(arity, budget, Arc::new(Memory)).unwrap();
     for part in rows.chunks(100) {
         let columns: Vec<Vec<u64>> = (0..arity).map(|at| part.iter().map(|row| row[at]).collect()).collect();
         let columns: Vec<&[u64]> = columns.iter().map(Vec::as_slice).collect();
         sorter.push(&columns).unwrap();
     }
     let (mut tuples, cost) = sorter.finish().unwrap();
-    let (mut out, mut columns) = (Vec::new(), Vec::new());
-    while tuples.next(&mut columns).unwrap() {
-        for row in 0..columns[0].len() {
-            out.push(columns.iter().map(|column| column[row]).collect());
-        }
-    }
+    let out = collect(&mut tuples).unwrap();
     (out, cost.spilled_bytes)
 }
 
@@ -74,47 +70,69 @@ fn more_runs_than_are_merged_at_once() {
 
 #[test]
 fn duplicates_alone_never_spill() {
-    let mut sorter = Sorter::new(2, 64 << 10, Arc::new(NoSpill)).unwrap();
+    let mut sorter = Sorter::new(2, 64 << 10, Arc::new(Memory)).unwrap();
     let column: Vec<u64> = (0..1000).collect();
     for _ in 0..100 {
         sorter.push(&[&column, &column]).unwrap();
     }
     let (mut tuples, cost) = sorter.finish().unwrap();
-    let mut columns = Vec::new();
-    assert!(tuples.next(&mut columns).unwrap());
-    assert_eq!(columns, vec![column.clone(), column]);
-    assert!(!tuples.next(&mut columns).unwrap());
+    let mut block = Block::default();
+    assert!(tuples.next(&mut block).unwrap());
+    assert_eq!(block.columns(), [column.clone(), column]);
+    assert!(!tuples.next(&mut block).unwrap());
     assert_eq!((cost.taken, cost.spilled_bytes), (100_000, 0));
 }
 
 #[test]
-fn memory_that_may_not_be_exceeded_is_an_error() {
-    let mut sorter = Sorter::new(1, 0, Arc::new(NoSpill)).unwrap();
-    let column: Vec<u64> = (0..100_000).collect();
-    let error = sorter.push(&[&column]).unwrap_err();
-    assert_eq!(error.reason(), "GraphMemory");
+fn seeking_passes_over_what_is_less() {
+    for budget in [0, 1 << 20] {
+        let mut sorter = Sorter::new(2, budget, Arc::new(Memory)).unwrap();
+        let column: Vec<u64> = (0..40_000).rev().map(|n| n * 2).collect();
+        sorter.push(&[&column, &column]).unwrap();
+        let (mut tuples, _) = sorter.finish().unwrap();
+        let mut block = Block::default();
+        for wanted in [0_u64, 3, 39_999, 70_000, 79_998] {
+            tuples.seek(&[wanted]).unwrap();
+            assert!(tuples.next(&mut block).unwrap());
+            let first = block.column(0).first().copied();
+            assert!(first >= Some(wanted), "{wanted} {first:?}");
+        }
+        tuples.seek(&[80_000]).unwrap();
+        assert!(!tuples.next(&mut block).unwrap());
+    }
+}
+
+#[test]
+fn rows_are_sorted_in_place() {
+    for width in [1_usize, 2, 3, 5, 9, 30] {
+        let mut tuples: Vec<u64> = numbers(width as u64).take(width * 5000).map(|n| n % 3).collect();
+        let rows: Vec<Vec<u64>> = tuples.chunks(width).map(<[u64]>::to_vec).collect();
+        sort_tuples(width, &mut tuples);
+        let out: Vec<Vec<u64>> = tuples.chunks(width).map(<[u64]>::to_vec).collect();
+        assert_eq!(out, expected(&rows), "width {width}");
+    }
 }
 
 #[test]
 fn sorters_of_several_workers_merge() {
     let mut sorters = Vec::new();
     for worker in 0..3_u64 {
-        let mut sorter = Sorter::new(3, 1 << 20, Arc::new(MemorySpill)).unwrap();
+        let mut sorter = Sorter::new(3, 1 << 20, Arc::new(Memory)).unwrap();
         let column: Vec<u64> = (0..50).map(|n| n * 2 + worker % 2).collect();
         sorter.push(&[&column, &column, &column]).unwrap();
         sorters.push(sorter);
     }
     let (mut tuples, _) = Sorter::merge(sorters).unwrap();
-    let mut columns = Vec::new();
-    assert!(tuples.next(&mut columns).unwrap());
-    assert_eq!(columns[2], (0..100).collect::<Vec<u64>>());
+    let mut block = Block::default();
+    assert!(tuples.next(&mut block).unwrap());
+    assert_eq!(block.column(2), (0..100).collect::<Vec<u64>>());
 }
 
 #[test]
 fn a_shape_that_is_wrong_is_an_error() {
-    assert!(Sorter::new(0, 1, Arc::new(NoSpill)).is_err());
-    assert!(Sorter::new(65, 1, Arc::new(NoSpill)).is_err());
-    let mut sorter = Sorter::new(2, 1, Arc::new(NoSpill)).unwrap();
+    assert!(Sorter::new(0, 1, Arc::new(Memory)).is_err());
+    assert!(Sorter::new(65, 1, Arc::new(Memory)).is_err());
+    let mut sorter = Sorter::new(2, 1, Arc::new(Memory)).unwrap();
     assert!(sorter.push(&[&[1]]).is_err());
     assert!(sorter.push(&[&[1], &[1, 2]]).is_err());
 }
