@@ -66,9 +66,14 @@ pub struct ObjectKey(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalName(Arc<str>);
 
+/// A graph's name within its bucket: 1–64 of letters, digits and `._-`, the first no punctuation.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GraphName(Arc<str>);
+
 string_name!(BucketName, check_bucket);
 string_name!(ObjectKey, check_key);
 string_name!(PrincipalName, check_principal);
+string_name!(GraphName, check_graph);
 
 /// The longest object key, in bytes.
 pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
@@ -149,6 +154,19 @@ fn check_key(s: &str) -> Result<()> {
                 "an object key must not climb above its bucket with '..'",
             ));
         }
+    }
+    Ok(())
+}
+
+fn check_graph(s: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let begins_well = s.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if s.len() > 64 || !begins_well || !s.bytes().all(allowed) {
+        return Err(Error::new(
+            Kind::Invalid,
+            "InvalidGraphName",
+            "a graph's name has 1 to 64 letters, digits or any of . _ -, and begins with a letter or digit",
+        ));
     }
     Ok(())
 }

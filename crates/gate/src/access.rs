@@ -18,6 +18,7 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
         ResourcePath::Root => "arn:aws:s3:::*".to_owned(),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => format!("arn:aws:s3:::{b}"),
         ResourcePath::Object(b, k) => format!("arn:aws:s3:::{b}/{k}"),
+        ResourcePath::Facts(b, path) => format!("arn:craton:::{b}/graphs/{}/{}", path.graph(), path.prefix()),
         ResourcePath::System(part) => match part.strip_prefix("users/") {
             Some(user) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
             None => format!("arn:craton:::system/{part}"),

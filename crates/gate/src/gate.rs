@@ -25,6 +25,7 @@ use craton_base::{
 };
 use craton_store::{
     Store,
+    budget::Budget,
     namespace::{Direction, Kind, Span},
 };
 use parking_lot::Mutex;
@@ -131,6 +132,12 @@ impl Gate {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// The memory that the graph engine works in.
+    #[must_use]
+    pub fn graph_memory(&self) -> Budget {
+        self.inner.store.parts().graph.clone()
     }
 
     /// What an administrator set.

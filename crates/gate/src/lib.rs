@@ -37,6 +37,7 @@ pub use bucket::BucketInfo;
 pub use changes::Changes;
 pub use craton_store::{
     Collected,
+    budget::{Budget, Reservation},
     namespace::{Committed, Direction, Kind},
     store::Page,
     value::{Extent, Stored, Value},
@@ -45,5 +46,7 @@ pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES
 pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;
 pub use operate::Rotated;
-pub use permit::{Content, ContentBody, Ending, Permit, ReadPermit, Upload, WritePermit};
+pub use permit::{
+    Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, Upload, WritePermit,
+};
 pub use session::{Origin, PrincipalKind, Proof, Session};

@@ -31,9 +31,11 @@ use crate::{
     session::Session,
 };
 
+mod blobs;
 mod buckets;
 mod transfer;
 
+pub use blobs::{Blob, BlobWriter, Handle};
 pub use transfer::{Content, ContentBody, Upload};
 
 /// What read and write permits share.
@@ -281,6 +283,12 @@ impl ReadPermit {
         Ending(self.permit.clone())
     }
 
+    /// For an engine's threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.permit.clone())
+    }
+
     /// The bytes `range` of an entry's content. Ends with an error rather than a wrong byte.
     ///
     /// # Errors
@@ -334,6 +342,12 @@ impl WritePermit {
     #[must_use]
     pub fn ending(&self) -> Ending {
         Ending(self.permit.clone())
+    }
+
+    /// For an engine's threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.permit.clone())
     }
 
     /// Seals small content for the object `name`.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::namespace::Kind;
 
-/// Separates an object's key from what follows it in the names of uploads and parts. Keys hold no NUL.
+/// Separates an object's key from what follows it in the names of uploads and parts, and a graph's name from a run's. Keys
+/// and graphs' names hold no NUL. A graph's runs hold the facts of all its prefixes: which of them a permit for one prefix
+/// sees, the graph engine decides in one place, where it opens a snapshot.
 const SEPARATOR: u8 = 0;
 
 /// Whether entries of `kind` named `name` lie under `path`.
@@ -19,7 +21,13 @@ pub(crate) fn covers(path: &ResourcePath, kind: Kind, name: &[u8]) -> bool {
         (ResourcePath::Objects(_, prefix), Kind::Object | Kind::Upload | Kind::Part) => {
             name.starts_with(prefix.as_bytes())
         }
-        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part) => true,
+        (ResourcePath::Facts(_, path), Kind::Graph | Kind::GraphNames) => {
+            name == path.graph().as_str().as_bytes()
+        }
+        (ResourcePath::Facts(_, path), Kind::GraphRun) => name
+            .strip_prefix(path.graph().as_str().as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&SEPARATOR)),
+        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part | Kind::Graph) => true,
         _ => false,
     }
 }
@@ -45,7 +53,14 @@ pub(crate) fn span(path: &ResourcePath, kind: Kind) -> Option<(Bytes, Option<Byt
         (ResourcePath::Objects(_, prefix), Kind::Object | Kind::Upload | Kind::Part) => {
             under(prefix.as_bytes().to_vec())
         }
-        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part) => under(Vec::new()),
+        (ResourcePath::Facts(_, path), Kind::GraphRun) => {
+            let mut start = path.graph().as_str().as_bytes().to_vec();
+            start.push(SEPARATOR);
+            under(start)
+        }
+        (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part | Kind::Graph) => {
+            under(Vec::new())
+        }
         _ => None,
     }
 }

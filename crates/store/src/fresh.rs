@@ -4,7 +4,8 @@
 //! - FR-1: from before its file exists until its commit is decided, a blob is in the set, so the sweep
 //!   does not take it for an orphan;
 //! - FR-2: a blob whose commit did certainly not happen is deleted when its last holder lets go;
-//! - FR-3: a blob whose commit may have happened is left to the sweep, which asks the namespace.
+//! - FR-3: a blob whose commit may have happened is left to the sweep, which asks the namespace;
+//! - FR-4: a commit names only blobs that are durable; another is refused.
 //!
 //! Deliberately absent: how blobs are written.
 
@@ -33,6 +34,8 @@ pub(crate) struct Fresh {
     id: BlobId,
     /// Whether a commit that names it may have happened.
     maybe_named: AtomicBool,
+    /// Whether its bytes and its name are flushed.
+    durable: AtomicBool,
 }
 
 impl FreshBlobs {
@@ -53,11 +56,21 @@ impl FreshBlobs {
             set: self.clone(),
             id,
             maybe_named: AtomicBool::new(false),
+            durable: AtomicBool::new(false),
         })
     }
 }
 
 impl Fresh {
+    /// Told when its bytes and its name are flushed.
+    pub(crate) fn set_durable(&self) {
+        self.durable.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire)
+    }
+
     /// Told before a commit that names the blob is queued, and again when the commit certainly failed.
     pub(crate) fn set_maybe_named(&self, maybe: bool) {
         self.maybe_named.store(maybe, Ordering::Release);

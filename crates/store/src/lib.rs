@@ -20,6 +20,7 @@ pub mod journal;
 pub mod keyring;
 pub mod namespace;
 mod open;
+pub mod scratch;
 pub mod store;
 pub mod value;
 

@@ -44,20 +44,24 @@ pub struct Memory {
     pub uploads: u64,
     /// Content on its way out.
     pub downloads: u64,
+    /// What the graph engine sorts, joins and loads in.
+    pub graph: u64,
     /// What is left: request heads, queues, ledger, engines to come.
     pub rest: u64,
 }
 
 impl Memory {
-    /// A quarter each for the namespace's pages, uploads and downloads; the rest for everything else.
+    /// A quarter for graphs; of the others a quarter each for the namespace's pages, uploads, downloads, and everything else.
     #[must_use]
     pub const fn divide(total: ByteSize) -> Self {
-        let quarter = total.bytes() / 4;
+        let graph = total.bytes() / 4;
+        let part = (total.bytes() - graph) / 4;
         Self {
-            namespace: quarter,
-            uploads: quarter,
-            downloads: quarter,
-            rest: total.bytes() - 3 * quarter,
+            namespace: part,
+            uploads: part,
+            downloads: part,
+            graph,
+            rest: total.bytes() - graph - 3 * part,
         }
     }
 }
@@ -111,6 +115,7 @@ impl Store {
             journal: Arc::new(Journal::open(disk.clone())?),
             uploads: budget.share("uploads", division.uploads)?,
             downloads: budget.share("downloads", division.downloads)?,
+            graph: budget.share("graph", division.graph)?,
             budget,
             committer: Arc::new(committer),
             keys: Arc::new(keys),

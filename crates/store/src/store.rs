@@ -57,6 +57,8 @@ pub struct Parts {
     pub uploads: Budget,
     /// Memory for downloads, a share of it.
     pub downloads: Budget,
+    /// Memory for the graph engine, a share of it.
+    pub graph: Budget,
     /// Keeps other processes out while it lives.
     pub lock: Arc<dyn File>,
     /// Time.
@@ -244,7 +246,7 @@ impl Store {
         })
     }
 
-    fn new_extent(&self, owner: &Key) -> Result<(BlobId, keys::SealKey, Bytes, Vec<u8>)> {
+    pub(crate) fn new_extent(&self, owner: &Key) -> Result<(BlobId, keys::SealKey, Bytes, Vec<u8>)> {
         let id = BlobId(random::bytes(&*self.parts.random)?);
         let context = extent_context(owner, id);
         let key = keys::generate(&*self.parts.random)?;
@@ -304,7 +306,12 @@ impl Store {
         })
     }
 
-    fn extent_key(&self, bucket: BucketId, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
+    pub(crate) fn extent_key(
+        &self,
+        bucket: BucketId,
+        extent: &Extent,
+        context: &[u8],
+    ) -> Result<keys::SealKey> {
         let bucket_key = self.bucket_keys.get(bucket)?;
         keys::unwrap(&bucket_key, &extent.wrapped_key, context).map_err(|e| {
             Error::corrupt(format!("the key of blob {} does not open", extent.id)).with_source(e)
@@ -337,7 +344,7 @@ impl Store {
     /// # Errors
     /// `Precondition`; the engine's own.
     pub async fn commit(self: &Arc<Self>, transaction: Transaction) -> Result<Committed> {
-        let (batch, named, garbage) = transaction.into_batch();
+        let (batch, named, garbage) = transaction.into_batch()?;
         let committed = settle(&named, self.parts.committer.commit(batch).await)?;
         if !garbage.is_empty() {
             let store = self.clone();
@@ -351,7 +358,7 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`].
     pub fn commit_blocking(&self, transaction: Transaction) -> Result<Committed> {
-        let (batch, named, _) = transaction.into_batch();
+        let (batch, named, _) = transaction.into_batch()?;
         settle(&named, self.parts.committer.commit_blocking(batch))
     }
 }
@@ -379,6 +386,7 @@ impl Upload {
     /// The disk's own.
     pub async fn finish(self) -> Result<Extent> {
         let finished = self.blob.finish().await?;
+        self.fresh.set_durable();
         let len = finished.plain_len();
         Ok(Extent {
             id: self.id,
@@ -391,7 +399,7 @@ impl Upload {
 }
 
 impl Transaction {
-    fn into_batch(self) -> (Batch, Vec<Arc<Fresh>>, Vec<BlobId>) {
+    fn into_batch(self) -> Result<(Batch, Vec<Arc<Fresh>>, Vec<BlobId>)> {
         let Self {
             preconditions,
             puts,
@@ -423,17 +431,15 @@ impl Transaction {
             }
             changes.push(Change::Erase(stored.key, stored.sequence));
         }
-        named
-            .iter()
-            .for_each(|fresh: &Arc<Fresh>| fresh.set_maybe_named(true));
-        (
-            Batch {
-                preconditions,
-                changes,
-            },
-            named,
-            garbage,
-        )
+        if !named.iter().all(|fresh: &Arc<Fresh>| fresh.is_durable()) {
+            return Err(Error::internal("a commit names a blob that is not durable"));
+        }
+        named.iter().for_each(|fresh| fresh.set_maybe_named(true));
+        let batch = Batch {
+            preconditions,
+            changes,
+        };
+        Ok((batch, named, garbage))
     }
 }
 
@@ -470,7 +476,7 @@ pub(crate) fn owner_bytes(key: &Key) -> Vec<u8> {
 }
 
 /// What an extent's key is bound to: the entry it belongs to and its own id.
-fn extent_context(owner: &Key, id: BlobId) -> Vec<u8> {
+pub(crate) fn extent_context(owner: &Key, id: BlobId) -> Vec<u8> {
     let order = owner_bytes(owner);
     let mut out = Vec::with_capacity(order.len() + 32);
     out.extend_from_slice(b"craton/extent/1\0");

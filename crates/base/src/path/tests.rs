@@ -24,6 +24,25 @@ fn covering_follows_the_tree() {
     assert!(!ResourcePath::System("users".into()).covers(&ResourcePath::System("users2".into())));
 }
 
+fn facts(b: &str, graph: &str, prefix: &str) -> ResourcePath {
+    ResourcePath::Facts(bucket(b), FactPath::new(graph.parse().unwrap(), prefix).unwrap())
+}
+
+#[test]
+fn a_prefix_of_facts_is_whole_items() {
+    assert!(facts("abc", "g", "").covers(&facts("abc", "g", "(edge ")));
+    assert!(facts("abc", "g", "(edge ").covers(&facts("abc", "g", "(edge chr1 ")));
+    assert!(!facts("abc", "g", "(edge chr1 ").overlaps(&facts("abc", "g", "(edge chr10 ")));
+    assert!(!facts("abc", "g", "").overlaps(&facts("abc", "g2", "")));
+    assert!(!prefix("abc", "").overlaps(&facts("abc", "g", "")));
+    assert!(ResourcePath::Bucket(bucket("abc")).covers(&facts("abc", "g", "")));
+    for wrong in ["edge ", "(edge", "(edge chr1", "(ed\0ge "] {
+        assert!(FactPath::new("g".parse().unwrap(), wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(facts("abc", "g", "(edge ").to_string(), "/abc/graphs/g/(edge ");
+    assert_eq!(facts("abc", "g", "").to_string(), "/abc/graphs/g");
+}
+
 #[test]
 fn overlap_is_symmetric() {
     let all = [
@@ -34,6 +53,9 @@ fn overlap_is_symmetric() {
         prefix("abc", "b"),
         object("abc", "a"),
         object("abd", "a"),
+        facts("abc", "g", ""),
+        facts("abc", "g", "(edge "),
+        facts("abd", "g", "(edge "),
         ResourcePath::System("users".into()),
     ];
     for a in &all {

@@ -148,7 +148,10 @@ impl Table {
         let shard = match path {
             ResourcePath::Root => return 0..self.shards.len(),
             ResourcePath::System(_) => 0,
-            ResourcePath::Bucket(b) | ResourcePath::Object(b, _) | ResourcePath::Objects(b, _) => {
+            ResourcePath::Bucket(b)
+            | ResourcePath::Object(b, _)
+            | ResourcePath::Objects(b, _)
+            | ResourcePath::Facts(b, _) => {
                 let mut hasher = DefaultHasher::new();
                 b.hash(&mut hasher);
                 let hash = usize::try_from(hasher.finish() >> 32).unwrap_or(0);
@@ -250,15 +253,16 @@ impl Shard {
             ResourcePath::System(part) => {
                 self.system.insert(Span::Prefix(&system_span(part)), place, entry);
             }
-            ResourcePath::Bucket(b) | ResourcePath::Object(b, _) | ResourcePath::Objects(b, _) => {
-                match self.buckets.get_mut(b) {
-                    Some(space) => space.insert(span(path), place, entry),
-                    None => {
-                        let space = self.buckets.entry(b.clone()).or_default();
-                        space.insert(span(path), place, entry);
-                    }
+            ResourcePath::Bucket(b)
+            | ResourcePath::Object(b, _)
+            | ResourcePath::Objects(b, _)
+            | ResourcePath::Facts(b, _) => match self.buckets.get_mut(b) {
+                Some(space) => space.insert(span(path), place, entry),
+                None => {
+                    let space = self.buckets.entry(b.clone()).or_default();
+                    space.insert(span(path), place, entry);
                 }
-            }
+            },
         }
     }
 
@@ -266,7 +270,10 @@ impl Shard {
         match path {
             ResourcePath::Root => self.root.remove(EVERYTHING, place),
             ResourcePath::System(part) => self.system.remove(Span::Prefix(&system_span(part)), place),
-            ResourcePath::Bucket(b) | ResourcePath::Object(b, _) | ResourcePath::Objects(b, _) => {
+            ResourcePath::Bucket(b)
+            | ResourcePath::Object(b, _)
+            | ResourcePath::Objects(b, _)
+            | ResourcePath::Facts(b, _) => {
                 let Some(space) = self.buckets.get_mut(b) else {
                     return;
                 };
@@ -288,7 +295,10 @@ impl Shard {
                     .for_each(|space| space.visit(EVERYTHING, mode, f));
             }
             ResourcePath::System(part) => self.system.visit(Span::Prefix(&system_span(part)), mode, f),
-            ResourcePath::Bucket(b) | ResourcePath::Object(b, _) | ResourcePath::Objects(b, _) => {
+            ResourcePath::Bucket(b)
+            | ResourcePath::Object(b, _)
+            | ResourcePath::Objects(b, _)
+            | ResourcePath::Facts(b, _) => {
                 if let Some(space) = self.buckets.get(b) {
                     space.visit(span(path), mode, f);
                 }
@@ -297,11 +307,13 @@ impl Shard {
     }
 }
 
-/// What a path covers within its bucket. A bucket and all its objects overlap the same paths.
+/// What a path covers within its bucket. A bucket and all its objects are the same span, so a lease over all objects is
+/// in the way of writes to the bucket's graphs too.
 fn span(path: &ResourcePath) -> Span<'_> {
     match path {
         ResourcePath::Object(_, key) => Span::Key(key.as_str().as_bytes()),
         ResourcePath::Objects(_, prefix) => Span::Prefix(prefix.as_bytes()),
+        ResourcePath::Facts(_, path) => Span::Prefix(path.as_key().as_bytes()),
         ResourcePath::Root | ResourcePath::Bucket(_) | ResourcePath::System(_) => EVERYTHING,
     }
 }

@@ -83,7 +83,7 @@ impl WritePermit {
         transaction
             .preconditions
             .push(Precondition::At(key.clone(), bucket.sequence));
-        for kind in [Kind::Object, Kind::Upload] {
+        for kind in [Kind::Object, Kind::Upload, Kind::Graph] {
             let (start, end) = scope::clip(&self.permit.resource, kind, b"", None)?;
             let span = Span {
                 bucket: bucket.id,

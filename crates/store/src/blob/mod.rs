@@ -153,6 +153,15 @@ impl Blobs {
         self.shared.in_progress.lock().contains(&id)
     }
 
+    /// Makes a finished blob durable: its bytes and its name.
+    ///
+    /// # Errors
+    /// The disk's own.
+    pub fn sync(&self, id: BlobId) -> Result<()> {
+        self.file(id)?.sync()?;
+        self.flush_folder(id)
+    }
+
     /// Removes the blob; no error if it is gone. Reads that have begun go on. After a power cut
     /// it may be there again, as an orphan.
     ///

@@ -135,18 +135,35 @@ impl Writer {
     /// # Errors
     /// The disk's own; then the blob is gone, or an orphan.
     pub fn finish(mut self) -> Result<Finished> {
-        let sealer = self.sealer.take().ok_or_else(broken)?;
-        sealer.finish(&mut self.buffer)?;
-        self.write_out()?;
+        self.end()?;
         let file = self.file.as_ref().ok_or_else(broken)?;
         file.sync()?;
         self.blobs.flush_folder(self.id)?;
+        Ok(self.finished())
+    }
+
+    /// Ends the blob, which is not durable before [`Blobs::sync`]: for what may never be named.
+    ///
+    /// # Errors
+    /// The disk's own; then the blob is gone, or an orphan.
+    pub fn finish_unsynced(mut self) -> Result<Finished> {
+        self.end()?;
+        Ok(self.finished())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let sealer = self.sealer.take().ok_or_else(broken)?;
+        sealer.finish(&mut self.buffer)?;
+        self.write_out()
+    }
+
+    fn finished(&mut self) -> Finished {
         self.file = None;
-        Ok(Finished {
+        Finished {
             id: self.id,
             plain_len: self.plain_len,
             _guard: self.guard.take(),
-        })
+        }
     }
 }
 

@@ -63,11 +63,17 @@ pub enum Kind {
     LedgerSubject = 34,
     /// A lease that a client holds, by path. No history.
     Lease = 48,
+    /// A graph's facts as of a commit: which runs hold them, by the graph's name.
+    Graph = 64,
+    /// A graph's names as of a commit: which runs hold symbols and expressions, by the graph's name.
+    GraphNames = 65,
+    /// A run of a graph, by the graph's name and the run's id.
+    GraphRun = 66,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -84,6 +90,9 @@ impl Kind {
         Self::Ledger,
         Self::LedgerSubject,
         Self::Lease,
+        Self::Graph,
+        Self::GraphNames,
+        Self::GraphRun,
     ];
 
     /// Whether superseded versions stay readable until they are erased.
@@ -91,7 +100,14 @@ impl Kind {
     pub const fn keeps_history(self) -> bool {
         matches!(
             self,
-            Self::Bucket | Self::Object | Self::User | Self::AccessKey | Self::Policy
+            Self::Bucket
+                | Self::Object
+                | Self::User
+                | Self::AccessKey
+                | Self::Policy
+                | Self::Graph
+                | Self::GraphNames
+                | Self::GraphRun
         )
     }
 
