@@ -2,7 +2,7 @@
 //! client stated, and handed to the permit as content.
 //!
 //! Small bodies become inline content and are hashed where they are. Larger ones are hashed in
-//! batches on the blocking pool while the next pieces are sealed and written; no thread is held
+//! batches on other threads while the next pieces are sealed and written; no thread is held
 //! while a slow client sends nothing.
 //!
 //! Deliberately absent: signatures and chunk framing. The stream given here ends cleanly only if the
@@ -15,18 +15,18 @@ use bytes::{Bytes, BytesMut};
 use craton_base::Error as BaseError;
 use craton_gate::{Extent, Upload, WritePermit};
 use futures::{Stream, StreamExt as _};
-use md5::{Digest as _, Md5};
-use tokio::task::JoinHandle;
 
 use crate::{
     Error, Fault, Result,
     checksum::{Algorithm, Hasher},
+    hashing::{self, Hashing},
+    md5::Md5,
 };
 
 /// The largest object in one put, and the largest part: 5 GiB.
 pub const PUT_BYTES_MAX: u64 = 5 << 30;
 
-/// How many bytes are hashed in one go on the blocking pool.
+/// How many bytes are hashed in one go on another thread.
 pub const HASH_BATCH_BYTES: usize = 512 << 10;
 
 /// Trailers that come after a body, to be asked once it has ended.
@@ -110,13 +110,13 @@ pub struct Received {
 }
 
 /// The digests of a body, computed in one pass.
-struct Digests {
-    md5: Md5,
+pub(crate) struct Digests {
+    pub(crate) md5: Md5,
     hashers: Vec<Hasher>,
 }
 
 impl Digests {
-    fn new(stored: Algorithm, claims: &Claims) -> Self {
+    pub(crate) fn new(stored: Algorithm, claims: &Claims) -> Self {
         let mut hashers = vec![Hasher::new(stored)];
         if let Some((stated, _)) = &claims.checksum
             && *stated != stored
@@ -124,7 +124,7 @@ impl Digests {
             hashers.push(Hasher::new(*stated));
         }
         Self {
-            md5: Md5::new(),
+            md5: Md5::default(),
             hashers,
         }
     }
@@ -134,26 +134,33 @@ impl Digests {
         self.hashers.iter_mut().for_each(|h| h.update(data));
     }
 
-    fn finish(self) -> Sums {
+    /// Takes in bytes that MD5 has taken in already.
+    pub(crate) fn update_checksums(&mut self, pieces: &[Bytes]) {
+        for piece in pieces {
+            self.hashers.iter_mut().for_each(|h| h.update(piece));
+        }
+    }
+
+    pub(crate) fn finish(self) -> Sums {
         let sums = self
             .hashers
             .into_iter()
             .map(|h| (h.algorithm(), h.finish()))
             .collect();
         Sums {
-            md5: self.md5.finalize().into(),
+            md5: self.md5.finish(),
             sums,
         }
     }
 }
 
-struct Sums {
-    md5: [u8; 16],
+pub(crate) struct Sums {
+    pub(crate) md5: [u8; 16],
     sums: Vec<(Algorithm, Vec<u8>)>,
 }
 
 impl Sums {
-    fn of(&self, algorithm: Algorithm) -> &[u8] {
+    pub(crate) fn of(&self, algorithm: Algorithm) -> &[u8] {
         self.sums
             .iter()
             .find(|(a, _)| *a == algorithm)
@@ -217,7 +224,7 @@ pub(crate) fn mismatch(algorithm: Algorithm) -> Error {
     Error::fault(Fault::BadDigest, message)
 }
 
-/// Digests that are computed on the blocking pool, one batch behind the stream.
+/// Digests that are computed on other threads, one batch behind the stream.
 struct Pipeline {
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
@@ -226,7 +233,7 @@ struct Pipeline {
 
 enum State {
     Idle(Box<Digests>),
-    Busy(JoinHandle<Box<Digests>>),
+    Busy(Hashing),
     Taken,
 }
 
@@ -250,23 +257,16 @@ impl Pipeline {
         Ok(())
     }
 
-    fn start(&mut self, mut digests: Box<Digests>) {
+    fn start(&mut self, digests: Box<Digests>) {
         let batch = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        self.state = State::Busy(tokio::task::spawn_blocking(move || {
-            batch.iter().for_each(|piece| digests.update(piece));
-            digests
-        }));
+        self.state = State::Busy(hashing::start(digests, batch));
     }
 
     async fn take(&mut self) -> Result<Box<Digests>> {
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Idle(digests) => Ok(digests),
-            State::Busy(task) => task.await.map_err(|e| {
-                BaseError::internal("a body's digest was lost")
-                    .with_source(e)
-                    .into()
-            }),
+            State::Busy(hashing) => Ok(hashing.finish().await?),
             State::Taken => Err(BaseError::internal("a body's digest failed before").into()),
         }
     }

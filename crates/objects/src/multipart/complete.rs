@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey};
 use craton_gate::{Changes, Direction, Extent, Kind, Stored, Value, WritePermit};
-use md5::{Digest as _, Md5};
 use prost::Message as _;
 
 use super::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, UploadId, open};
@@ -12,6 +11,7 @@ use crate::{
     body::mismatch,
     checksum::{self, Algorithm, Scope},
     condition::WriteConditions,
+    md5::Md5,
     meta::{ChecksumRecord, ObjectMeta, PartMeta, PartSize, UploadMeta},
     put::{commit_object, conflict},
 };
@@ -263,9 +263,9 @@ fn check_size(size: u64, stated: Option<u64>) -> Result<()> {
 }
 
 pub(super) fn md5_of_md5s<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 16] {
-    let mut md5 = Md5::new();
+    let mut md5 = Md5::default();
     parts.for_each(|p| md5.update(p));
-    md5.finalize().into()
+    md5.finish()
 }
 
 /// The object that this upload was completed to before, if the same completion is sent again.
