@@ -5,11 +5,12 @@
 use craton_base::ResourcePath;
 
 use crate::{
-    directory::ACCOUNT,
+    configuration::{Acl, BucketAccess, acl},
+    directory::{ACCOUNT, ANONYMOUS},
     gate::Verdicts,
     ledger::Verdict,
-    policy::{self, Context},
-    session::{Proof, Session},
+    policy::{self, Caller, Context, Guarded},
+    session::{PrincipalKind, Proof, Session},
 };
 
 /// The ARN that policies name a resource by. Listing asks about the bucket, with the prefix as a condition.
@@ -26,15 +27,36 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
     }
 }
 
+/// What is asked of the access plane.
+pub(crate) struct Question<'a> {
+    pub(crate) session: &'a Session,
+    /// All of them must be allowed.
+    pub(crate) actions: &'a [&'a str],
+    pub(crate) resource: &'a ResourcePath,
+    /// Condition keys beyond the session's.
+    pub(crate) extra: &'a [(&'static str, String)],
+    /// The documents of the bucket that the resource lies in.
+    pub(crate) bucket: Option<&'a BucketAccess>,
+    /// Reads the list of the object that it is about, where it has one of its own.
+    pub(crate) object_acl: &'a dyn Fn() -> Option<Acl>,
+}
+
+/// What the account itself may always do with a bucket's policy, whatever the policy says: else a mistake in
+/// it could not be undone.
+const ALWAYS_ROOTS: [&str; 3] = [
+    "s3:DeleteBucketPolicy",
+    "s3:GetBucketPolicy",
+    "s3:PutBucketPolicy",
+];
+
 /// Evaluates every action; the answer is that of the first which is not allowed.
-pub(crate) fn evaluate(
-    session: &Session,
-    actions: &[&str],
-    resource: &ResourcePath,
-    extra: &[(&'static str, String)],
-) -> Verdicts {
-    let arn = arn(resource);
-    let context = match context(session, extra) {
+pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
+    let session = question.session;
+    let policy = question.bucket.and_then(BucketAccess::policy);
+    if session.kind() == PrincipalKind::Root && policy.is_none() {
+        return allowed_as_root();
+    }
+    let context = match context(session, question.extra) {
         Ok(context) => context,
         Err(error) => {
             tracing::warn!(%error, "a request's facts can not be evaluated");
@@ -45,47 +67,170 @@ pub(crate) fn evaluate(
             };
         }
     };
+    let arn = arn(question.resource);
     let mut statements = Vec::new();
-    for action in actions {
+    for action in question.actions {
         let request = policy::Request {
             action,
             resource: &arn,
             context: &context,
         };
-        let decision = session.inner.user.policies().decide(&request);
-        let named = decision.statements.iter().map(ToString::to_string);
-        if !decision.allowed {
-            let verdict = match decision.kind {
-                policy::DecisionKind::ExplicitDeny => Verdict::ExplicitDeny,
-                _ => Verdict::ImplicitDeny,
-            };
-            return Verdicts {
-                allowed: false,
-                verdict,
-                statements: named.collect(),
-            };
+        let decided = decide(question, &request);
+        if !decided.allowed {
+            return decided;
         }
-        statements.extend(named);
+        statements.extend(decided.statements);
     }
     Verdicts {
-        allowed: !actions.is_empty(),
+        allowed: !question.actions.is_empty(),
         verdict: Verdict::Allow,
         statements,
+    }
+}
+
+fn allowed_as_root() -> Verdicts {
+    Verdicts {
+        allowed: true,
+        verdict: Verdict::Allow,
+        statements: vec!["root".to_owned()],
+    }
+}
+
+/// One action: by the policies, then by the bucket's list.
+fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
+    let session = question.session;
+    let caller = caller(session);
+    let guarded = question.bucket.and_then(|b| guarded(b, caller));
+    if session.kind() == PrincipalKind::Root {
+        let denies = match guarded {
+            Some(guarded) if !ALWAYS_ROOTS.contains(&request.action) => guarded.denies(request),
+            _ => Vec::new(),
+        };
+        if denies.is_empty() {
+            return allowed_as_root();
+        }
+        return Verdicts {
+            allowed: false,
+            verdict: Verdict::ExplicitDeny,
+            statements: denies.iter().map(ToString::to_string).collect(),
+        };
+    }
+    let decision = session.inner.user.policies().decide_about(request, guarded);
+    let verdict = match decision.kind {
+        policy::DecisionKind::Allow => Verdict::Allow,
+        policy::DecisionKind::ExplicitDeny => Verdict::ExplicitDeny,
+        policy::DecisionKind::ImplicitDeny => Verdict::ImplicitDeny,
+    };
+    if verdict == Verdict::ImplicitDeny
+        && let Some(listed) = listed(question, &caller, request.action)
+    {
+        return Verdicts {
+            allowed: true,
+            verdict: Verdict::Allow,
+            statements: vec![listed],
+        };
+    }
+    Verdicts {
+        allowed: decision.allowed,
+        verdict,
+        statements: decision.statements.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What in the bucket's list or the object's allows an action.
+fn listed(question: &Question<'_>, caller: &Caller<'_>, action: &str) -> Option<String> {
+    let bucket = question.bucket?;
+    if !bucket.ownership().has_acls() || (bucket.requester_pays() && *caller == Caller::Anonymous) {
+        return None;
+    }
+    let ignore_public = bucket.public_access_block().ignore_public_acls;
+    let grants = |acl: &Acl, of: &str, table| {
+        let permission = acl.granting(caller, action, ignore_public, table)?;
+        Some(format!("{of}#{}", permission.name()))
+    };
+    let by_bucket = bucket
+        .acl()
+        .and_then(|acl| grants(acl, "bucket-acl", acl::bucket_allows));
+    by_bucket.or_else(|| {
+        let is_about_object = matches!(question.resource, ResourcePath::Object(..));
+        let acl = (is_about_object && acl::is_of_object(action)).then(question.object_acl)??;
+        grants(&acl, "object-acl", acl::object_allows)
+    })
+}
+
+/// The bucket's policy as it counts for `caller`.
+pub(crate) fn guarded<'a>(bucket: &'a BucketAccess, caller: Caller<'a>) -> Option<Guarded<'a>> {
+    Some(Guarded {
+        policy: bucket.policy()?,
+        caller,
+        shut_public: bucket.public_access_block().restrict_public_buckets,
+        // Who pays for a request must be known.
+        shut_anonymous: bucket.requester_pays(),
+    })
+}
+
+/// Whether `policy` on the bucket would deny the session to change it again.
+pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, bucket: &ResourcePath) -> bool {
+    let Ok(context) = context(session, &[]) else {
+        return true;
+    };
+    let request = policy::Request {
+        action: "s3:PutBucketPolicy",
+        resource: &arn(bucket),
+        context: &context,
+    };
+    let guarded = Guarded {
+        policy,
+        caller: caller(session),
+        shut_public: false,
+        shut_anonymous: false,
+    };
+    session.kind() != PrincipalKind::Root && !guarded.denies(&request).is_empty()
+}
+
+/// Who asks, as resources name callers.
+fn caller(session: &Session) -> Caller<'_> {
+    match session.kind() {
+        PrincipalKind::Anonymous => Caller::Anonymous,
+        PrincipalKind::Root => Caller::Root {
+            account: ACCOUNT,
+            id: session.principal(),
+        },
+        PrincipalKind::User => Caller::User {
+            account: ACCOUNT,
+            arn: session.arn(),
+            id: session.principal(),
+        },
     }
 }
 
 fn context(session: &Session, extra: &[(&'static str, String)]) -> craton_base::Result<Context> {
     let mut out = Context::new();
     let origin = session.origin();
-    if let Some(name) = session.user_name() {
-        out.set_username(name.as_str())?;
-        out.set("aws:userid", name.as_str())?;
-        out.set("aws:PrincipalType", "User")?;
-        out.set_principal_arn(session.arn())?;
-    } else {
-        out.set("aws:PrincipalType", "Anonymous")?;
+    match session.kind() {
+        PrincipalKind::User => {
+            out.set_username(session.principal())?;
+            out.set("aws:userid", session.principal())?;
+            out.set("aws:PrincipalType", "User")?;
+        }
+        PrincipalKind::Root => {
+            out.set("aws:userid", ACCOUNT)?;
+            out.set("aws:PrincipalType", "Account")?;
+        }
+        PrincipalKind::Anonymous => {
+            out.set("aws:userid", ANONYMOUS)?;
+            out.set("aws:PrincipalType", "Anonymous")?;
+            out.set("aws:PrincipalAccount", ANONYMOUS)?;
+        }
     }
-    out.set("aws:PrincipalAccount", ACCOUNT)?;
+    if session.kind() != PrincipalKind::Anonymous {
+        out.set_principal_arn(session.arn())?;
+        out.set("aws:PrincipalAccount", ACCOUNT)?;
+        out.set("aws:PrincipalIsAWSService", "false")?;
+    }
+    out.set("aws:ViaAWSService", "false")?;
+    out.set("aws:ResourceAccount", ACCOUNT)?;
+    out.set("s3:ResourceAccount", ACCOUNT)?;
     out.set_source_ip(origin.source_ip)?;
     out.set_secure_transport(origin.secure)?;
     out.set_time(origin.time)?;

@@ -2,11 +2,12 @@
 //!
 //! Deliberately absent: the ledger's own format ([`crate::ledger`]).
 
-use craton_base::{Error, Kind as ErrorKind, PrincipalName, ResourcePath, Result};
+use craton_base::{BucketName, Error, Kind as ErrorKind, PrincipalName, ResourcePath, Result};
 
 use crate::{
     access,
     ask::Ask,
+    directory::ACCOUNT,
     gate::Gate,
     ledger::{Filter, Listing, Receipt, Record, RecordId, Verified, VerifyOptions},
     policy,
@@ -37,6 +38,12 @@ pub struct Answer {
     pub statements: Vec<String>,
     /// The same in words, and what would have to change.
     pub explanation: String,
+}
+
+/// The bucket that an ARN lies in, if it is of S3.
+fn bucket_of(arn: &str) -> Option<BucketName> {
+    let path = arn.strip_prefix("arn:aws:s3:::")?;
+    BucketName::new(path.split('/').next().unwrap_or_default()).ok()
 }
 
 fn ledger_ask(operation: &'static str) -> Ask {
@@ -148,7 +155,17 @@ impl Gate {
             resource: &question.resource,
             context: &context,
         };
-        let decision = user.policies().decide(&request);
+        let bucket = bucket_of(&question.resource)
+            .map(|name| inner.bucket(&name))
+            .transpose()?;
+        let bucket = bucket.flatten();
+        let caller = policy::Caller::User {
+            account: ACCOUNT,
+            arn: user.arn(),
+            id: user.name(),
+        };
+        let guarded = bucket.as_ref().and_then(|b| access::guarded(&b.access, caller));
+        let decision = user.policies().decide_about(&request, guarded);
         let statements: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
         let (verdict, explanation) = access::explain(decision.kind, &question, &statements);
         Ok(Answer {

@@ -20,26 +20,29 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use craton_base::{
     BranchId, BucketId, BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Sequence,
 };
 use craton_store::{
     Store,
     budget::Budget,
-    namespace::{Direction, Kind, Span},
+    namespace::{Direction, Key, Kind, Span},
 };
 use parking_lot::Mutex;
 
 use crate::{
+    access,
     admit::Keys,
     ask::Ask,
     borrow::{Borrows, Guard, Mode as BorrowMode, Owner},
     bucket::BucketInfo,
+    configuration::{Acl, acl, cache::BucketCache, state::BucketState},
     directory::Directory,
     identify::{self, Regions, Verifier},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     permit::{Grant, Mode, ReadPermit, WritePermit},
-    session::{Origin, PrincipalKind, Session},
+    session::{Origin, Session},
     watch,
 };
 
@@ -75,6 +78,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) buckets: BucketCache,
     borrows: Borrows,
     next_owner: AtomicU64,
     pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -123,6 +127,7 @@ impl Gate {
             settings,
             clock,
             random,
+            buckets: BucketCache::new(),
             borrows: Borrows::new(),
             next_owner: AtomicU64::new(1),
             background: Mutex::default(),
@@ -151,11 +156,13 @@ impl Gate {
     /// # Errors
     /// `Denied`, `AccessDenied`; `NotFound`, `NoSuchBucket`; `Unavailable` if it can not be recorded.
     pub async fn read(&self, session: &Session, ask: Ask) -> Result<ReadPermit> {
-        let mut record = self.decide(session, &ask)?;
+        let bucket = self.inner.bucket_of(&ask.resource)?;
+        let mut record = self.decide(session, &ask, bucket.as_deref())?;
         record.kind = RecordKind::Decision.into();
         let decision = self.inner.ledger.append_decision(&mut record)?;
-        let bucket = self.bucket_of(&ask.resource, &record, Some(decision))?;
-        if bucket.as_ref().is_some_and(|b| b.strict) {
+        self.require_bucket(&ask.resource, bucket.is_some())
+            .inspect_err(|e| self.note_failure(&record, Some(decision), e))?;
+        if bucket.as_ref().is_some_and(|b| b.info.strict) {
             self.inner.ledger.sync().await?;
         }
         Ok(ReadPermit::new(
@@ -169,18 +176,19 @@ impl Gate {
     /// # Errors
     /// As [`Gate::read`]; `Busy` if a lease of another covers the path.
     pub async fn write(&self, session: &Session, ask: Ask) -> Result<WritePermit> {
-        let record = self.decide(session, &ask)?;
+        let bucket = self.inner.bucket_of(&ask.resource)?;
+        let record = self.decide(session, &ask, bucket.as_deref())?;
         // Refuse early what would be refused at the commit; the claim itself is taken there, for its short time.
         drop(
             self.inner
                 .claim_write(&ask.resource)
                 .inspect_err(|e| self.note_failure(&record, None, e))?,
         );
-        let makes_bucket = matches!(ask.resource, ResourcePath::Bucket(_));
-        let bucket = match self.bucket_of(&ask.resource, &record, None) {
-            Err(e) if makes_bucket && e.kind() == ErrorKind::NotFound => None,
-            other => other?,
-        };
+        // Who makes a bucket asks for one that is not there.
+        if !matches!(ask.resource, ResourcePath::Bucket(_)) {
+            self.require_bucket(&ask.resource, bucket.is_some())
+                .inspect_err(|e| self.note_failure(&record, None, e))?;
+        }
         Ok(WritePermit::new(
             self.inner.clone(),
             self.grant(session, ask, record, None, bucket, Mode::Write),
@@ -193,7 +201,7 @@ impl Gate {
         ask: Ask,
         record: Record,
         decision: Option<RecordId>,
-        bucket: Option<BucketInfo>,
+        bucket: Option<Arc<BucketState>>,
         mode: Mode,
     ) -> Grant {
         Grant {
@@ -207,12 +215,23 @@ impl Gate {
     }
 
     /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
-    pub(crate) fn decide(&self, session: &Session, ask: &Ask) -> Result<Record> {
+    pub(crate) fn decide(
+        &self,
+        session: &Session,
+        ask: &Ask,
+        bucket: Option<&BucketState>,
+    ) -> Result<Record> {
         session.inner.asked.store(true, Ordering::Relaxed);
         watch::note(|seen| seen.asked(session.principal(), &ask.resource));
-        let verdicts = self
-            .inner
-            .evaluate(session, &ask.actions, &ask.resource, &ask.context);
+        let question = access::Question {
+            session,
+            actions: &ask.actions,
+            resource: &ask.resource,
+            extra: &ask.context,
+            bucket: bucket.map(|b| &b.access),
+            object_acl: &|| self.inner.object_acl(bucket?, &ask.resource),
+        };
+        let verdicts = access::evaluate(&question);
         let mut record = self.record_of(session, ask);
         record.verdict = verdicts.verdict.into();
         record.name_statements(verdicts.statements.into_iter());
@@ -226,23 +245,11 @@ impl Gate {
         Err(access_denied(id))
     }
 
-    fn bucket_of(
-        &self,
-        resource: &ResourcePath,
-        record: &Record,
-        decision: Option<RecordId>,
-    ) -> Result<Option<BucketInfo>> {
-        let Some(name) = resource.bucket() else {
-            return Ok(None);
-        };
-        let found = self.inner.bucket(name);
-        let found = found.and_then(|b| b.ok_or_else(|| crate::permit::no_such_bucket(Some(name))));
-        if let Err(e) = &found
-            && !(decision.is_none() && matches!(resource, ResourcePath::Bucket(_)))
-        {
-            self.note_failure(record, decision, e);
+    fn require_bucket(&self, resource: &ResourcePath, exists: bool) -> Result<()> {
+        match resource.bucket() {
+            Some(name) if !exists => Err(crate::permit::no_such_bucket(Some(name))),
+            _ => Ok(()),
         }
-        found.map(Some)
     }
 
     /// Records that an allowed access ended before a permit was made.
@@ -298,13 +305,27 @@ impl Gate {
 }
 
 impl Inner {
-    /// A bucket by name, as of the newest commit.
-    pub(crate) fn bucket(&self, name: &BucketName) -> Result<Option<BucketInfo>> {
-        let stored = self.store.get(&BucketInfo::key(name), Sequence::MAX)?;
-        stored.as_ref().map(BucketInfo::from_stored).transpose()
+    /// The bucket that a path lies in, with what is configured of it, as every request that begins now must
+    /// see it.
+    pub(crate) fn bucket_of(&self, resource: &ResourcePath) -> Result<Option<Arc<BucketState>>> {
+        resource.bucket().map_or(Ok(None), |name| self.bucket(name))
     }
 
-    pub(crate) fn buckets(
+    /// A bucket by name.
+    pub(crate) fn bucket(&self, name: &BucketName) -> Result<Option<Arc<BucketState>>> {
+        let since = match self.buckets.get(name) {
+            Ok(known) => return Ok(Some(known)),
+            Err(since) => since,
+        };
+        let Some(state) = BucketState::load(&self.store, name)? else {
+            return Ok(None);
+        };
+        let state = Arc::new(state);
+        self.buckets.keep(since, name, &state);
+        Ok(Some(state))
+    }
+
+    pub(crate) fn list_buckets(
         &self,
         after: Option<&BucketName>,
         at: Sequence,
@@ -332,25 +353,33 @@ impl Inner {
         action: &'static str,
         resource: &ResourcePath,
     ) -> bool {
-        self.evaluate(session, &[action], resource, &[]).allowed
+        let Ok(bucket) = self.bucket_of(resource) else {
+            return false;
+        };
+        let question = access::Question {
+            session,
+            actions: &[action],
+            resource,
+            extra: &[],
+            bucket: bucket.as_ref().map(|b| &b.access),
+            object_acl: &|| self.object_acl(bucket.as_deref()?, resource),
+        };
+        access::evaluate(&question).allowed
     }
 
-    /// The access plane: every action must be allowed.
-    pub(crate) fn evaluate(
-        &self,
-        session: &Session,
-        actions: &[&str],
-        resource: &ResourcePath,
-        extra: &[(&'static str, String)],
-    ) -> Verdicts {
-        if session.kind() == PrincipalKind::Root {
-            return Verdicts {
-                allowed: true,
-                verdict: Verdict::Allow,
-                statements: vec!["root".to_owned()],
-            };
-        }
-        crate::access::evaluate(session, actions, resource, extra)
+    /// The list of an object that has one of its own. One that can not be read grants nothing.
+    fn object_acl(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Acl> {
+        let ResourcePath::Object(_, key) = resource else {
+            return None;
+        };
+        let key = Key {
+            bucket: bucket.info.id,
+            branch: BranchId::MAIN,
+            kind: Kind::Object,
+            name: Bytes::copy_from_slice(key.as_str().as_bytes()),
+        };
+        let stored = self.store.get(&key, Sequence::MAX).ok()??;
+        acl::of_object(&stored.value.meta).ok()?
     }
 
     /// The claim of a plain write: refused while another holds a lease over the path.

@@ -19,6 +19,7 @@ mod background;
 pub mod borrow;
 mod bucket;
 mod changes;
+mod configuration;
 mod directory;
 mod gate;
 pub mod identify;
@@ -35,6 +36,11 @@ pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::Ask;
 pub use bucket::BucketInfo;
 pub use changes::Changes;
+pub use configuration::{
+    Acl, AclGrant, AclPermission, BucketAccess, CORS_RULES_MAX, Configuration, ConfigurationChange, Cors,
+    CorsAnswer, CorsRule, DOCUMENT_BYTES_MAX, GRANTS_MAX, Grantee, ID_BYTES_MAX, NAMED_MAX,
+    NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
+};
 pub use craton_store::{
     Collected,
     budget::{Budget, Reservation},

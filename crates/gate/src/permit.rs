@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::{
     bucket::BucketInfo,
     changes::{Changes, Expectation},
+    configuration::state::BucketState,
     gate::Inner,
     ledger::{Record, RecordId, RecordKind, Verdict},
     scope,
@@ -33,6 +34,7 @@ use crate::{
 
 mod blobs;
 mod buckets;
+mod configuration;
 mod transfer;
 
 pub use blobs::{Blob, BlobWriter, Handle};
@@ -46,7 +48,7 @@ pub struct Permit {
     /// The record as it stood when the decision was made; outcomes and write records are made from it.
     record: Record,
     decision: Option<RecordId>,
-    bucket: Option<BucketInfo>,
+    bucket: Option<Arc<BucketState>>,
     sequence: Sequence,
     mode: Mode,
     outcome: Mutex<Outcome>,
@@ -93,7 +95,7 @@ pub(crate) struct Grant {
     pub(crate) resource: ResourcePath,
     pub(crate) record: Record,
     pub(crate) decision: Option<RecordId>,
-    pub(crate) bucket: Option<BucketInfo>,
+    pub(crate) bucket: Option<Arc<BucketState>>,
     pub(crate) mode: Mode,
 }
 
@@ -150,8 +152,12 @@ impl Permit {
     /// # Errors
     /// `NotFound`, `NoSuchBucket`.
     pub fn bucket(&self) -> Result<&BucketInfo> {
+        self.state().map(|state| &*state.info)
+    }
+
+    fn state(&self) -> Result<&BucketState> {
         self.bucket
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| no_such_bucket(self.resource.bucket()))
     }
 
@@ -324,7 +330,7 @@ impl ReadPermit {
         if self.permit.resource != ResourcePath::Root {
             return Err(scope::outside(&self.permit.resource, Kind::Bucket));
         }
-        self.permit.gate.buckets(after, self.permit.sequence, limit)
+        self.permit.gate.list_buckets(after, self.permit.sequence, limit)
     }
 }
 
@@ -407,8 +413,14 @@ impl WritePermit {
         permit.end(&mut record, None);
         let record = permit.gate.ledger.write_change(&mut record)?;
         transaction.plain.push(record);
+        let changes_bucket = changes_bucket(&transaction);
         let task = tokio::spawn(async move {
-            let committed = permit.gate.store.commit(transaction).await?;
+            let committed = permit.gate.store.commit(transaction).await;
+            if changes_bucket && let Some(bucket) = permit.resource.bucket() {
+                // Also after an error: what it left is decided by what is read next.
+                permit.gate.buckets.forget(bucket);
+            }
+            let committed = committed?;
             permit.outcome.lock().closed = true;
             drop(claim);
             Ok(committed)
@@ -458,6 +470,13 @@ impl std::ops::Deref for WritePermit {
     fn deref(&self) -> &Permit {
         &self.permit
     }
+}
+
+/// Whether a transaction changes what requests know of a bucket.
+fn changes_bucket(transaction: &Transaction) -> bool {
+    let puts = transaction.puts.iter().map(|(key, _)| key);
+    puts.chain(&transaction.deletes)
+        .any(|key| matches!(key.kind, Kind::Bucket | Kind::Configuration))
 }
 
 pub(crate) fn no_such_bucket(name: Option<&BucketName>) -> Error {

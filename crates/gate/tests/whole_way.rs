@@ -13,7 +13,8 @@ use craton_base::{
 };
 use craton_crypto::SystemRandom;
 use craton_gate::{
-    Ask, Changes, Content, Gate, Kind, NewAccessKey, Origin, Session, Settings, Value, WritePermit,
+    Ask, Changes, ConfigurationChange, Content, Gate, Kind, NewAccessKey, Origin, Ownership,
+    PublicAccessBlock, Session, Settings, Subresource, Value, WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
@@ -98,7 +99,7 @@ async fn make_bucket(gate: &Gate, root: &Session) {
     gate.write(root, ask)
         .await
         .unwrap()
-        .create_bucket()
+        .create_bucket(&[])
         .await
         .unwrap();
 }
@@ -326,6 +327,190 @@ async fn nothing_is_left_of_uploads_that_were_given_up() {
     }
     assert_eq!(left, 0);
     assert_eq!(gate.collect().await.unwrap().orphans, 0);
+}
+
+fn anonymous(gate: &Gate) -> Session {
+    let (parts, ()) = http::Request::get("http://localhost/data/a")
+        .body(())
+        .unwrap()
+        .into_parts();
+    gate.identify(&parts, origin()).unwrap().session
+}
+
+async fn about_bucket(gate: &Gate, session: &Session, action: &'static str) -> WritePermit {
+    let ask = Ask::new("Configure", action, ResourcePath::Bucket(bucket()));
+    gate.write(session, ask).await.unwrap()
+}
+
+async fn may_read(gate: &Gate, session: &Session, key: &str) -> bool {
+    let ask = Ask::new("GetObject", "s3:GetObject", object(key));
+    gate.read(session, ask).await.is_ok()
+}
+
+const PUBLIC: &[u8] = br#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",
+    "Action":"s3:GetObject","Resource":"arn:aws:s3:::data/*"}]}"#;
+
+const DENY_ALL: &[u8] = br#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*",
+    "Action":"s3:*","Resource":["arn:aws:s3:::data","arn:aws:s3:::data/*"]}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_s_policy_counts_for_the_next_request_and_blocks_of_public_access_before_it() {
+    let folder = Folder::new("bucket-policy");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    put(&gate, &root, "a", Bytes::from_static(b"a")).await;
+    let nobody = anonymous(&gate);
+    assert!(!may_read(&gate, &nobody, "a").await);
+
+    let policy = |document: &'static [u8]| {
+        let (gate, root) = (gate.clone(), root.clone());
+        async move {
+            let permit = about_bucket(&gate, &root, "s3:PutBucketPolicy").await;
+            permit.set_policy(Bytes::from_static(document), false).await
+        }
+    };
+    let configure = |change: ConfigurationChange| {
+        let (gate, root) = (gate.clone(), root.clone());
+        async move {
+            let permit = about_bucket(&gate, &root, "s3:PutBucketPublicAccessBlock").await;
+            permit.configure(&[change]).await.unwrap();
+        }
+    };
+    configure(ConfigurationChange::public_access_block(PublicAccessBlock::ALL)).await;
+    assert_eq!(policy(PUBLIC).await.unwrap_err().reason(), "AccessDenied");
+    configure(ConfigurationChange::remove(Subresource::PublicAccessBlock)).await;
+    policy(PUBLIC).await.unwrap();
+    assert!(may_read(&gate, &nobody, "a").await);
+    configure(ConfigurationChange::public_access_block(PublicAccessBlock {
+        restrict_public_buckets: true,
+        ..PublicAccessBlock::default()
+    }))
+    .await;
+    assert!(!may_read(&gate, &nobody, "a").await);
+    assert!(may_read(&gate, &root, "a").await);
+    assert_eq!(policy(b"{}").await.unwrap_err().reason(), "MalformedPolicy");
+
+    // Even the account's root is under a deny, but for what undoes it.
+    policy(DENY_ALL).await.unwrap();
+    assert!(!may_read(&gate, &root, "a").await);
+    let remove = about_bucket(&gate, &root, "s3:DeleteBucketPolicy").await;
+    remove
+        .configure(&[ConfigurationChange::remove(Subresource::Policy)])
+        .await
+        .unwrap();
+    assert!(may_read(&gate, &root, "a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_would_lock_themselves_out_must_say_so() {
+    let folder = Folder::new("lock-out");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    let name = PrincipalName::new("owner").unwrap();
+    gate.create_user(&root, &name).await.unwrap();
+    let key = gate.create_access_key(&root, &name).await.unwrap();
+    let document =
+        br#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+    let all = PrincipalName::new("all").unwrap();
+    gate.put_user_policy(&root, &name, &all, Bytes::from_static(document))
+        .await
+        .unwrap();
+    let owner = session(&gate, &key);
+    let permit = about_bucket(&gate, &owner, "s3:PutBucketPolicy").await;
+    let refused = permit.set_policy(Bytes::from_static(DENY_ALL), false).await;
+    assert_eq!(refused.unwrap_err().reason(), "AccessDenied");
+    permit
+        .set_policy(Bytes::from_static(DENY_ALL), true)
+        .await
+        .unwrap();
+    let ask = Ask::new(
+        "PutBucketPolicy",
+        "s3:PutBucketPolicy",
+        ResourcePath::Bucket(bucket()),
+    );
+    assert!(gate.write(&owner, ask.clone()).await.is_err());
+    assert!(gate.write(&root, ask).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configuring_a_bucket_does_not_disturb_what_is_written_meanwhile() {
+    let folder = Folder::new("undisturbed");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    let permit = gate
+        .write(&root, Ask::new("PutObject", "s3:PutObject", object("a")))
+        .await
+        .unwrap();
+    let other = about_bucket(&gate, &root, "s3:PutBucketTagging").await;
+    for n in 0..3 {
+        let tags = ConfigurationChange::set(Subresource::Tagging, format!("<Tagging>{n}</Tagging>"));
+        other.configure(&[tags]).await.unwrap();
+    }
+    let value = Value::of_meta(Bytes::from_static(b"meta"));
+    permit
+        .commit(Changes::new().put(Kind::Object, b"a".to_vec(), value))
+        .await
+        .unwrap();
+
+    let now = about_bucket(&gate, &root, "s3:GetBucketTagging").await;
+    let tags = now.configuration(Subresource::Tagging).unwrap().unwrap();
+    assert_eq!(tags.document(), &b"<Tagging>2</Tagging>"[..]);
+    assert_eq!(now.bucket_access().unwrap().ownership(), Ownership::ObjectWriter);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_configurations_are_listed_in_pages_and_go_with_their_bucket() {
+    let folder = Folder::new("several");
+    let gate = folder.open();
+    let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
+    make_bucket(&gate, &root).await;
+    let permit = about_bucket(&gate, &root, "s3:PutMetricsConfiguration").await;
+    let set =
+        |n: usize| ConfigurationChange::set_named(Subresource::Metrics, &format!("id-{n:03}"), n.to_string());
+    let changes: Vec<_> = (0..300).map(set).collect();
+    permit.configure(&changes).await.unwrap();
+    let inventory = ConfigurationChange::set_named(Subresource::Inventory, "id-000", "other");
+    permit.configure(&[inventory]).await.unwrap();
+    let ids = |after: Option<&str>, limit| -> Vec<String> {
+        let found = permit
+            .named_configurations(Subresource::Metrics, after, limit)
+            .unwrap();
+        found.into_iter().map(|n| n.id).collect()
+    };
+    assert_eq!(ids(None, 1000).len(), 300);
+    assert_eq!(ids(Some("id-298"), 10), ["id-299"]);
+    assert_eq!(ids(Some("id-009"), 2), ["id-010", "id-011"]);
+    let one = permit
+        .named_configuration(Subresource::Metrics, "id-007")
+        .unwrap()
+        .unwrap();
+    assert_eq!(one.document(), &b"7"[..]);
+    permit
+        .configure(&[ConfigurationChange::remove_named(Subresource::Metrics, "id-007")])
+        .await
+        .unwrap();
+    assert!(
+        permit
+            .named_configuration(Subresource::Metrics, "id-007")
+            .unwrap()
+            .is_none()
+    );
+
+    let delete = about_bucket(&gate, &root, "s3:DeleteBucket").await;
+    delete.delete_bucket().await.unwrap();
+    let gone = permit.configure(&[set(1)]).await;
+    assert_eq!(gone.unwrap_err().reason(), "NoSuchBucket");
+    make_bucket(&gate, &root).await;
+    let again = about_bucket(&gate, &root, "s3:GetMetricsConfiguration").await;
+    assert!(
+        again
+            .named_configurations(Subresource::Metrics, None, 10)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 fn blob_files(folder: &Folder) -> usize {

@@ -1,22 +1,22 @@
 //! Buckets: making, deleting and listing them.
 
 use craton_base::{BucketName, Kind as ErrorKind};
-use craton_gate::{BucketInfo, Permit, ReadPermit, WritePermit};
+use craton_gate::{BucketInfo, ConfigurationChange, Permit, ReadPermit, WritePermit};
 
 use crate::{Error, Fault, Result};
 
 /// The most buckets in one page of a listing.
 pub const BUCKETS_PAGE_MAX: usize = 10_000;
 
-/// Makes the bucket that `permit` is for.
+/// Makes the bucket that `permit` is for, configured like this.
 ///
 /// # Errors
 /// `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`; the gate's own.
-pub async fn create(permit: &WritePermit) -> Result<BucketInfo> {
+pub async fn create(permit: &WritePermit, configurations: &[ConfigurationChange]) -> Result<BucketInfo> {
     if let Ok(existing) = permit.bucket() {
         return Err(taken(existing.owner == permit.session().principal()));
     }
-    match permit.create_bucket().await {
+    match permit.create_bucket(configurations).await {
         Err(e) if e.kind() == ErrorKind::Exists => Err(taken(false)),
         other => Ok(other?),
     }

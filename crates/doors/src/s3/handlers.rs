@@ -7,21 +7,60 @@ use s3s::{
     dto::{
         AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
         CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
-        CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput,
-        DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-        GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput, GetBucketLocationOutput,
-        GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput, GetBucketVersioningInput,
-        GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput,
-        GetObjectAttributesOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-        HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput,
-        ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput,
-        UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+        CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+        DeleteBucketAnalyticsConfigurationInput, DeleteBucketAnalyticsConfigurationOutput,
+        DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketEncryptionInput,
+        DeleteBucketEncryptionOutput, DeleteBucketInput, DeleteBucketIntelligentTieringConfigurationInput,
+        DeleteBucketIntelligentTieringConfigurationOutput, DeleteBucketInventoryConfigurationInput,
+        DeleteBucketInventoryConfigurationOutput, DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput,
+        DeleteBucketMetricsConfigurationInput, DeleteBucketMetricsConfigurationOutput, DeleteBucketOutput,
+        DeleteBucketOwnershipControlsInput, DeleteBucketOwnershipControlsOutput, DeleteBucketPolicyInput,
+        DeleteBucketPolicyOutput, DeleteBucketReplicationInput, DeleteBucketReplicationOutput,
+        DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteBucketWebsiteInput,
+        DeleteBucketWebsiteOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+        DeleteObjectsOutput, DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput,
+        GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketAclInput,
+        GetBucketAclOutput, GetBucketAnalyticsConfigurationInput, GetBucketAnalyticsConfigurationOutput,
+        GetBucketCorsInput, GetBucketCorsOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
+        GetBucketIntelligentTieringConfigurationInput, GetBucketIntelligentTieringConfigurationOutput,
+        GetBucketInventoryConfigurationInput, GetBucketInventoryConfigurationOutput,
+        GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLocationInput,
+        GetBucketLocationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
+        GetBucketMetricsConfigurationInput, GetBucketMetricsConfigurationOutput,
+        GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
+        GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput, GetBucketPolicyInput,
+        GetBucketPolicyOutput, GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput,
+        GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput,
+        GetBucketRequestPaymentOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
+        GetBucketVersioningInput, GetBucketVersioningOutput, GetBucketWebsiteInput, GetBucketWebsiteOutput,
+        GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
+        GetObjectInput, GetObjectOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput,
+        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+        ListBucketAnalyticsConfigurationsInput, ListBucketAnalyticsConfigurationsOutput,
+        ListBucketIntelligentTieringConfigurationsInput, ListBucketIntelligentTieringConfigurationsOutput,
+        ListBucketInventoryConfigurationsInput, ListBucketInventoryConfigurationsOutput,
+        ListBucketMetricsConfigurationsInput, ListBucketMetricsConfigurationsOutput, ListBucketsInput,
+        ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput,
+        ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
+        PutBucketAclInput, PutBucketAclOutput, PutBucketAnalyticsConfigurationInput,
+        PutBucketAnalyticsConfigurationOutput, PutBucketCorsInput, PutBucketCorsOutput,
+        PutBucketEncryptionInput, PutBucketEncryptionOutput, PutBucketIntelligentTieringConfigurationInput,
+        PutBucketIntelligentTieringConfigurationOutput, PutBucketInventoryConfigurationInput,
+        PutBucketInventoryConfigurationOutput, PutBucketLifecycleConfigurationInput,
+        PutBucketLifecycleConfigurationOutput, PutBucketLoggingInput, PutBucketLoggingOutput,
+        PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput,
+        PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput,
+        PutBucketOwnershipControlsInput, PutBucketOwnershipControlsOutput, PutBucketPolicyInput,
+        PutBucketPolicyOutput, PutBucketReplicationInput, PutBucketReplicationOutput,
+        PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput, PutBucketTaggingInput,
+        PutBucketTaggingOutput, PutObjectInput, PutObjectOutput, PutPublicAccessBlockInput,
+        PutPublicAccessBlockOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+        UploadPartOutput,
     },
 };
 
 use super::call::Call;
-use super::ops::{bucket, copy, delete, get, list, multipart, put};
+use super::ops::{bucket, configuration, copy, delete, get, list, multipart, put};
 
 /// The operations.
 pub(super) struct Handlers;
@@ -56,9 +95,6 @@ operations! {
     head_bucket(HeadBucketInput) -> HeadBucketOutput = bucket::head_bucket;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = bucket::get_bucket_location;
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = bucket::get_bucket_versioning;
-    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = bucket::get_bucket_acl;
-    get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput
-        = bucket::get_bucket_request_payment;
     get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = get::get_object_acl;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
     head_object(HeadObjectInput) -> HeadObjectOutput = get::head_object;
@@ -76,4 +112,56 @@ operations! {
     complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput
         = multipart::complete;
     abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput = multipart::abort;
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = configuration::acl::get;
+    put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput = configuration::acl::put;
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = configuration::access::get_policy;
+    put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = configuration::access::put_policy;
+    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = configuration::access::delete_policy;
+    get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput = configuration::access::get_policy_status;
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = configuration::access::get_block;
+    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput = configuration::access::put_block;
+    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput = configuration::access::delete_block;
+    get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput = configuration::access::get_ownership;
+    put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput = configuration::access::put_ownership;
+    delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput = configuration::access::delete_ownership;
+    get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput = configuration::cors::get;
+    put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput = configuration::cors::put;
+    delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = configuration::cors::delete;
+    get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = configuration::tagging::get;
+    put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = configuration::tagging::put;
+    delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = configuration::tagging::delete;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = configuration::encryption::get;
+    put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = configuration::encryption::put;
+    delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = configuration::encryption::delete;
+    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput = configuration::lifecycle::get;
+    put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput = configuration::lifecycle::put;
+    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = configuration::lifecycle::delete;
+    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = configuration::logging::get;
+    put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput = configuration::logging::put;
+    get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput = configuration::notification::get;
+    put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput = configuration::notification::put;
+    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput = configuration::replication::get;
+    put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput = configuration::replication::put;
+    delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = configuration::replication::delete;
+    get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput = configuration::simple::get_payment;
+    put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput = configuration::simple::put_payment;
+    get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput = configuration::simple::get_accelerate;
+    get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput = configuration::simple::get_website;
+    delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput = configuration::simple::delete_website;
+    get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput) -> GetBucketInventoryConfigurationOutput = configuration::named::inventory::get;
+    put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput) -> PutBucketInventoryConfigurationOutput = configuration::named::inventory::put;
+    delete_bucket_inventory_configuration(DeleteBucketInventoryConfigurationInput) -> DeleteBucketInventoryConfigurationOutput = configuration::named::inventory::delete;
+    list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput) -> ListBucketInventoryConfigurationsOutput = configuration::named::inventory::list;
+    get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput = configuration::named::analytics::get;
+    put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput) -> PutBucketAnalyticsConfigurationOutput = configuration::named::analytics::put;
+    delete_bucket_analytics_configuration(DeleteBucketAnalyticsConfigurationInput) -> DeleteBucketAnalyticsConfigurationOutput = configuration::named::analytics::delete;
+    list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput) -> ListBucketAnalyticsConfigurationsOutput = configuration::named::analytics::list;
+    get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput) -> GetBucketMetricsConfigurationOutput = configuration::named::metrics::get;
+    put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput) -> PutBucketMetricsConfigurationOutput = configuration::named::metrics::put;
+    delete_bucket_metrics_configuration(DeleteBucketMetricsConfigurationInput) -> DeleteBucketMetricsConfigurationOutput = configuration::named::metrics::delete;
+    list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput = configuration::named::metrics::list;
+    get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput) -> GetBucketIntelligentTieringConfigurationOutput = configuration::named::tiering::get;
+    put_bucket_intelligent_tiering_configuration(PutBucketIntelligentTieringConfigurationInput) -> PutBucketIntelligentTieringConfigurationOutput = configuration::named::tiering::put;
+    delete_bucket_intelligent_tiering_configuration(DeleteBucketIntelligentTieringConfigurationInput) -> DeleteBucketIntelligentTieringConfigurationOutput = configuration::named::tiering::delete;
+    list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput = configuration::named::tiering::list;
 }

@@ -17,6 +17,7 @@ use super::{
 };
 
 pub(super) mod bucket;
+pub(super) mod configuration;
 pub(super) mod copy;
 pub(super) mod delete;
 pub(super) mod get;

@@ -9,14 +9,18 @@ use craton_store::{
 };
 
 use super::WritePermit;
-use crate::{bucket::BucketInfo, scope};
+use crate::{
+    bucket::BucketInfo,
+    configuration::{ConfigurationChange, state},
+    scope,
+};
 
 impl WritePermit {
-    /// Makes the bucket that the permit's path names.
+    /// Makes the bucket that the permit's path names, configured like this from its first moment.
     ///
     /// # Errors
-    /// `Exists`, `BucketAlreadyExists`; the store's own.
-    pub async fn create_bucket(&self) -> Result<BucketInfo> {
+    /// `Exists`, `BucketAlreadyExists`; those of [`WritePermit::configure`]; the store's own.
+    pub async fn create_bucket(&self, configurations: &[ConfigurationChange]) -> Result<BucketInfo> {
         let gate = &self.permit.gate;
         let ResourcePath::Bucket(name) = &self.permit.resource else {
             return Err(scope::outside(&self.permit.resource, Kind::Bucket));
@@ -35,6 +39,11 @@ impl WritePermit {
         transaction.preconditions.push(Precondition::Absent(key.clone()));
         transaction.puts.push((key, info.to_value()));
         transaction.plain.push(gate.store.make_bucket_key(info.id)?);
+        for change in configurations {
+            if let Some(value) = change.value(self.now())? {
+                transaction.puts.push((change.key(info.id), value));
+            }
+        }
         let exists = |e: Error| match e.kind() {
             ErrorKind::Precondition => Error::new(
                 ErrorKind::Exists,
@@ -95,6 +104,9 @@ impl WritePermit {
             transaction.preconditions.push(Precondition::Empty(span));
         }
         transaction.deletes.push(key);
+        transaction
+            .deletes
+            .extend(state::keys(&self.permit.gate.store, bucket.id)?);
         match self.commit_transaction(transaction).await {
             Err(e) if e.kind() == ErrorKind::Precondition => Err(Error::new(
                 ErrorKind::Precondition,

@@ -218,6 +218,16 @@ impl Test {
         })
     }
 
+    /// Whether the policy's side is fixed values: no wildcards, no variables, no network as wide as the public.
+    fn is_fixed(&self) -> bool {
+        match self {
+            Self::Patterns(patterns) => patterns.iter().all(Pattern::is_literal),
+            Self::Arns(patterns) => patterns.iter().all(ArnPattern::is_literal),
+            Self::Networks(networks) => networks.iter().all(Network::is_narrow),
+            _ => false,
+        }
+    }
+
     /// Whether one value of the request fits any value of the policy.
     fn fits(&self, text: &str, context: &Context) -> bool {
         match self {
@@ -281,7 +291,38 @@ fn parse_arn(text: &str, variables: bool) -> Result<ArnPattern, String> {
     ArnPattern::parse(text, variables)
 }
 
+/// Keys whose fixed value says who asks or from where, in lower case (Amazon S3 User Guide, "The meaning of
+/// public").
+const NARROWING_KEYS: [&str; 14] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+];
+
 impl Condition {
+    /// Whether it holds only for callers or places that the policy names one by one.
+    pub(super) fn narrows(&self) -> bool {
+        let Operator {
+            base,
+            quantifier,
+            if_exists,
+        } = self.operator;
+        // A set operator over all values holds for a request that has none.
+        let binding = !base.negated && !if_exists && quantifier != Quantifier::ForAll;
+        binding && NARROWING_KEYS.contains(&self.key.as_str()) && self.test.is_fixed()
+    }
+
     /// Compiles one key with its values; the error names the value by its position.
     pub(super) fn parse(
         operator: Operator,

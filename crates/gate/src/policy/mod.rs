@@ -4,8 +4,9 @@
 //! principal and decides a [`Request`]. The order is AWS's for one account:
 //!
 //! 1. a matching `Deny` in any policy refuses (explicit deny);
-//! 2. a boundary, if there is one, must allow; a session's policy, if there is one, must allow;
-//! 3. the identity policies (the principal's and its groups') must allow;
+//! 2. a session's policy, if there is one, must allow;
+//! 3. the resource's policy allows, or the identity policies (the principal's and its groups') and the
+//!    boundary, if there is one, do;
 //! 4. everything else is refused (implicit deny).
 //!
 //! Invariants: the request's side is literal text (a `*` in a key is a character); the value of
@@ -13,9 +14,8 @@
 //! policy or a request says; whatever cannot be understood allows nothing. The decision names
 //! the statements that made it.
 //!
-//! Deliberately absent: who the principal is, where policies are stored, bucket policies'
-//! principals (parsed by [`ResourcePolicy`] and kept; matching them needs identities of several
-//! kinds), HTTP. What an S3 operation needs is data in [`s3_actions`].
+//! Deliberately absent: who the principal is, where policies are stored, HTTP. What an S3 operation needs is
+//! data in [`s3_actions`].
 
 mod condition;
 mod context;
@@ -24,6 +24,7 @@ mod json;
 mod name;
 mod parse;
 mod pattern;
+mod resource;
 pub mod s3_actions;
 mod set;
 mod statement;
@@ -34,7 +35,8 @@ use craton_base::Result;
 pub use self::{
     context::{CONTEXT_KEYS_MAX, CONTEXT_VALUES_MAX, Context},
     decision::{Decision, DecisionKind, Request, STATEMENTS_NAMED_MAX, StatementRef, decide},
-    set::PolicySet,
+    resource::{Caller, ResourcePolicy},
+    set::{Guarded, PolicySet},
     statement::{Effect, Principal},
 };
 use self::{parse::Place, statement::Statement};
@@ -118,34 +120,6 @@ impl Policy {
     #[must_use]
     pub fn statement_count(&self) -> usize {
         self.statements.len()
-    }
-}
-
-/// A parsed policy of a resource (a bucket's): checked and kept, not decided here.
-#[derive(Debug, Clone)]
-pub struct ResourcePolicy {
-    statements: Vec<Statement>,
-}
-
-impl ResourcePolicy {
-    /// Parses a resource policy: every statement names principals, `Resource` may be absent.
-    ///
-    /// # Errors
-    /// As [`Policy::parse`].
-    pub fn parse(json: &[u8], limits: &Limits) -> Result<Self> {
-        let document = parse::document(json, Place::Resource, limits)?;
-        Ok(Self {
-            statements: document.statements,
-        })
-    }
-
-    /// The principals of each statement: its effect, whether the element is `NotPrincipal`, and
-    /// whom it names.
-    pub fn principals(&self) -> impl Iterator<Item = (Effect, bool, &[Principal])> {
-        self.statements.iter().filter_map(|s| {
-            let choice = s.principals.as_ref()?;
-            Some((s.effect, choice.negated, choice.values.as_slice()))
-        })
     }
 }
 

@@ -54,6 +54,14 @@ impl ActionPattern {
         })
     }
 
+    /// Whether it names actions of this service alone, or of all services.
+    pub(super) fn is_for_service(&self, service: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named { service: named, .. } => named.as_deref().is_none_or(|n| n == service),
+        }
+    }
+
     /// Both in lower case.
     pub(super) fn matches(&self, service: &str, action: &str) -> bool {
         match self {
@@ -123,6 +131,11 @@ impl ArnPattern {
 
     fn has_value(&self, context: &Context) -> bool {
         self.segments.iter().all(|pattern| pattern.has_value(context))
+    }
+
+    /// Whether it names one ARN.
+    pub(super) fn is_literal(&self) -> bool {
+        self.segments.iter().all(Pattern::is_literal)
     }
 
     /// Literal text with which every matching ARN starts.
@@ -201,6 +214,15 @@ impl ResourcePattern {
         match self {
             Self::All => "",
             Self::Arn(pattern) => pattern.start(),
+        }
+    }
+
+    /// Whether it can name the bucket with this ARN, or objects in it.
+    pub(super) fn can_name(&self, bucket_arn: &str) -> bool {
+        let Self::Arn(pattern) = self else { return true };
+        match pattern.start().strip_prefix(bucket_arn) {
+            Some(rest) => rest.is_empty() || rest.starts_with('/'),
+            None => bucket_arn.starts_with(pattern.start()) && !pattern.is_literal(),
         }
     }
 }

@@ -88,6 +88,14 @@ impl Pattern {
         })
     }
 
+    /// Whether it fits one text only, the same for every request.
+    pub(super) fn is_literal(&self) -> bool {
+        match &self.form {
+            Form::Fixed(glob) => matches!(glob.parts.as_slice(), [] | [Part::Literal(_)]),
+            Form::Dynamic(_) => false,
+        }
+    }
+
     /// Whether a variable occurs in it.
     pub(super) fn is_dynamic(&self) -> bool {
         matches!(self.form, Form::Dynamic(_))

@@ -9,7 +9,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Decision, Policy, Request,
+    Caller, Decision, Policy, Request, ResourcePolicy, StatementRef,
     decision::{Candidate, Found, with_target},
     name::ActionPattern,
     statement::{Statement, Target},
@@ -48,23 +48,37 @@ impl PolicySet {
         self
     }
 
-    /// Decides a request. A deny anywhere wins; then the boundary, the session and the identity
-    /// policies must each allow. An allow names the statements of all of them.
+    /// Decides a request about something that has no policy of its own.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
-        with_target(request, |target| self.decide_target(target)).unwrap_or_else(Decision::implicit_deny)
+        self.decide_about(request, None)
     }
 
-    fn decide_target(&self, target: &Target<'_>) -> Decision {
-        let layers = [
-            self.boundary.as_ref(),
-            self.session.as_ref(),
-            Some(&self.identity),
-        ];
-        let found: Vec<Found> = layers.into_iter().flatten().map(|l| l.find(target)).collect();
+    /// Decides a request. A deny anywhere wins; then the session policies must allow, and either the
+    /// resource's policy or both the boundary and the identity policies. An allow names the statements of all
+    /// of them.
+    #[must_use]
+    pub fn decide_about(&self, request: &Request<'_>, resource: Option<Guarded<'_>>) -> Decision {
+        with_target(request, |target| self.decide_target(target, resource))
+            .unwrap_or_else(Decision::implicit_deny)
+    }
+
+    fn decide_target(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> Decision {
+        let find = |layer: &Option<Layer>| layer.as_ref().map(|l| l.find(target));
+        let granted = resource.map(|r| r.find(target));
+        let (session, boundary) = (find(&self.session), find(&self.boundary));
+        let identity = self.identity.find(target);
+        let allows = |found: &Option<Found>| found.as_ref().is_none_or(|f| !f.allows.is_empty());
+        let by_resource = granted.as_ref().is_some_and(|f| !f.allows.is_empty());
+        let by_identity = !identity.allows.is_empty() && allows(&boundary);
+        let allowed = allows(&session) && (by_resource || by_identity);
+        let found: Vec<Found> = [granted, boundary, session, Some(identity)]
+            .into_iter()
+            .flatten()
+            .collect();
         if found.iter().any(|f| !f.denies.is_empty()) {
             Decision::explicit_deny(found.into_iter().flat_map(|f| f.denies).collect())
-        } else if found.iter().all(|f| !f.allows.is_empty()) {
+        } else if allowed {
             Decision::allow(found.into_iter().flat_map(|f| f.allows).collect())
         } else {
             Decision::implicit_deny()
@@ -72,9 +86,39 @@ impl PolicySet {
     }
 }
 
+/// The policy of what a request is about, and whom it sees asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Guarded<'a> {
+    /// The policy.
+    pub policy: &'a ResourcePolicy,
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// Whether what a public policy allows does not count for callers without credentials.
+    pub shut_public: bool,
+    /// Whether nothing that it allows counts for them.
+    pub shut_anonymous: bool,
+}
+
+impl Guarded<'_> {
+    /// The statements that deny a request.
+    #[must_use]
+    pub fn denies(&self, request: &Request<'_>) -> Vec<StatementRef> {
+        with_target(request, |target| self.find(target).denies).unwrap_or_default()
+    }
+
+    fn find(&self, target: &Target<'_>) -> Found {
+        let mut found = self.policy.find(target, &self.caller);
+        let shut = self.shut_anonymous || (self.shut_public && self.policy.is_public());
+        if shut && self.caller == Caller::Anonymous {
+            found.allows.clear();
+        }
+        found
+    }
+}
+
 /// Policies of which one must allow.
 #[derive(Debug, Clone)]
-struct Layer {
+pub(super) struct Layer {
     policies: Vec<Arc<Policy>>,
     index: Index,
 }
@@ -83,7 +127,7 @@ struct Layer {
 type Place = (u32, u32);
 
 impl Layer {
-    fn new(policies: Vec<Arc<Policy>>) -> Self {
+    pub(super) fn new(policies: Vec<Arc<Policy>>) -> Self {
         let mut builder = IndexBuilder::default();
         for (p, policy) in (0..).zip(&policies) {
             for (s, statement) in (0..).zip(&policy.statements) {
@@ -96,16 +140,23 @@ impl Layer {
         }
     }
 
+    pub(super) fn policies(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+
     fn find(&self, target: &Target<'_>) -> Found {
+        self.find_where(target, |_| true)
+    }
+
+    /// What matches among the statements that `counts` is true for.
+    pub(super) fn find_where(&self, target: &Target<'_>, counts: impl Fn(&Statement) -> bool) -> Found {
         let mut places = Vec::new();
         self.index.candidates(target, &mut places);
         // In document order, each once: a statement may be found by several of its patterns.
         places.sort_unstable();
         places.dedup();
-        Found::collect(
-            places.into_iter().filter_map(|place| self.candidate(place)),
-            target,
-        )
+        let candidates = places.into_iter().filter_map(|place| self.candidate(place));
+        Found::collect(candidates.filter(|c| counts(c.statement)), target)
     }
 
     fn candidate(&self, (policy, statement): Place) -> Option<Candidate<'_>> {

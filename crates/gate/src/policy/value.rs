@@ -131,6 +131,12 @@ impl Network {
         (prefix <= bits).then_some(Self { address, prefix })
     }
 
+    /// Whether S3 takes it for a place and not for the public: /8 and narrower, /32 and narrower for IPv6.
+    pub(super) fn is_narrow(&self) -> bool {
+        let least = if self.address.is_ipv4() { 8 } else { 32 };
+        self.prefix >= least
+    }
+
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(net), IpAddr::V4(a)) => {

@@ -49,6 +49,8 @@ pub enum Kind {
     Setting = 8,
     /// A wrapped bucket key, by bucket id and key generation. No history.
     BucketKey = 9,
+    /// A document that configures a bucket, by sub-resource (under the bucket).
+    Configuration = 11,
     /// A user, by name.
     User = 16,
     /// An access key, by id.
@@ -73,7 +75,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -83,6 +85,7 @@ impl Kind {
         Self::Change,
         Self::Setting,
         Self::BucketKey,
+        Self::Configuration,
         Self::User,
         Self::AccessKey,
         Self::Policy,
@@ -102,6 +105,7 @@ impl Kind {
             self,
             Self::Bucket
                 | Self::Object
+                | Self::Configuration
                 | Self::User
                 | Self::AccessKey
                 | Self::Policy

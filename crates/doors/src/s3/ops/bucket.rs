@@ -1,22 +1,27 @@
 //! Buckets, and what stock tools ask about them.
 
-use craton_base::{BucketName, ResourcePath};
-use craton_gate::{Ask, ReadPermit};
+use craton_base::{BucketName, Error, Kind, ResourcePath};
+use craton_gate::{Ask, ConfigurationChange, Ownership, PublicAccessBlock, ReadPermit, WritePermit};
 use craton_objects::bucket::{self as engine, BUCKETS_PAGE_MAX};
 use s3s::{
     S3Request, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-        DeleteBucketOutput, GetBucketAclInput, GetBucketAclOutput, GetBucketLocationInput,
-        GetBucketLocationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput,
-        GetBucketVersioningInput, GetBucketVersioningOutput, Grant, Grantee, HeadBucketInput,
-        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Payer, Permission, Type,
+        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
+        GetBucketVersioningOutput, Grant, Grantee, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
+        ListBucketsOutput, Permission, Type,
     },
     s3_error,
 };
 
-use super::{check_acl, read, refuse_if, settle, with, write};
-use crate::s3::{call::Call, convert};
+use super::{
+    configuration::{
+        access,
+        acl::{Owners, Stated, stated},
+    },
+    read, refuse_if, settle, with, write,
+};
+use crate::s3::{answer::fail_base, call::Call, convert};
 
 pub(in crate::s3) async fn list_buckets(request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
     let call = Call::of(&request)?;
@@ -59,31 +64,41 @@ pub(in crate::s3) async fn create_bucket(
     let call = Call::of(&request)?;
     let input = request.input;
     let name = convert::bucket(&input.bucket)?;
-    let acl = input.acl.as_ref().map(|a| a.as_str().to_owned());
+    let stated = Stated {
+        write: input.grant_write.clone(),
+        ..stated!(input)
+    };
+    let ownership = input
+        .object_ownership
+        .as_ref()
+        .map(access::ownership)
+        .transpose()?;
     let location = input
         .create_bucket_configuration
         .as_ref()
         .and_then(|c| c.location_constraint.as_ref());
-    let ask = Ask::new(
+    let mut ask = Ask::new(
         "CreateBucket",
         "s3:CreateBucket",
         ResourcePath::Bucket(name.clone()),
     );
-    let ask = with(ask, "s3:x-amz-acl", acl.clone());
+    if !stated.is_owners() {
+        ask = ask.and_action("s3:PutBucketAcl");
+    }
+    if ownership.is_some() {
+        ask = ask.and_action("s3:PutBucketOwnershipControls");
+    }
+    let ask = with(
+        stated.conditions(ask),
+        "s3:x-amz-object-ownership",
+        ownership.map(Ownership::name),
+    );
     let ask = with(
         ask,
         "s3:locationconstraint",
         location.map(|l| l.as_str().to_owned()),
     );
     let permit = write(&call, ask).await?;
-    let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write_acp,
-    ];
-    check_acl(acl.map(Into::into).as_ref(), &grants)?;
-    refuse_if(input.grant_write.is_some(), "A grant on a bucket")?;
     refuse_if(input.object_lock_enabled_for_bucket == Some(true), "Object lock")?;
     let region = &call.gate().settings().region;
     if location.is_some_and(|l| !l.as_str().is_empty() && l.as_str() != region) {
@@ -92,11 +107,52 @@ pub(in crate::s3) async fn create_bucket(
             "The specified location-constraint is not valid: {region} is."
         ));
     }
-    settle(&permit, engine::create(&permit).await)?;
+    let configurations = initial(&permit, &stated, ownership)?;
+    settle(&permit, engine::create(&permit, &configurations).await)?;
     Ok(CreateBucketOutput {
         location: Some(format!("/{name}")),
     })
 }
+
+/// What a new bucket is configured like: lists are off and no public access is let through, as in S3 since 2023,
+/// but for what its maker says otherwise.
+fn initial(
+    permit: &WritePermit,
+    stated: &Stated,
+    ownership: Option<Ownership>,
+) -> S3Result<Vec<ConfigurationChange>> {
+    let ownership = ownership.unwrap_or(Ownership::BucketOwnerEnforced);
+    let mut configurations = vec![
+        ConfigurationChange::ownership(ownership),
+        ConfigurationChange::public_access_block(PublicAccessBlock::ALL),
+    ];
+    if stated.is_owners() {
+        return Ok(configurations);
+    }
+    let refused =
+        |(code, message): (&'static str, &'static str)| fail_base(&Error::new(Kind::Invalid, code, message));
+    if !ownership.has_acls() {
+        return Err(refused(access::ACL_AND_ENFORCED));
+    }
+    let owner = permit.session().principal();
+    let owners = Owners {
+        owner,
+        bucket_owner: owner,
+    };
+    if let Some(acl) = stated.acl(owners, permit)? {
+        if acl.is_public() {
+            return Err(refused(ACL_AND_BLOCK));
+        }
+        configurations.push(ConfigurationChange::acl(&acl));
+    }
+    Ok(configurations)
+}
+
+/// Public lists come after the bucket's public access block has been changed to let them.
+const ACL_AND_BLOCK: (&str, &str) = (
+    "InvalidBucketAclWithBlockPublicAccessError",
+    "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+);
 
 pub(in crate::s3) async fn delete_bucket(
     request: S3Request<DeleteBucketInput>,
@@ -164,32 +220,6 @@ pub(in crate::s3) async fn get_bucket_versioning(
     )
     .await?;
     Ok(GetBucketVersioningOutput::default())
-}
-
-pub(in crate::s3) async fn get_bucket_request_payment(
-    request: S3Request<GetBucketRequestPaymentInput>,
-) -> S3Result<GetBucketRequestPaymentOutput> {
-    about(
-        &request,
-        &request.input.bucket,
-        "GetBucketRequestPayment",
-        "s3:GetBucketRequestPayment",
-    )
-    .await?;
-    Ok(GetBucketRequestPaymentOutput {
-        payer: Some(Payer::from_static(Payer::BUCKET_OWNER)),
-    })
-}
-
-pub(in crate::s3) async fn get_bucket_acl(
-    request: S3Request<GetBucketAclInput>,
-) -> S3Result<GetBucketAclOutput> {
-    let permit = about(&request, &request.input.bucket, "GetBucketAcl", "s3:GetBucketAcl").await?;
-    let bucket = settle(&permit, engine::head(&permit))?;
-    Ok(GetBucketAclOutput {
-        grants: Some(vec![full_control(&bucket.owner)]),
-        owner: Some(convert::owner(&bucket.owner)),
-    })
 }
 
 /// The one grant of every list: the owner has full control.

@@ -1,0 +1,168 @@
+//! What is configured of the bucket that a permit's path lies in.
+//!
+//! Invariants
+//! - every permit within a bucket may read its configuration, which is part of how the bucket behaves; showing
+//!   it to a client takes a permit for that;
+//! - only a permit to write the bucket itself changes it, all changes of one call in one commit.
+
+use std::sync::Arc;
+
+use craton_base::{BucketName, Error, Kind as ErrorKind, ResourcePath, Result};
+use craton_store::{
+    namespace::{Kind, Precondition},
+    store::Transaction,
+};
+
+use super::{Permit, WritePermit};
+use crate::{
+    access,
+    bucket::BucketInfo,
+    configuration::{
+        BucketAccess, Configuration, ConfigurationChange, NAMED_MAX, NamedConfiguration, Subresource, state,
+    },
+    policy::{Limits, ResourcePolicy, s3_actions::bucket_arn},
+    scope,
+};
+
+/// How often a commit that found the bucket's own record changed is tried again.
+const COMMIT_TRIES_MAX: usize = 16;
+
+impl Permit {
+    /// What the bucket has one of, as it was when the permit was made.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub fn configuration(&self, subresource: Subresource) -> Result<Option<Arc<Configuration>>> {
+        Ok(self.state()?.document(subresource).cloned())
+    }
+
+    /// One of several, as of the newest commit.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; the store's own.
+    pub fn named_configuration(&self, subresource: Subresource, id: &str) -> Result<Option<Configuration>> {
+        state::named(&self.gate.store, self.bucket()?.id, subresource, id)
+    }
+
+    /// Those after an id, in order, at most `limit` and at most [`NAMED_MAX`].
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; the store's own.
+    pub fn named_configurations(
+        &self,
+        subresource: Subresource,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<NamedConfiguration>> {
+        state::all_named(&self.gate.store, self.bucket()?.id, subresource, after, limit)
+    }
+
+    /// Who may, as the bucket's own documents say it.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub fn bucket_access(&self) -> Result<&BucketAccess> {
+        Ok(&self.state()?.access)
+    }
+
+    /// Whether there is a principal with this id; for checking what a list grants to.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn principal_exists(&self, id: &str) -> Result<bool> {
+        Ok(self.gate.directory.user(&self.gate.store, id)?.is_some())
+    }
+
+    /// Whether another bucket exists; for checking a name that a configuration refers to.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn bucket_exists(&self, name: &BucketName) -> Result<bool> {
+        Ok(self.gate.bucket(name)?.is_some())
+    }
+}
+
+impl WritePermit {
+    /// Changes what is configured of the bucket, all of it or nothing.
+    ///
+    /// # Errors
+    /// `EntityTooLarge`; `MalformedConfiguration`; `TooManyConfigurations`; `NoSuchBucket`; the store's own.
+    pub async fn configure(&self, changes: &[ConfigurationChange]) -> Result<()> {
+        let ResourcePath::Bucket(name) = &self.permit.resource else {
+            return Err(scope::outside(&self.permit.resource, Kind::Configuration));
+        };
+        let mut bucket = self.bucket()?.clone();
+        for _ in 0..COMMIT_TRIES_MAX {
+            match self.commit_transaction(self.configuring(&bucket, changes)?).await {
+                Err(e) if e.kind() == ErrorKind::Precondition => {}
+                other => return other.map(drop),
+            }
+            // The bucket's own record has changed; the documents do not depend on what it says.
+            let stored = self
+                .permit
+                .gate
+                .store
+                .get(&BucketInfo::key(name), craton_base::Sequence::MAX)?;
+            let now = stored.as_ref().map(BucketInfo::from_stored).transpose()?;
+            bucket = now
+                .filter(|now| now.id == bucket.id)
+                .ok_or_else(|| super::no_such_bucket(Some(name)))?;
+        }
+        let message = "The bucket is being changed by others. Try again.";
+        Err(Error::new(ErrorKind::Busy, "OperationAborted", message))
+    }
+
+    fn configuring(&self, bucket: &BucketInfo, changes: &[ConfigurationChange]) -> Result<Transaction> {
+        let mut transaction = Transaction::default();
+        let unmoved = Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence);
+        transaction.preconditions.push(unmoved);
+        for change in changes {
+            let key = change.key(bucket.id);
+            match change.value(self.now())? {
+                Some(value) => transaction.puts.push((key, value)),
+                None => transaction.deletes.push(key),
+            }
+        }
+        Ok(transaction)
+    }
+
+    /// Whether one more of several fits into the bucket.
+    ///
+    /// # Errors
+    /// `TooManyConfigurations`; the store's own.
+    pub fn require_room(&self, subresource: Subresource, id: &str) -> Result<()> {
+        let all = self.named_configurations(subresource, None, NAMED_MAX)?;
+        if all.len() < NAMED_MAX || all.iter().any(|named| named.id == id) {
+            return Ok(());
+        }
+        let message = format!("A bucket has at most {NAMED_MAX} configurations of one kind.");
+        Err(Error::new(ErrorKind::Invalid, "TooManyConfigurations", message))
+    }
+
+    /// Sets the bucket policy. A policy that the bucket's public access block refuses, or one that would take
+    /// the right to change it from the caller who has not confirmed that, is refused.
+    ///
+    /// # Errors
+    /// `MalformedPolicy`; `AccessDenied`; those of [`WritePermit::configure`].
+    pub async fn set_policy(&self, document: bytes::Bytes, confirmed: bool) -> Result<()> {
+        let bucket = &self.bucket()?.name;
+        let malformed = |message: String| Error::new(ErrorKind::Invalid, "MalformedPolicy", message);
+        let policy = ResourcePolicy::parse(&document, &Limits::default())
+            .map_err(|e| malformed(e.message().to_owned()))?;
+        policy
+            .check_bucket(&bucket_arn(bucket))
+            .map_err(|complaint| malformed(complaint.to_owned()))?;
+        if self.bucket_access()?.public_access_block().block_public_policy && policy.is_public() {
+            let message = "The bucket's public access block prevents public policies \
+                           (the BlockPublicPolicy setting).";
+            return Err(Error::new(ErrorKind::Denied, "AccessDenied", message));
+        }
+        if !confirmed && access::locks_out(self.session(), &policy, &self.permit.resource) {
+            let message = "The policy would take the right to change it from you. \
+                           Confirm with x-amz-confirm-remove-self-bucket-access.";
+            return Err(Error::new(ErrorKind::Denied, "AccessDenied", message));
+        }
+        self.configure(&[ConfigurationChange::set(Subresource::Policy, document)])
+            .await
+    }
+}
