@@ -15,6 +15,9 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How much of a body is read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// The most that [`Connection::fetch`] reads.
+const FETCHED_BYTES_MAX: usize = 16 << 20;
+
 /// How much of an error's body is shown.
 const SHOWN_BYTES_MAX: usize = 400;
 
@@ -60,6 +63,34 @@ impl Connection {
             );
         }
         self.read_body(answer.head_bytes, have, expected).await
+    }
+
+    /// Sends a request and gives back its answer, whatever its length and form. Fails on any status but 200.
+    pub(crate) async fn fetch(&mut self, head: &str, body: &[u8]) -> Result<Fetched> {
+        self.send(head.as_bytes(), body).await?;
+        let (answer, have) = self.read_head().await?;
+        if answer.status != 200 {
+            bail!(
+                "status {}: {}",
+                answer.status,
+                self.error_text(&answer, have).await
+            );
+        }
+        let mut raw = self.buffer[answer.head_bytes..have].to_vec();
+        let body = loop {
+            if let Some(body) = answer.whole(&raw)? {
+                break body;
+            }
+            let read = self.stream.read(&mut self.buffer).await?;
+            if read == 0 || raw.len() > FETCHED_BYTES_MAX {
+                bail!("an answer ended after {} bytes, or did not end", raw.len());
+            }
+            raw.extend_from_slice(&self.buffer[..read]);
+        };
+        Ok(Fetched {
+            etag: answer.etag,
+            body,
+        })
     }
 
     async fn send(&mut self, head: &[u8], body: &[u8]) -> Result<()> {
@@ -132,6 +163,12 @@ impl Connection {
     }
 }
 
+/// An answer that was read as a whole.
+pub(crate) struct Fetched {
+    pub(crate) etag: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
 /// What the body of an answer must be.
 #[derive(Clone, Copy)]
 pub(crate) enum Expected<'a> {
@@ -169,6 +206,7 @@ impl Expected<'_> {
 struct Head {
     status: u16,
     content_length: Option<u64>,
+    etag: Option<String>,
     head_bytes: usize,
 }
 
@@ -180,18 +218,67 @@ impl Head {
         let httparse::Status::Complete(head_bytes) = response.parse(bytes)? else {
             return Ok(None);
         };
-        let length = response
-            .headers
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case("content-length"));
-        let content_length = match length {
-            Some(header) => Some(std::str::from_utf8(header.value)?.trim().parse()?),
+        let value = |name: &str| {
+            let header = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+            header.map(|h| std::str::from_utf8(h.value)).transpose()
+        };
+        let content_length = match value("content-length")? {
+            Some(text) => Some(text.trim().parse()?),
             None => None,
         };
         Ok(Some(Self {
             status: response.code.unwrap_or_default(),
             content_length,
+            etag: value("etag")?.map(str::to_owned),
             head_bytes,
         }))
+    }
+
+    /// The body, once all of it has come: of a stated length, or in chunks.
+    fn whole(&self, raw: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.content_length {
+            Some(length) if (raw.len() as u64) < length => Ok(None),
+            Some(_) => Ok(Some(raw.to_vec())),
+            None => unchunked(raw),
+        }
+    }
+}
+
+/// What chunks hold together; `None` if the last has not come yet.
+fn unchunked(raw: &[u8]) -> Result<Option<Vec<u8>>> {
+    let mut out = Vec::new();
+    let mut rest = raw;
+    loop {
+        let Some(line) = rest.windows(2).position(|w| w == b"\r\n") else {
+            return Ok(None);
+        };
+        let (size, after) = rest.split_at(line);
+        let size = usize::from_str_radix(std::str::from_utf8(size)?.trim(), 16)?;
+        let Some(data) = after.get(2..2 + size) else {
+            return Ok(None);
+        };
+        if size == 0 {
+            return Ok(Some(out));
+        }
+        out.extend_from_slice(data);
+        let Some(next) = after.get(2 + size + 2..) else {
+            return Ok(None);
+        };
+        rest = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unchunked;
+
+    #[test]
+    fn chunks_are_put_together() {
+        let raw = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        assert_eq!(unchunked(raw).unwrap().unwrap(), b"abcde");
+        for end in [0, 2, 7, 13, 16] {
+            assert!(unchunked(&raw[..end]).unwrap().is_none(), "{end}");
+        }
+        assert!(unchunked(b"no\r\n").is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use tokio::task::LocalSet;
 
@@ -24,21 +24,33 @@ const TOLD_MAX: u64 = 3;
 /// What to send.
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
-    /// Heads of requests, sent in turn. For a PUT each at most once.
-    pub(crate) heads: Vec<String>,
-    /// Sent with each.
-    pub(crate) body: Bytes,
-    /// Expected of each answer.
-    pub(crate) answer: Answer,
+    /// Done in turn. One that writes is done at most once.
+    pub(crate) operations: Vec<Operation>,
     pub(crate) clients: usize,
     pub(crate) bound: Bound,
 }
 
-/// What the body of each answer must be.
+/// What is measured as one: mostly a request, or several that one client sends one after the other.
+pub(crate) struct Operation {
+    pub(crate) requests: Vec<Request>,
+    /// Of content that it moves.
+    pub(crate) bytes: u64,
+}
+
+/// A request whose head is ready.
+pub(crate) struct Request {
+    pub(crate) head: String,
+    pub(crate) body: Bytes,
+    pub(crate) answer: Answer,
+}
+
+/// What the body of an answer must be.
 #[derive(Clone)]
 pub(crate) enum Answer {
     Length(u64),
     Exactly(Bytes),
+    /// A document that holds this so many times.
+    Document(&'static str, usize),
 }
 
 /// What came of it.
@@ -52,11 +64,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn of(latencies: Vec<Duration>, size: u64, failed: u64, elapsed: Duration) -> Self {
-        let requests = latencies.len() as u64;
+    pub(crate) fn of(latencies: Vec<Duration>, bytes: u64, failed: u64, elapsed: Duration) -> Self {
         Self {
-            requests,
-            bytes: requests * size,
+            requests: latencies.len() as u64,
+            bytes,
             failed,
             elapsed,
             latencies: Latencies::of(latencies),
@@ -64,9 +75,39 @@ impl Outcome {
     }
 }
 
+impl Operation {
+    /// Of one request.
+    pub(crate) fn one(head: String, body: Bytes, answer: Answer, bytes: u64) -> Self {
+        Self {
+            requests: vec![Request { head, body, answer }],
+            bytes,
+        }
+    }
+
+    async fn run(&self, connection: &mut Connection) -> Result<()> {
+        for request in &self.requests {
+            let expected = match &request.answer {
+                Answer::Length(length) => Expected::Length(*length),
+                Answer::Exactly(bytes) => Expected::Exactly(bytes),
+                Answer::Document(mark, count) => {
+                    let body = connection.fetch(&request.head, &request.body).await?.body;
+                    let found = body.windows(mark.len()).filter(|w| *w == mark.as_bytes()).count();
+                    if found != *count {
+                        bail!("{found} times {mark} in an answer where {count} were expected");
+                    }
+                    continue;
+                }
+            };
+            connection.request(&request.head, &request.body, &expected).await?;
+        }
+        Ok(())
+    }
+}
+
 struct Shared {
     load: Load,
     next: Cell<u64>,
+    bytes: Cell<u64>,
     deadline: Instant,
     failed: Cell<u64>,
     latencies: RefCell<Vec<Duration>>,
@@ -74,14 +115,14 @@ struct Shared {
 
 impl Load {
     /// Runs it to its bound.
-    pub(crate) fn run(self, size: u64) -> Result<Outcome> {
+    pub(crate) fn run(self) -> Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        LocalSet::new().block_on(&runtime, self.drive(size))
+        LocalSet::new().block_on(&runtime, self.drive())
     }
 
-    async fn drive(self, size: u64) -> Result<Outcome> {
+    async fn drive(self) -> Result<Outcome> {
         let mut connections = Vec::new();
         for _ in 0..self.clients {
             connections.push(Connection::open(self.address).await?);
@@ -91,6 +132,7 @@ impl Load {
             deadline: began + self.bound.time,
             load: self,
             next: Cell::new(0),
+            bytes: Cell::new(0),
             failed: Cell::new(0),
             latencies: RefCell::default(),
         });
@@ -104,7 +146,7 @@ impl Load {
         let elapsed = began.elapsed();
         Ok(Outcome::of(
             shared.latencies.take(),
-            size,
+            shared.bytes.get(),
             shared.failed.get(),
             elapsed,
         ))
@@ -114,16 +156,15 @@ impl Load {
 impl Shared {
     async fn client(self: Rc<Self>, mut connection: Connection) {
         while let Some(index) = self.claim() {
-            let Some(head) = self.load.heads.get(index) else {
+            let Some(operation) = self.load.operations.get(index) else {
                 return;
             };
             let began = Instant::now();
-            let expected = match &self.load.answer {
-                Answer::Length(length) => Expected::Length(*length),
-                Answer::Exactly(bytes) => Expected::Exactly(bytes),
-            };
-            match connection.request(head, &self.load.body, &expected).await {
-                Ok(()) => self.latencies.borrow_mut().push(began.elapsed()),
+            match operation.run(&mut connection).await {
+                Ok(()) => {
+                    self.latencies.borrow_mut().push(began.elapsed());
+                    self.bytes.set(self.bytes.get() + operation.bytes);
+                }
                 Err(error) => {
                     // The connection's state is unknown: this client ends, the row has failed.
                     let failed = self.failed.get() + 1;
@@ -144,6 +185,6 @@ impl Shared {
             return None;
         }
         self.next.set(next + 1);
-        usize::try_from(next % self.load.heads.len() as u64).ok()
+        usize::try_from(next % self.load.operations.len() as u64).ok()
     }
 }

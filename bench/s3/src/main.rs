@@ -1,5 +1,6 @@
 //! The same S3 load against Craton and its peers: PUT and GET of 4 KiB, 1 MiB and 64 MiB by 1, 16 and 64
-//! clients, with what it costs (CPU, peak memory) and how that compares.
+//! clients, both mixed, uploads in parts, listings, and reads as for training, with what it costs (CPU, peak
+//! memory) and how that compares.
 //!
 //! ```text
 //! options ──▶ plan of rows ──▶ for each round: peers started, for each row each peer measured ──▶ report
@@ -98,7 +99,7 @@ fn fresh_folder(options: &Options, peer: Peer) -> Result<PathBuf> {
 }
 
 fn measure(running: &mut Running, row: &Row, options: &Options) -> Result<Measured> {
-    if row.verb == Verb::Get {
+    if row.verb != Verb::Put {
         running.prepare(row, options)?;
     }
     process::flush_disks()?;

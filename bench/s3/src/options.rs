@@ -18,9 +18,10 @@ usage: bench-s3 [options]
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
-  --verbs get,put    what to measure (default: both)
+  --verbs get,put    what to measure: get, put, mixed, epoch, multipart, list, group (default: all)
   --sizes 4K,1M,64M  sizes of objects (default: these)
   --clients 1,16,64  clients at once (default: these)
+  --keys N           keys of the bucket that list and group read (default: 20000)
   --seconds N        the longest a row sends requests (default: 5)
   --rounds N         times that everything is measured; the table has medians (default: 3)
   --label TEXT       said in the report, such as the commit measured
@@ -39,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) verbs: Vec<Verb>,
     pub(crate) sizes: Vec<u64>,
     pub(crate) clients: Vec<usize>,
+    pub(crate) keys: u64,
     pub(crate) time: Duration,
     pub(crate) rounds: u32,
     pub(crate) label: String,
@@ -54,9 +56,10 @@ impl Default for Options {
             weed: "weed".into(),
             nginx: "nginx".into(),
             folder: "target/bench-data".into(),
-            verbs: vec![Verb::Get, Verb::Put],
+            verbs: Verb::ALL.to_vec(),
             sizes: plan::SIZES.to_vec(),
             clients: plan::CLIENTS.to_vec(),
+            keys: 20_000,
             time: Duration::from_secs(5),
             rounds: 3,
             label: String::new(),
@@ -97,6 +100,7 @@ impl Options {
         self.peers = vec![Peer::Craton];
         self.clients = vec![1, 4];
         self.sizes = vec![4 * KIB, MIB, 8 * MIB];
+        self.keys = 2 * plan::PAGE_KEYS;
         self.time = Duration::from_millis(200);
         self.rounds = 1;
     }
@@ -111,6 +115,7 @@ impl Options {
             "verbs" => self.verbs = list(value, verb)?,
             "sizes" => self.sizes = list(value, size)?,
             "clients" => self.clients = list(value, |text| Ok(text.parse()?))?,
+            "keys" => self.keys = value.parse()?,
             "seconds" => self.time = Duration::try_from_secs_f64(value.parse()?)?,
             "rounds" => self.rounds = value.parse()?,
             "label" => value.clone_into(&mut self.label),
@@ -135,10 +140,10 @@ fn binary(text: &str) -> Result<PathBuf> {
 }
 
 fn verb(text: &str) -> Result<Verb> {
-    match text {
-        "get" => Ok(Verb::Get),
-        "put" => Ok(Verb::Put),
-        _ => bail!("a verb is get or put"),
+    let named = |verb: &Verb| verb.name().eq_ignore_ascii_case(text);
+    match Verb::ALL.into_iter().find(named) {
+        Some(verb) => Ok(verb),
+        None => bail!("no verb of that name"),
     }
 }
 

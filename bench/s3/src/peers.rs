@@ -74,7 +74,7 @@ impl Peer {
     pub(crate) fn takes(self, row: &Row) -> bool {
         match self {
             Self::Craton | Self::Seaweed => true,
-            Self::Nginx | Self::NginxCopy => row.verb == Verb::Get,
+            Self::Nginx | Self::NginxCopy => !row.verb.needs_s3(),
             Self::SeaweedFlush | Self::RawFile => row.verb == Verb::Put,
             Self::RawLog => row.verb == Verb::Put && row.size <= 64 * KIB,
         }

@@ -193,7 +193,7 @@ impl Report {
         let _ = writeln!(
             out,
             "| {} {} ≥ {} × {} | {} | {reached:.2} × | {verdict} |",
-            target.verb.method(),
+            target.verb.name(),
             plan::size(target.size),
             target.factor,
             peer.name(),

@@ -42,9 +42,10 @@ impl Signer {
         }
     }
 
-    /// The head of an HTTP/1.1 request. `payload_sha256` is `None` for an unsigned payload. The path must
-    /// need no encoding and the query must be in its canonical form.
-    pub(crate) fn head(&self, method: &str, path: &str, length: u64, payload_sha256: Option<&str>) -> String {
+    /// The head of an HTTP/1.1 request. `payload_sha256` is `None` for an unsigned payload. The target's path must
+    /// need no encoding, and its query must be in its canonical form.
+    pub(crate) fn head(&self, method: &str, target: &str, length: u64, payload_sha256: Option<&str>) -> String {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Self {
             id,
             host,
@@ -55,7 +56,7 @@ impl Signer {
         let payload = payload_sha256.unwrap_or(UNSIGNED);
         let names = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
-            "{method}\n{path}\n\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{date}\n\n{names}\n{payload}"
+            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{date}\n\n{names}\n{payload}"
         );
         let text = format!(
             "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
@@ -67,7 +68,7 @@ impl Signer {
             _ => format!("content-length: {length}\r\n"),
         };
         format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{content_length}x-amz-content-sha256: {payload}\r\n\
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{content_length}x-amz-content-sha256: {payload}\r\n\
              x-amz-date: {date}\r\nauthorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, \
              SignedHeaders={names}, Signature={signature}\r\n\r\n"
         )

@@ -38,6 +38,7 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
         key: credentials(&data.join("root-credentials"))?,
         files: None,
         stored: BTreeSet::new(),
+        uploads: (Vec::new(), String::new()),
     };
     peer.make_bucket()?;
     Ok(peer)

@@ -3,15 +3,16 @@
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use super::content;
 use crate::{
     clock,
-    load::{Answer, Load, Outcome},
+    http::Connection,
+    load::{Answer, Load, Operation, Outcome, Request},
     options::Options,
-    plan::{Bound, Row, Verb},
+    plan::{Bound, EPOCH_BYTES, MIXED_WRITES_OF_TEN, PAGE_KEYS, PART_BYTES, Row, Verb},
     process::Server,
     sign::{Key, Signer},
 };
@@ -21,6 +22,13 @@ pub(super) const BUCKET: &str = "bench";
 
 /// Clients that store the objects which GET reads.
 const PREPARE_CLIENTS: usize = 8;
+
+/// Clients that store the keys of listings, and how many keys they store before the time is looked at.
+const KEYS_CLIENTS: usize = 64;
+const KEYS_AT_ONCE: u64 = 100_000;
+
+/// Pages that a row of listings asks for in turn.
+const PAGES: u64 = 500;
 
 /// How long storing them may take.
 const PREPARE_TIME: Duration = Duration::from_secs(300);
@@ -32,101 +40,211 @@ pub(crate) struct HttpPeer {
     pub(super) key: Key,
     /// Where objects are put as files, if the server has no PUT.
     pub(super) files: Option<PathBuf>,
-    /// Sizes whose objects are stored.
-    pub(super) stored: BTreeSet<u64>,
+    /// What is stored for rows that read: for which kind, of which size.
+    pub(super) stored: BTreeSet<(Verb, u64)>,
+    /// Uploads that have begun, and the tag of each of their parts.
+    pub(super) uploads: (Vec<String>, String),
 }
 
 impl HttpPeer {
     /// Makes the bucket.
     pub(super) fn make_bucket(&self) -> Result<()> {
         let head = self.signer()?.head("PUT", &format!("/{BUCKET}"), 0, None);
-        self.all(vec![head], Bytes::new(), Answer::Length(0), 1)
+        self.all(vec![Operation::one(head, Bytes::new(), Answer::Length(0), 0)], 1)
     }
 
     /// Writes as many small objects at once as a row does at most, outside of any row.
     pub(super) fn put_first(&self) -> Result<()> {
-        let paths: Vec<_> = (0..64).map(|n| format!("/{BUCKET}/first-{n}")).collect();
         let body = content(4 << 10)?;
-        let heads = self.heads("PUT", &paths, body.len() as u64)?;
-        self.all(heads, body, Answer::Length(0), 16)
+        let signer = self.signer()?;
+        let put = |n| {
+            let size = body.len() as u64;
+            let head = signer.head("PUT", &format!("/{BUCKET}/first-{n}"), size, None);
+            Operation::one(head, body.clone(), Answer::Length(0), size)
+        };
+        self.all((0..64).map(put).collect(), 16)
     }
 
     pub(super) fn prepare(&mut self, row: &Row, options: &Options) -> Result<()> {
-        if !self.stored.insert(row.size) {
+        match row.verb {
+            Verb::Put => Ok(()),
+            Verb::Get | Verb::Mixed | Verb::Epoch => self.store(row, options),
+            Verb::List | Verb::Group => self.store_keys(row),
+            Verb::Multipart => self.begin_uploads(row, row.bound(options).requests),
+        }
+    }
+
+    /// Stores the objects that a row reads, and reads all of them once: they must be what was stored.
+    fn store(&mut self, row: &Row, options: &Options) -> Result<()> {
+        let kind = if row.verb == Verb::Epoch { Verb::Epoch } else { Verb::Get };
+        if !self.stored.insert((kind, row.size)) {
             return Ok(());
         }
         let body = content(row.size)?;
-        let paths = get_paths(row, options);
-        match &self.files {
-            Some(folder) => {
-                for path in &paths {
-                    fs::write(folder.join(path.trim_start_matches('/')), &body)?;
-                }
+        let signer = self.signer()?;
+        let (mut writes, mut reads) = (Vec::new(), Vec::new());
+        for (path, size) in objects(row, options) {
+            let body = body.slice(..usize::try_from(size)?);
+            if let Some(folder) = &self.files {
+                fs::write(folder.join(path.trim_start_matches('/')), &body)?;
+            } else {
+                let head = signer.head("PUT", &path, size, None);
+                writes.push(Operation::one(head, body.clone(), Answer::Length(0), size));
             }
-            None => self.all(
-                self.heads("PUT", &paths, row.size)?,
-                body.clone(),
-                Answer::Length(0),
-                PREPARE_CLIENTS,
-            )?,
+            let head = signer.head("GET", &path, 0, None);
+            reads.push(Operation::one(head, Bytes::new(), Answer::Exactly(body), size));
         }
-        self.all(
-            self.heads("GET", &paths, 0)?,
-            Bytes::new(),
-            Answer::Exactly(body),
-            PREPARE_CLIENTS,
-        )
+        self.all(writes, PREPARE_CLIENTS)?;
+        self.all(reads, PREPARE_CLIENTS)
     }
 
-    pub(super) fn run(&self, row: &Row, options: &Options) -> Result<Outcome> {
-        let bound = row.bound(options);
-        let (paths, body, answer) = match row.verb {
-            Verb::Get => (get_paths(row, options), Bytes::new(), Answer::Length(row.size)),
-            Verb::Put => (
-                put_paths(row, bound.requests),
-                content(row.size)?,
-                Answer::Length(0),
-            ),
-        };
-        let heads = self.heads(row.verb.method(), &paths, body.len() as u64)?;
-        Load {
-            address: self.address,
-            heads,
-            body,
-            answer,
-            clients: row.clients,
-            bound,
+    /// Fills the bucket of listings with objects of one byte.
+    fn store_keys(&mut self, row: &Row) -> Result<()> {
+        if !self.stored.insert((Verb::List, row.size)) {
+            return Ok(());
         }
-        .run(row.size)
-    }
-
-    /// Sends all of `heads`; any failure is an error.
-    fn all(&self, heads: Vec<String>, body: Bytes, answer: Answer, clients: usize) -> Result<()> {
-        let bound = Bound {
-            time: PREPARE_TIME,
-            requests: heads.len() as u64,
-        };
-        let outcome = Load {
-            address: self.address,
-            heads,
-            body,
-            answer,
-            clients,
-            bound,
-        }
-        .run(0)?;
-        if outcome.failed > 0 || outcome.requests < bound.requests {
-            bail!("{} of {} requests succeeded", outcome.requests, bound.requests);
+        for from in (0..row.size).step_by(usize::try_from(KEYS_AT_ONCE)?) {
+            let signer = self.signer()?;
+            let put = |n| {
+                let head = signer.head("PUT", &key_path(n), 1, None);
+                Operation::one(head, Bytes::from_static(b"x"), Answer::Length(0), 1)
+            };
+            let to = row.size.min(from + KEYS_AT_ONCE);
+            self.all((from..to).map(put).collect(), KEYS_CLIENTS)?;
+            if to < row.size {
+                eprintln!("    {to} of {} keys", row.size);
+            }
         }
         Ok(())
     }
 
-    fn heads(&self, method: &str, paths: &[String], length: u64) -> Result<Vec<String>> {
+    /// Begins the uploads whose parts a row sends, and learns the tag of a part.
+    fn begin_uploads(&mut self, row: &Row, count: u64) -> Result<()> {
+        let part = content(PART_BYTES)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signer = self.signer()?;
-        Ok(paths
-            .iter()
-            .map(|path| signer.head(method, path, length, None))
-            .collect())
+        let begun = runtime.block_on(async {
+            let mut connection = Connection::open(self.address).await?;
+            let (mut ids, mut etag) = (Vec::new(), String::new());
+            for n in 0..count {
+                let path = upload_path(row, n);
+                let head = signer.head("POST", &format!("{path}?uploads="), 0, None);
+                let answer = String::from_utf8(connection.fetch(&head, b"").await?.body)?;
+                let id = answer.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next());
+                let id = id.context("no id of an upload in an answer")?.to_owned();
+                if n == 0 {
+                    let target = format!("{path}?partNumber=1&uploadId={id}");
+                    let head = signer.head("PUT", &target, PART_BYTES, None);
+                    etag = connection.fetch(&head, &part).await?.etag.context("a part without a tag")?;
+                }
+                ids.push(id);
+            }
+            anyhow::Ok((ids, etag))
+        });
+        self.uploads = begun?;
+        Ok(())
+    }
+
+    pub(super) fn run(&self, row: &Row, options: &Options) -> Result<Outcome> {
+        let bound = row.bound(options);
+        Load {
+            address: self.address,
+            operations: self.operations(row, options, bound.requests)?,
+            clients: row.clients,
+            bound,
+        }
+        .run()
+    }
+
+    fn operations(&self, row: &Row, options: &Options, count: u64) -> Result<Vec<Operation>> {
+        let signer = self.signer()?;
+        let read = |(path, size): (String, u64)| {
+            let head = signer.head("GET", &path, 0, None);
+            Operation::one(head, Bytes::new(), Answer::Length(size), size)
+        };
+        let body = match row.verb {
+            Verb::Put | Verb::Mixed => content(row.size)?,
+            _ => Bytes::new(),
+        };
+        let write = |n: u64| {
+            let path = format!("/{BUCKET}/{}-{}-{}-{n:06}", row.verb.name(), row.size, row.clients);
+            let head = signer.head("PUT", &path, row.size, None);
+            Operation::one(head, body.clone(), Answer::Length(0), row.size)
+        };
+        let mut dice = Dice(row.size | 1);
+        Ok(match row.verb {
+            Verb::Get => objects(row, options).map(read).collect(),
+            Verb::Put => (0..count).map(write).collect(),
+            Verb::Mixed => {
+                let stored: Vec<_> = objects(row, options).collect();
+                let mut stored = stored.iter().cycle();
+                let mut one = |n| match stored.next() {
+                    Some(object) if n % 10 >= MIXED_WRITES_OF_TEN => read(object.clone()),
+                    _ => write(n),
+                };
+                (0..count).map(&mut one).collect()
+            }
+            Verb::Epoch => {
+                let mut stored: Vec<_> = objects(row, options).collect();
+                stored.sort_by_cached_key(|_| dice.next());
+                stored.into_iter().map(read).collect()
+            }
+            Verb::Multipart => self.uploads_in_parts(row, &signer)?,
+            Verb::List => (0..PAGES).map(|_| page(row, &signer, dice.next())).collect(),
+            Verb::Group => vec![groups(row, &signer)],
+        })
+    }
+
+    /// All parts of each upload and its completion.
+    fn uploads_in_parts(&self, row: &Row, signer: &Signer) -> Result<Vec<Operation>> {
+        let body = content(PART_BYTES)?;
+        let (ids, etag) = &self.uploads;
+        let parts = row.size / PART_BYTES;
+        let listed: String = (1..=parts)
+            .map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>"))
+            .collect();
+        let complete = Bytes::from(format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>"));
+        let operation = |(n, id): (u64, &String)| {
+            let path = upload_path(row, n);
+            let part = |part| Request {
+                head: signer.head("PUT", &format!("{path}?partNumber={part}&uploadId={id}"), PART_BYTES, None),
+                body: body.clone(),
+                answer: Answer::Length(0),
+            };
+            let mut requests: Vec<Request> = (1..=parts).map(part).collect();
+            requests.push(Request {
+                head: signer.head("POST", &format!("{path}?uploadId={id}"), complete.len() as u64, None),
+                body: complete.clone(),
+                answer: Answer::Document("<ETag>", 1),
+            });
+            Operation {
+                requests,
+                bytes: row.size,
+            }
+        };
+        Ok((0..).zip(ids).map(operation).collect())
+    }
+
+    /// Does all of them; any failure is an error.
+    fn all(&self, operations: Vec<Operation>, clients: usize) -> Result<()> {
+        if operations.is_empty() {
+            return Ok(());
+        }
+        let bound = Bound {
+            time: PREPARE_TIME,
+            requests: operations.len() as u64,
+        };
+        let outcome = Load {
+            address: self.address,
+            operations,
+            clients,
+            bound,
+        }
+        .run()?;
+        if outcome.failed > 0 || outcome.requests < bound.requests {
+            bail!("{} of {} requests succeeded", outcome.requests, bound.requests);
+        }
+        Ok(())
     }
 
     fn signer(&self) -> Result<Signer> {
@@ -138,14 +256,52 @@ impl HttpPeer {
     }
 }
 
-fn get_paths(row: &Row, options: &Options) -> Vec<String> {
-    (0..row.objects(options))
-        .map(|n| format!("/{BUCKET}/get-{}-{n:05}", row.size))
-        .collect()
+/// The objects that a row reads, with their sizes.
+fn objects(row: &Row, options: &Options) -> impl Iterator<Item = (String, u64)> {
+    let (verb, size) = (row.verb, row.size);
+    let [least, most] = EPOCH_BYTES;
+    let mut dice = Dice(size | 1);
+    (0..row.objects(options)).map(move |n| match verb {
+        Verb::Epoch => (format!("/{BUCKET}/epoch-{n:05}"), least + dice.next() % (most - least)),
+        _ => (format!("/{BUCKET}/get-{size}-{n:05}"), size),
+    })
 }
 
-fn put_paths(row: &Row, count: u64) -> Vec<String> {
-    (0..count)
-        .map(|n| format!("/{BUCKET}/put-{}-{}-{n:06}", row.size, row.clients))
-        .collect()
+fn upload_path(row: &Row, n: u64) -> String {
+    format!("/{BUCKET}/upload-{}-{}-{n:05}", row.size, row.clients)
+}
+
+/// The n-th key of listings: so many in each group as a page has.
+fn key_path(n: u64) -> String {
+    format!("/{BUCKET}/list/{:05}/{:03}", n / PAGE_KEYS, n % PAGE_KEYS)
+}
+
+/// A page of keys, after the one at a random place.
+fn page(row: &Row, signer: &Signer, random: u64) -> Operation {
+    let at = random % row.size.saturating_sub(PAGE_KEYS).max(1);
+    let after = key_path(at).replacen(&format!("/{BUCKET}/"), "", 1).replace('/', "%2F");
+    let target = format!("/{BUCKET}?list-type=2&max-keys={PAGE_KEYS}&prefix=list%2F&start-after={after}");
+    let count = PAGE_KEYS.min(row.size - at - 1);
+    let answer = Answer::Document("<Key>", usize::try_from(count).unwrap_or(usize::MAX));
+    Operation::one(signer.head("GET", &target, 0, None), Bytes::new(), answer, 0)
+}
+
+/// The first page of groups.
+fn groups(row: &Row, signer: &Signer) -> Operation {
+    let target = format!("/{BUCKET}?delimiter=%2F&list-type=2&max-keys={PAGE_KEYS}&prefix=list%2F");
+    let count = row.size.div_ceil(PAGE_KEYS).min(PAGE_KEYS);
+    let answer = Answer::Document("<CommonPrefixes>", usize::try_from(count).unwrap_or(usize::MAX));
+    Operation::one(signer.head("GET", &target, 0, None), Bytes::new(), answer, 0)
+}
+
+/// Numbers that are the same in every run: Marsaglia's xorshift64.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
 }

@@ -57,5 +57,6 @@ pub(super) fn start(options: &Options, folder: &Path, sending: &str) -> Result<H
         key,
         files: Some(files),
         stored: BTreeSet::new(),
+        uploads: (Vec::new(), String::new()),
     })
 }

@@ -73,7 +73,8 @@ fn drive(row: &Row, bound: Bound, write: impl Fn(u64) -> Result<()> + Sync) -> R
         }
         Ok::<_, anyhow::Error>(all)
     })?;
-    Ok(Outcome::of(all, row.size, 0, began.elapsed()))
+    let bytes = all.len() as u64 * row.size;
+    Ok(Outcome::of(all, bytes, 0, began.elapsed()))
 }
 
 fn write_file(folder: &Path, n: u64, content: &[u8]) -> Result<()> {

@@ -97,6 +97,7 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         key,
         files: None,
         stored: BTreeSet::new(),
+        uploads: (Vec::new(), String::new()),
     };
     // The gateway listens before it can serve.
     until_ready(|| peer.make_bucket())?;
