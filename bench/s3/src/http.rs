@@ -219,7 +219,10 @@ impl Head {
             return Ok(None);
         };
         let value = |name: &str| {
-            let header = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+            let header = response
+                .headers
+                .iter()
+                .find(|h| h.name.eq_ignore_ascii_case(name));
             header.map(|h| std::str::from_utf8(h.value)).transpose()
         };
         let content_length = match value("content-length")? {

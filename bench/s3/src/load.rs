@@ -98,7 +98,9 @@ impl Operation {
                     continue;
                 }
             };
-            connection.request(&request.head, &request.body, &expected).await?;
+            connection
+                .request(&request.head, &request.body, &expected)
+                .await?;
         }
         Ok(())
     }

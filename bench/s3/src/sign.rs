@@ -44,7 +44,13 @@ impl Signer {
 
     /// The head of an HTTP/1.1 request. `payload_sha256` is `None` for an unsigned payload. The target's path must
     /// need no encoding, and its query must be in its canonical form.
-    pub(crate) fn head(&self, method: &str, target: &str, length: u64, payload_sha256: Option<&str>) -> String {
+    pub(crate) fn head(
+        &self,
+        method: &str,
+        target: &str,
+        length: u64,
+        payload_sha256: Option<&str>,
+    ) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Self {
             id,

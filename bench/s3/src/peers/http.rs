@@ -76,7 +76,11 @@ impl HttpPeer {
 
     /// Stores the objects that a row reads, and reads all of them once: they must be what was stored.
     fn store(&mut self, row: &Row, options: &Options) -> Result<()> {
-        let kind = if row.verb == Verb::Epoch { Verb::Epoch } else { Verb::Get };
+        let kind = if row.verb == Verb::Epoch {
+            Verb::Epoch
+        } else {
+            Verb::Get
+        };
         if !self.stored.insert((kind, row.size)) {
             return Ok(());
         }
@@ -121,7 +125,9 @@ impl HttpPeer {
     /// Begins the uploads whose parts a row sends, and learns the tag of a part.
     fn begin_uploads(&mut self, row: &Row, count: u64) -> Result<()> {
         let part = content(PART_BYTES)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let signer = self.signer()?;
         let begun = runtime.block_on(async {
             let mut connection = Connection::open(self.address).await?;
@@ -130,12 +136,19 @@ impl HttpPeer {
                 let path = upload_path(row, n);
                 let head = signer.head("POST", &format!("{path}?uploads="), 0, None);
                 let answer = String::from_utf8(connection.fetch(&head, b"").await?.body)?;
-                let id = answer.split("<UploadId>").nth(1).and_then(|rest| rest.split('<').next());
+                let id = answer
+                    .split("<UploadId>")
+                    .nth(1)
+                    .and_then(|rest| rest.split('<').next());
                 let id = id.context("no id of an upload in an answer")?.to_owned();
                 if n == 0 {
                     let target = format!("{path}?partNumber=1&uploadId={id}");
                     let head = signer.head("PUT", &target, PART_BYTES, None);
-                    etag = connection.fetch(&head, &part).await?.etag.context("a part without a tag")?;
+                    etag = connection
+                        .fetch(&head, &part)
+                        .await?
+                        .etag
+                        .context("a part without a tag")?;
                 }
                 ids.push(id);
             }
@@ -167,7 +180,12 @@ impl HttpPeer {
             _ => Bytes::new(),
         };
         let write = |n: u64| {
-            let path = format!("/{BUCKET}/{}-{}-{}-{n:06}", row.verb.name(), row.size, row.clients);
+            let path = format!(
+                "/{BUCKET}/{}-{}-{}-{n:06}",
+                row.verb.name(),
+                row.size,
+                row.clients
+            );
             let head = signer.head("PUT", &path, row.size, None);
             Operation::one(head, body.clone(), Answer::Length(0), row.size)
         };
@@ -203,17 +221,29 @@ impl HttpPeer {
         let listed: String = (1..=parts)
             .map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>"))
             .collect();
-        let complete = Bytes::from(format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>"));
+        let complete = Bytes::from(format!(
+            "<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>"
+        ));
         let operation = |(n, id): (u64, &String)| {
             let path = upload_path(row, n);
             let part = |part| Request {
-                head: signer.head("PUT", &format!("{path}?partNumber={part}&uploadId={id}"), PART_BYTES, None),
+                head: signer.head(
+                    "PUT",
+                    &format!("{path}?partNumber={part}&uploadId={id}"),
+                    PART_BYTES,
+                    None,
+                ),
                 body: body.clone(),
                 answer: Answer::Length(0),
             };
             let mut requests: Vec<Request> = (1..=parts).map(part).collect();
             requests.push(Request {
-                head: signer.head("POST", &format!("{path}?uploadId={id}"), complete.len() as u64, None),
+                head: signer.head(
+                    "POST",
+                    &format!("{path}?uploadId={id}"),
+                    complete.len() as u64,
+                    None,
+                ),
                 body: complete.clone(),
                 answer: Answer::Document("<ETag>", 1),
             });
@@ -262,7 +292,10 @@ fn objects(row: &Row, options: &Options) -> impl Iterator<Item = (String, u64)> 
     let [least, most] = EPOCH_BYTES;
     let mut dice = Dice(size | 1);
     (0..row.objects(options)).map(move |n| match verb {
-        Verb::Epoch => (format!("/{BUCKET}/epoch-{n:05}"), least + dice.next() % (most - least)),
+        Verb::Epoch => (
+            format!("/{BUCKET}/epoch-{n:05}"),
+            least + dice.next() % (most - least),
+        ),
         _ => (format!("/{BUCKET}/get-{size}-{n:05}"), size),
     })
 }
@@ -279,7 +312,9 @@ fn key_path(n: u64) -> String {
 /// A page of keys, after the one at a random place.
 fn page(row: &Row, signer: &Signer, random: u64) -> Operation {
     let at = random % row.size.saturating_sub(PAGE_KEYS).max(1);
-    let after = key_path(at).replacen(&format!("/{BUCKET}/"), "", 1).replace('/', "%2F");
+    let after = key_path(at)
+        .replacen(&format!("/{BUCKET}/"), "", 1)
+        .replace('/', "%2F");
     let target = format!("/{BUCKET}?list-type=2&max-keys={PAGE_KEYS}&prefix=list%2F&start-after={after}");
     let count = PAGE_KEYS.min(row.size - at - 1);
     let answer = Answer::Document("<Key>", usize::try_from(count).unwrap_or(usize::MAX));
