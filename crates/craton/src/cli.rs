@@ -356,6 +356,39 @@ pub(crate) struct RecordFilter {
 /// Encryption keys.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
+    /// Make a named key, for objects that are put with SSE-KMS
+    Add {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List the named keys
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Let a named key be used again
+    Enable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Keep a named key from being used: what is encrypted with it can not be read meanwhile
+    Disable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a named key: what is encrypted with it can never be read again
+    Rm {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Make a new root key and wrap every bucket's key under it
     Rotate {
         #[command(flatten)]

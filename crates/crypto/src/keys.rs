@@ -33,6 +33,7 @@ const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const WRAP_INFO: &[u8] = b"craton/wrap/v1\0";
 const DERIVE_INFO: &[u8] = b"craton/derive/v1\0";
+const COMBINE_INFO: &[u8] = b"craton/combine/v1\0";
 
 /// A 256-bit key.
 #[derive(Clone)]
@@ -104,6 +105,18 @@ pub fn generate(random: &dyn Random) -> Result<SealKey> {
 pub fn derive(key: &SealKey, label: &[u8]) -> Result<SealKey> {
     let mut out = Zeroizing::new([0; KEY_LEN]);
     expand(key, &[DERIVE_INFO, label], out.as_mut_slice())?;
+    Ok(SealKey(out))
+}
+
+/// The key that takes both `first` and `second` to make, for one purpose: HKDF-SHA-512 (RFC 5869) with `first`
+/// as the salt and `second` as the input. Neither alone says anything about it.
+///
+/// # Errors
+/// [`Kind::Internal`] if the library refuses.
+pub fn combine(first: &SealKey, second: &SealKey, label: &[u8]) -> Result<SealKey> {
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA512, first.expose()).extract(second.expose());
+    let mut out = Zeroizing::new([0; KEY_LEN]);
+    fill(&prk, &[COMBINE_INFO, label], out.as_mut_slice())?;
     Ok(SealKey(out))
 }
 
@@ -180,7 +193,14 @@ pub(crate) fn aes_256_gcm(key: &[u8]) -> Result<LessSafeKey> {
 
 /// HKDF-Expand (RFC 5869, section 2.3) with SHA-512; the key is the pseudorandom key.
 pub(crate) fn expand(key: &SealKey, info: &[&[u8]], out: &mut [u8]) -> Result<()> {
-    let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, key.expose());
+    fill(
+        &hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, key.expose()),
+        info,
+        out,
+    )
+}
+
+fn fill(prk: &hkdf::Prk, info: &[&[u8]], out: &mut [u8]) -> Result<()> {
     prk.expand(info, OutputLen(out.len()))
         .and_then(|okm| okm.fill(out))
         .map_err(|_| Error::internal("deriving a key failed"))

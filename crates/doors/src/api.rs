@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod identities;
+mod kms;
 mod ledger;
 mod query;
 mod routes;
@@ -209,6 +210,11 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::GetCheckpoint => ledger::checkpoint(call).await,
         Operation::SetBucketStrict => system::set_bucket_strict(call).await,
         Operation::RotateKeys => system::rotate_keys(call).await,
+        Operation::ListNamedKeys => kms::list(call).await,
+        Operation::CreateNamedKey => kms::create(call).await,
+        Operation::DeleteNamedKey => kms::delete(call).await,
+        Operation::EnableNamedKey => kms::enable(call, true).await,
+        Operation::DisableNamedKey => kms::enable(call, false).await,
         Operation::Collect => system::collect(call).await,
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! Deliberately absent: the evaluator itself ([`crate::policy`]), recording.
 
+use std::borrow::Cow;
+
 use craton_base::ResourcePath;
 
 use crate::{
+    ask::{Fact, LISTS},
     configuration::{Acl, BucketAccess, acl},
     directory::{ACCOUNT, ANONYMOUS},
     gate::Verdicts,
     ledger::Verdict,
     policy::{self, Caller, Context, Guarded},
     session::{PrincipalKind, Proof, Session},
+    tags::Tags,
 };
 
 /// The ARN that policies name a resource by. Listing asks about the bucket, with the prefix as a condition.
@@ -20,9 +24,10 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => format!("arn:aws:s3:::{b}"),
         ResourcePath::Object(b, k) => format!("arn:aws:s3:::{b}/{k}"),
         ResourcePath::Facts(b, path) => format!("arn:craton:::{b}/graphs/{}/{}", path.graph(), path.prefix()),
-        ResourcePath::System(part) => match part.strip_prefix("users/") {
-            Some(user) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
-            None => format!("arn:craton:::system/{part}"),
+        ResourcePath::System(part) => match (part.strip_prefix("users/"), part.strip_prefix("kms/")) {
+            (Some(user), _) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
+            (_, Some(key)) => key.to_owned(),
+            _ => format!("arn:craton:::system/{part}"),
         },
     }
 }
@@ -34,11 +39,13 @@ pub(crate) struct Question<'a> {
     pub(crate) actions: &'a [&'a str],
     pub(crate) resource: &'a ResourcePath,
     /// Condition keys beyond the session's.
-    pub(crate) extra: &'a [(&'static str, String)],
+    pub(crate) extra: &'a [Fact],
     /// The documents of the bucket that the resource lies in.
     pub(crate) bucket: Option<&'a BucketAccess>,
     /// Reads the list of the object that it is about, where it has one of its own.
     pub(crate) object_acl: &'a dyn Fn() -> Option<Acl>,
+    /// Reads the tags of the object that it is about.
+    pub(crate) object_tags: &'a dyn Fn() -> Option<Tags>,
 }
 
 /// What the account itself may always do with a bucket's policy, whatever the policy says: else a mistake in
@@ -56,7 +63,7 @@ pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
     if session.kind() == PrincipalKind::Root && policy.is_none() {
         return allowed_as_root();
     }
-    let context = match context(session, question.extra) {
+    let context = match context(session, &facts(question)) {
         Ok(context) => context,
         Err(error) => {
             tracing::warn!(%error, "a request's facts can not be evaluated");
@@ -86,6 +93,21 @@ pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
         verdict: Verdict::Allow,
         statements,
     }
+}
+
+/// The request's condition keys, with the object's tags if a policy asks about any.
+fn facts<'a>(question: &Question<'a>) -> Cow<'a, [Fact]> {
+    let by_bucket = question.bucket.and_then(BucketAccess::policy);
+    let asks = question.session.inner.user.policies().asks_for_tags()
+        || by_bucket.is_some_and(policy::ResourcePolicy::asks_for_tags);
+    let Some(tags) = asks.then(question.object_tags).flatten() else {
+        return Cow::Borrowed(question.extra);
+    };
+    let named = tags
+        .list
+        .into_iter()
+        .map(|t| (format!("s3:ExistingObjectTag/{}", t.key).into(), t.value));
+    question.extra.iter().cloned().chain(named).collect()
 }
 
 fn allowed_as_root() -> Verdicts {
@@ -204,7 +226,7 @@ fn caller(session: &Session) -> Caller<'_> {
     }
 }
 
-fn context(session: &Session, extra: &[(&'static str, String)]) -> craton_base::Result<Context> {
+fn context(session: &Session, extra: &[Fact]) -> craton_base::Result<Context> {
     let mut out = Context::new();
     let origin = session.origin();
     match session.kind() {
@@ -241,8 +263,12 @@ fn context(session: &Session, extra: &[(&'static str, String)]) -> craton_base::
         out.set("aws:Referer", &**referer)?;
     }
     proof(session, &mut out)?;
-    for (key, value) in extra {
+    for (key, value) in extra.iter().filter(|(key, _)| !LISTS.contains(&&**key)) {
         out.set(key, value.as_str())?;
+    }
+    for list in LISTS {
+        let values = extra.iter().filter(|(key, _)| key == list);
+        out.set_list(list, values.map(|(_, value)| value.clone()).collect())?;
     }
     Ok(out)
 }

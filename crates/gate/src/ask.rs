@@ -2,7 +2,17 @@
 //!
 //! Deliberately absent: who asks (the session) and the answer (a permit).
 
+use std::borrow::Cow;
+
 use craton_base::ResourcePath;
+
+use crate::tags::Tags;
+
+/// Keys with several values: each [`Ask::with`] adds one.
+pub(crate) const LISTS: [&str; 2] = ["s3:RequestObjectTagKeys", "aws:TagKeys"];
+
+/// A condition key and a value of it.
+pub type Fact = (Cow<'static, str>, String);
 
 /// A request for a permit.
 #[derive(Clone, Debug)]
@@ -14,7 +24,7 @@ pub struct Ask {
     /// What it is about.
     pub resource: ResourcePath,
     /// Condition keys of this request and their values, beyond those of the session.
-    pub context: Vec<(&'static str, String)>,
+    pub context: Vec<Fact>,
 }
 
 impl Ask {
@@ -31,8 +41,19 @@ impl Ask {
 
     /// Adds a condition key.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.context.push((key, value.into()));
+    pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.context.push((key.into(), value.into()));
+        self
+    }
+
+    /// Adds the tags that the request puts on an object.
+    #[must_use]
+    pub fn with_tags(mut self, tags: &Tags) -> Self {
+        for tag in &tags.list {
+            self = self
+                .with(format!("s3:RequestObjectTag/{}", tag.key), tag.value.clone())
+                .with("s3:RequestObjectTagKeys", tag.key.clone());
+        }
         self
     }
 

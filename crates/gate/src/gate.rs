@@ -14,7 +14,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -40,9 +40,11 @@ use crate::{
     configuration::{Acl, acl, cache::BucketCache, state::BucketState},
     directory::Directory,
     identify::{self, Regions, Verifier},
+    kms::{self, DataKeys, KeyService, LocalKeys},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     permit::{Grant, Mode, ReadPermit, WritePermit},
     session::{Origin, Session},
+    tags::Tags,
     watch,
 };
 
@@ -79,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) buckets: BucketCache,
+    pub(crate) local_keys: Arc<LocalKeys>,
+    data_keys: OnceLock<DataKeys>,
     borrows: Borrows,
     next_owner: AtomicU64,
     pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -120,7 +124,10 @@ impl Gate {
         let accepted = identify::Settings {
             regions: Regions::Only(vec![settings.region.clone()]),
         };
+        let local_keys = Arc::new(LocalKeys::open(&store, &settings.region)?);
         let inner = Inner {
+            local_keys,
+            data_keys: OnceLock::new(),
             ledger,
             directory,
             verifier: Verifier::new(keys, clock.clone(), accepted),
@@ -137,6 +144,12 @@ impl Gate {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Uses this key service for SSE-KMS instead of the local one. To be said before anything is served.
+    pub fn use_key_service(&self, service: Arc<dyn KeyService>) {
+        let keys = || DataKeys::new(service, self.inner.clock.clone());
+        self.inner.data_keys.get_or_init(keys);
     }
 
     /// The memory that the graph engine works in.
@@ -230,6 +243,7 @@ impl Gate {
             extra: &ask.context,
             bucket: bucket.map(|b| &b.access),
             object_acl: &|| self.inner.object_acl(bucket?, &ask.resource),
+            object_tags: &|| self.inner.object_tags(bucket?, &ask.resource),
         };
         let verdicts = access::evaluate(&question);
         let mut record = self.record_of(session, ask);
@@ -305,6 +319,17 @@ impl Gate {
 }
 
 impl Inner {
+    /// The key service and what it gave.
+    pub(crate) fn data_keys(&self) -> &DataKeys {
+        self.data_keys
+            .get_or_init(|| DataKeys::new(self.local_keys.clone(), self.clock.clone()))
+    }
+
+    /// Whether `session` may use a key of the key service.
+    pub(crate) fn may_use_key(&self, session: &Session, action: &'static str, arn: &str) -> bool {
+        self.would_allow(session, action, &kms::path(arn))
+    }
+
     /// The bucket that a path lies in, with what is configured of it, as every request that begins now must
     /// see it.
     pub(crate) fn bucket_of(&self, resource: &ResourcePath) -> Result<Option<Arc<BucketState>>> {
@@ -363,12 +388,22 @@ impl Inner {
             extra: &[],
             bucket: bucket.as_ref().map(|b| &b.access),
             object_acl: &|| self.object_acl(bucket.as_deref()?, resource),
+            object_tags: &|| self.object_tags(bucket.as_deref()?, resource),
         };
         access::evaluate(&question).allowed
     }
 
     /// The list of an object that has one of its own. One that can not be read grants nothing.
     fn object_acl(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Acl> {
+        acl::of_object(&self.object_description(bucket, resource)?).ok()?
+    }
+
+    /// The tags that an object has. If they can not be read, neither can the object.
+    fn object_tags(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Tags> {
+        Some(Tags::of_object(&self.object_description(bucket, resource)?))
+    }
+
+    fn object_description(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Bytes> {
         let ResourcePath::Object(_, key) = resource else {
             return None;
         };
@@ -379,7 +414,7 @@ impl Inner {
             name: Bytes::copy_from_slice(key.as_str().as_bytes()),
         };
         let stored = self.store.get(&key, Sequence::MAX).ok()??;
-        acl::of_object(&stored.value.meta).ok()?
+        Some(stored.value.meta)
     }
 
     /// The claim of a plain write: refused while another holds a lease over the path.

@@ -24,16 +24,18 @@ mod directory;
 mod gate;
 pub mod identify;
 mod identities;
+pub mod kms;
 pub mod ledger;
 mod operate;
 mod permit;
 pub mod policy;
 mod scope;
 mod session;
+pub mod tags;
 pub mod watch;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
-pub use ask::Ask;
+pub use ask::{Ask, Fact};
 pub use bucket::BucketInfo;
 pub use changes::Changes;
 pub use configuration::{
@@ -41,6 +43,7 @@ pub use configuration::{
     CorsAnswer, CorsRule, DOCUMENT_BYTES_MAX, GRANTS_MAX, Grantee, ID_BYTES_MAX, NAMED_MAX,
     NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
 };
+pub use craton_crypto::SealKey;
 pub use craton_store::{
     Collected,
     budget::{Budget, Reservation},
@@ -53,6 +56,7 @@ pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;
 pub use operate::Rotated;
 pub use permit::{
-    Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, Upload, WritePermit,
+    Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
+    WritePermit,
 };
 pub use session::{Origin, PrincipalKind, Proof, Session};

@@ -9,12 +9,16 @@
 //!
 //! Deliberately absent: what the entries mean; protocols.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use craton_base::{
     BranchId, BucketName, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp,
 };
+use craton_crypto::SealKey;
 use craton_store::{
     namespace::{Committed, Direction, Key, Kind, Precondition, Span},
     store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction},
@@ -35,9 +39,11 @@ use crate::{
 mod blobs;
 mod buckets;
 mod configuration;
+mod keys;
 mod transfer;
 
 pub use blobs::{Blob, BlobWriter, Handle};
+pub use keys::SealedKey;
 pub use transfer::{Content, ContentBody, Upload};
 
 /// What read and write permits share.
@@ -52,6 +58,8 @@ pub struct Permit {
     sequence: Sequence,
     mode: Mode,
     outcome: Mutex<Outcome>,
+    /// A key that content is sealed and opened under besides the bucket's.
+    second: OnceLock<SealKey>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,7 +128,15 @@ impl Permit {
             sequence,
             mode,
             outcome: Mutex::default(),
+            second: OnceLock::new(),
         }
+    }
+
+    /// From here on content is sealed and opened under this key too, besides the bucket's: a client's own or
+    /// one of the key service. Without it the content can not be read again. Only the first call counts: a permit
+    /// is for one content.
+    pub fn bind(&self, key: SealKey) {
+        self.second.get_or_init(|| key);
     }
 
     /// What it is a permit for.
@@ -309,7 +325,7 @@ impl ReadPermit {
             .permit
             .gate
             .store
-            .content(&stored.key, &stored.value, range)?
+            .content(&stored.key, &stored.value, range, self.second.get())?
         {
             StoreContent::Whole(bytes) => {
                 self.permit.moved(bytes.len() as u64);
@@ -361,11 +377,11 @@ impl WritePermit {
     /// # Errors
     /// `TooLarge` above [`WritePermit::INLINE_BYTES_MAX`]; `OutsidePermit`.
     pub fn inline(&self, name: &[u8], content: &[u8]) -> Result<Extent> {
-        let extent = self
-            .permit
-            .gate
-            .store
-            .seal_inline(&self.key(Kind::Object, name)?, content)?;
+        let extent =
+            self.permit
+                .gate
+                .store
+                .seal_inline(&self.key(Kind::Object, name)?, content, self.second.get())?;
         self.permit.moved(content.len() as u64);
         Ok(extent)
     }
@@ -379,7 +395,7 @@ impl WritePermit {
             .permit
             .gate
             .store
-            .upload(&self.key(Kind::Object, name)?)
+            .upload(&self.key(Kind::Object, name)?, self.second.get())
             .await?;
         Ok(Upload {
             upload,

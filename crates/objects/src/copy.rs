@@ -2,7 +2,7 @@
 //! content is bound to the name it was sealed for.
 
 use craton_base::ObjectKey;
-use craton_gate::{Content, ReadPermit, WritePermit};
+use craton_gate::{Content, ReadPermit, WritePermit, tags::Tags};
 use futures::StreamExt as _;
 
 use crate::{
@@ -10,9 +10,10 @@ use crate::{
     body::{self, Body, Claims, PUT_BYTES_MAX},
     checksum::Algorithm,
     condition::{ReadConditions, WriteConditions},
+    encryption::{self, CustomerKey, Wanted},
     get::{content, find},
     meta::{Attributes, ObjectMeta},
-    put::store,
+    put::{About, store},
     range::Selection,
 };
 
@@ -25,6 +26,16 @@ pub struct Copy {
     pub conditions: WriteConditions,
     /// What is kept with the copy (`REPLACE`); `None`: what the source has (`COPY`).
     pub attributes: Option<Attributes>,
+    /// Where the copy redirects to; a source's redirection is not copied.
+    pub redirect: Option<String>,
+    /// The copy's tags (`REPLACE`); `None`: the source's (`COPY`).
+    pub tags: Option<Tags>,
+    /// The client's own key for the source.
+    pub source_key: Option<CustomerKey>,
+    /// How the copy is to be encrypted besides its sealing.
+    pub encryption: Wanted,
+    /// Whether the request itself asks for that encryption: then a copy onto itself changes something.
+    pub states_encryption: bool,
     /// The copy's storage class; empty: `STANDARD`.
     pub storage_class: String,
     /// The copy's checksum algorithm; `None`: the source's.
@@ -51,6 +62,12 @@ pub async fn copy(
     let same_place = source.bucket()?.id == permit.bucket()?.id && source_key == key;
     let attributes = attributes(&copy, &found.meta, same_place)?;
     attributes.check()?;
+    encryption::open(source, found.meta.encryption.as_ref(), copy.source_key.as_ref()).await?;
+    let about = About {
+        attributes,
+        tags: copy.tags.or_else(|| found.meta.tags.clone()).unwrap_or_default(),
+        encryption: encryption::seal(permit, key, &copy.encryption).await?,
+    };
     let name = key.as_str().as_bytes();
     let algorithm = copy
         .algorithm
@@ -58,7 +75,7 @@ pub async fn copy(
         .unwrap_or(Algorithm::Crc64Nvme);
     let body = body_of(content(source, &stored, found.range.clone())?, found.meta.size);
     let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
-    store(permit, name, &copy.conditions, attributes, algorithm, received).await
+    store(permit, name, &copy.conditions, about, algorithm, received).await
 }
 
 fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attributes> {
@@ -72,7 +89,9 @@ fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attr
             };
             class.storage_class() != source.attributes.storage_class()
         };
-        if same_place && (storage_class.is_empty() || !changes_class) {
+        let changes =
+            copy.states_encryption || copy.redirect.is_some() || (!storage_class.is_empty() && changes_class);
+        if same_place && !changes {
             return Err(Error::fault(
                 Fault::InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -80,7 +99,7 @@ fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attr
             ));
         }
         attributes.storage_class = storage_class;
-        attributes.headers.website_redirect = None;
+        attributes.headers.website_redirect = copy.redirect.clone();
         return Ok(attributes);
     };
     Ok(Attributes {

@@ -5,7 +5,13 @@ use std::ops::Range;
 use craton_base::{BucketName, ObjectKey, ResourcePath};
 use craton_gate::{Content, Kind, Permit, ReadPermit, Stored};
 
-use crate::{Error, Fault, Result, condition::ReadConditions, meta::ObjectMeta, range::Selection};
+use crate::{
+    Error, Fault, Result,
+    condition::ReadConditions,
+    encryption::{self, CustomerKey},
+    meta::ObjectMeta,
+    range::Selection,
+};
 
 /// An object, or a part of it, that a read found.
 #[derive(Clone, Debug)]
@@ -18,31 +24,46 @@ pub struct Found {
     pub partial: bool,
 }
 
-/// Finds an object without its bytes.
+/// Finds an object without its bytes. `customer` is the client's own key for it.
 ///
 /// # Errors
 /// `NoSuchKey`, or `AccessDenied` for a caller who may not know that; the conditions' faults;
-/// `InvalidRange`; the gate's own.
+/// `InvalidRange`; `InvalidRequest`, `AccessDenied` for a client's own key that is missing, needless or
+/// another's; the gate's own.
 pub fn head(
     permit: &Permit,
     key: &ObjectKey,
     conditions: &ReadConditions,
     selection: Selection,
+    customer: Option<&CustomerKey>,
 ) -> Result<Found> {
-    find(permit, key, conditions, selection).map(|(_, found)| found)
+    let (_, found) = find(permit, key, conditions, selection)?;
+    encryption::check(found.meta.encryption.as_ref(), customer)?;
+    Ok(found)
+}
+
+/// What is stored about an object, for those who do not look at its content.
+///
+/// # Errors
+/// `NoSuchKey`, or `AccessDenied` for a caller who may not know that; the gate's own.
+pub fn find_meta(permit: &Permit, key: &ObjectKey) -> Result<ObjectMeta> {
+    let (_, found) = find(permit, key, &ReadConditions::default(), Selection::Whole)?;
+    Ok(found.meta)
 }
 
 /// Reads an object, or the selected part of it.
 ///
 /// # Errors
-/// As [`head`]; `Corrupt` in the stream if stored bytes do not verify.
-pub fn get(
+/// As [`head`]; the key service's own; `Corrupt` in the stream if stored bytes do not verify.
+pub async fn get(
     permit: &ReadPermit,
     key: &ObjectKey,
     conditions: &ReadConditions,
     selection: Selection,
+    customer: Option<&CustomerKey>,
 ) -> Result<(Found, Content)> {
     let (stored, found) = find(permit, key, conditions, selection)?;
+    encryption::open(permit, found.meta.encryption.as_ref(), customer).await?;
     let content = content(permit, &stored, found.range.clone())?;
     Ok((found, content))
 }

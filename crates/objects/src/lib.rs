@@ -19,6 +19,7 @@ pub mod checksum;
 pub mod condition;
 pub mod copy;
 pub mod delete;
+pub mod encryption;
 pub mod error;
 pub mod get;
 mod hashing;
@@ -28,5 +29,6 @@ pub mod meta;
 pub mod multipart;
 pub mod put;
 pub mod range;
+pub mod tagging;
 
 pub use error::{Error, Fault, Result};

@@ -7,18 +7,32 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use craton_base::{Error as BaseError, Timestamp};
+use craton_gate::tags::Tags;
 use prost::Message;
 
 use crate::{
     Error, Fault, Result,
     checksum::{Algorithm, Checksum, Scope},
+    encryption::EncryptionRecord,
 };
 
 /// The most user metadata, names and values together, in bytes.
 pub const USER_METADATA_BYTES_MAX: usize = 2048;
 
+/// The longest place that a website redirects to, in bytes.
+pub const REDIRECT_BYTES_MAX: usize = 2048;
+
 /// The storage classes that are accepted. All are stored alike; the name is kept.
-pub const STORAGE_CLASSES: [&str; 3] = ["STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA"];
+pub const STORAGE_CLASSES: [&str; 8] = [
+    "DEEP_ARCHIVE",
+    "GLACIER",
+    "GLACIER_IR",
+    "INTELLIGENT_TIERING",
+    "ONEZONE_IA",
+    "REDUCED_REDUNDANCY",
+    "STANDARD",
+    "STANDARD_IA",
+];
 
 /// The HTTP headers that are kept with an object and given back.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -38,12 +52,15 @@ pub struct Headers {
     /// `Cache-Control`.
     #[prost(string, optional, tag = "5")]
     pub cache_control: Option<String>,
-    /// `Expires`, in seconds since the epoch.
+    /// `Expires`, in seconds since the epoch: of objects that were written before the text was kept.
     #[prost(sint64, optional, tag = "6")]
     pub expires_seconds: Option<i64>,
     /// `x-amz-website-redirect-location`.
     #[prost(string, optional, tag = "7")]
     pub website_redirect: Option<String>,
+    /// `Expires`, as the client wrote it.
+    #[prost(string, optional, tag = "8")]
+    pub expires: Option<String>,
 }
 
 /// What a client says about an object besides its bytes.
@@ -72,6 +89,9 @@ pub struct ChecksumRecord {
     /// The value, big-endian.
     #[prost(bytes = "vec", tag = "3")]
     pub value: Vec<u8>,
+    /// Whether an upload in parts has it only by default: then S3 does not show the parts' own.
+    #[prost(bool, tag = "4")]
+    pub unchosen: bool,
 }
 
 /// One part of an object that was uploaded in parts.
@@ -112,6 +132,12 @@ pub struct ObjectMeta {
     /// The principal that wrote it.
     #[prost(string, tag = "8")]
     pub owner: String,
+    /// Its tags. The gate reads them too ([`craton_gate::tags`]).
+    #[prost(message, optional, tag = "11")]
+    pub tags: Option<Tags>,
+    /// How it is encrypted besides its sealing; absent: SSE-S3.
+    #[prost(message, optional, tag = "12")]
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// An upload in progress.
@@ -135,6 +161,12 @@ pub struct UploadMeta {
     /// Whether the client chose the algorithm.
     #[prost(bool, tag = "6")]
     pub chosen: bool,
+    /// The object's tags.
+    #[prost(message, optional, tag = "8")]
+    pub tags: Option<Tags>,
+    /// How the object, and each part, is encrypted besides its sealing.
+    #[prost(message, optional, tag = "9")]
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// A part of an upload in progress.
@@ -158,7 +190,7 @@ impl Attributes {
     /// Checks the limits.
     ///
     /// # Errors
-    /// `MetadataTooLarge`, `InvalidStorageClass`.
+    /// `MetadataTooLarge`, `InvalidStorageClass`, `InvalidRedirectLocation`.
     pub fn check(&self) -> Result<()> {
         let user: usize = self
             .user
@@ -179,7 +211,10 @@ impl Attributes {
                 "The storage class you specified is not valid.",
             ));
         }
-        Ok(())
+        self.headers
+            .website_redirect
+            .as_deref()
+            .map_or(Ok(()), check_redirect)
     }
 
     /// The storage class's name.
@@ -193,7 +228,27 @@ impl Attributes {
     }
 }
 
+fn check_redirect(location: &str) -> Result<()> {
+    let wrong = |message: &'static str| Err(Error::fault(Fault::InvalidRedirectLocation, message));
+    if location.len() > REDIRECT_BYTES_MAX {
+        return wrong("The length of website redirect location cannot exceed 2,048 characters.");
+    }
+    if ["/", "http://", "https://"]
+        .iter()
+        .any(|s| location.starts_with(s))
+    {
+        return Ok(());
+    }
+    wrong("The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+}
+
 impl ObjectMeta {
+    /// How many tags it has.
+    #[must_use]
+    pub fn tag_count(&self) -> usize {
+        self.tags.as_ref().map_or(0, Tags::len)
+    }
+
     /// Reads a stored description.
     ///
     /// # Errors
@@ -240,6 +295,7 @@ impl ChecksumRecord {
             algorithm: algorithm.number(),
             scope: scope.number(),
             value,
+            unchosen: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
-use craton_gate::{Changes, Kind, Stored, Value, WritePermit};
+use craton_gate::{Changes, Kind, Stored, Value, WritePermit, tags::Tags};
 use prost::Message as _;
 
 use crate::{
@@ -10,17 +10,29 @@ use crate::{
     body::{self, Body, Claims, PUT_BYTES_MAX, Received},
     checksum::{Algorithm, Scope},
     condition::WriteConditions,
+    encryption::{self, EncryptionRecord},
     meta::{Attributes, ChecksumRecord, ObjectMeta},
 };
 
 /// How often a commit that lost a race is tried again; each try reads the state anew.
 const COMMIT_TRIES_MAX: usize = 32;
 
+/// What is kept with an object besides its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// What the client says about it.
+    pub attributes: Attributes,
+    /// Its tags, checked.
+    pub tags: Tags,
+    /// How it is encrypted besides its sealing: what [`crate::encryption::seal`] answered for the same permit.
+    pub encryption: Option<EncryptionRecord>,
+}
+
 /// A put.
 #[derive(Clone, Debug, Default)]
 pub struct Put {
     /// What is kept with the object.
-    pub attributes: Attributes,
+    pub about: About,
     /// What the client states about the bytes.
     pub claims: Claims,
     /// The conditions.
@@ -33,7 +45,7 @@ pub struct Put {
 /// The limits' and the conditions' faults, those of [`body::receive`], the gate's own.
 pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) -> Result<ObjectMeta> {
     permit.bucket()?;
-    put.attributes.check()?;
+    put.about.attributes.check()?;
     let name = key.as_str().as_bytes();
     if !put.conditions.is_empty() {
         // Refuse before the body is read what will be refused after it.
@@ -45,7 +57,7 @@ pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) ->
         .as_ref()
         .map_or(Algorithm::Crc64Nvme, |(a, _)| *a);
     let received = body::receive(permit, name, body, algorithm, &put.claims, PUT_BYTES_MAX).await?;
-    store(permit, name, &put.conditions, put.attributes, algorithm, received).await
+    store(permit, name, &put.conditions, put.about, algorithm, received).await
 }
 
 /// Makes the object of content that arrived whole, with what is kept about it, and commits it.
@@ -53,15 +65,17 @@ pub(crate) async fn store(
     permit: &WritePermit,
     name: &[u8],
     conditions: &WriteConditions,
-    attributes: Attributes,
+    about: About,
     algorithm: Algorithm,
     received: Received,
 ) -> Result<ObjectMeta> {
     let meta = ObjectMeta {
         size: received.size,
         modified_micros: permit.now().micros(),
-        md5: received.md5.to_vec(),
-        attributes,
+        md5: encryption::tag(about.encryption.as_ref(), received.md5).to_vec(),
+        attributes: about.attributes,
+        tags: (!about.tags.is_empty()).then_some(about.tags),
+        encryption: about.encryption,
         checksum: Some(ChecksumRecord::new(
             algorithm,
             Scope::FullObject,

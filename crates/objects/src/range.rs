@@ -38,11 +38,10 @@ impl ByteRange {
             return None;
         }
         let (first, last) = spec.trim().split_once('-')?;
+        // A number that is beyond every object is a number all the same.
         let digits = |s: &str| {
-            s.bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| s.parse::<u64>().ok())
-                .flatten()
+            let is_number = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+            is_number.then(|| s.parse::<u64>().unwrap_or(u64::MAX))
         };
         match (first, last) {
             ("", last) => digits(last).map(Self::Last),

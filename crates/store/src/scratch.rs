@@ -19,7 +19,7 @@ use crate::{
     blob::{Reader, Writer},
     fresh::Fresh,
     namespace::Key,
-    store::{Store, extent_context},
+    store::{Store, extent_context, extent_key},
     value::Extent,
 };
 
@@ -94,7 +94,7 @@ impl Store {
     /// # Errors
     /// If no key or randomness is to be had.
     pub fn scratch(&self, owner: &Key) -> Result<ScratchWriter> {
-        let (id, key, wrapped_key, context) = self.new_extent(owner)?;
+        let (id, key, wrapped_key, context) = self.new_extent(owner, None)?;
         let fresh = self.fresh.begin(id);
         let writer = Writer::new(&self.parts().blobs, id, &key, &context, &*self.parts().random)?;
         Ok(ScratchWriter {
@@ -114,7 +114,7 @@ impl Store {
             return Err(Error::invalid("inline content is no blob"));
         }
         let context = extent_context(owner, extent.id);
-        let key = self.extent_key(owner.bucket, extent, &context)?;
+        let key = extent_key(&*self.wrapping_key(owner.bucket, None)?, extent, &context)?;
         Ok(BlobReader {
             reader: Reader::open(&self.parts().blobs, extent.id, &key, &context, extent.len)?,
             _fresh: extent.fresh.clone(),

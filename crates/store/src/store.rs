@@ -37,6 +37,9 @@ use crate::{
 /// paid with the namespace's cache and file.
 pub const INLINE_BYTES_MAX: usize = 32 << 10;
 
+/// What a second key is combined with the bucket's key for.
+const EXTENT_WRAPPING: &[u8] = b"craton/extent-wrapping/1";
+
 /// The parts that a store is made of.
 pub struct Parts {
     /// The folder.
@@ -206,11 +209,11 @@ impl Store {
         Ok(BucketId(raw.max(1)))
     }
 
-    /// Seals small content for an entry of `owner`.
+    /// Seals small content for an entry of `owner`, under `second` too if there is one.
     ///
     /// # Errors
     /// `TooLarge` above [`INLINE_BYTES_MAX`]; if no key or randomness is to be had.
-    pub fn seal_inline(&self, owner: &Key, content: &[u8]) -> Result<Extent> {
+    pub fn seal_inline(&self, owner: &Key, content: &[u8], second: Option<&keys::SealKey>) -> Result<Extent> {
         if content.len() > INLINE_BYTES_MAX {
             return Err(Error::new(
                 ErrorKind::TooLarge,
@@ -218,7 +221,7 @@ impl Store {
                 format!("inline content has at most {INLINE_BYTES_MAX} bytes"),
             ));
         }
-        let (id, key, wrapped_key, context) = self.new_extent(owner)?;
+        let (id, key, wrapped_key, context) = self.new_extent(owner, second)?;
         let sealed = seal::seal(&key, &context, content, &*self.parts.random)?;
         Ok(Extent {
             id,
@@ -229,12 +232,12 @@ impl Store {
         })
     }
 
-    /// Begins a blob for an entry of `owner`.
+    /// Begins a blob for an entry of `owner`, sealed under `second` too if there is one.
     ///
     /// # Errors
     /// The disk's own; if no key or randomness is to be had.
-    pub async fn upload(&self, owner: &Key) -> Result<Upload> {
-        let (id, key, wrapped_key, context) = self.new_extent(owner)?;
+    pub async fn upload(&self, owner: &Key, second: Option<&keys::SealKey>) -> Result<Upload> {
+        let (id, key, wrapped_key, context) = self.new_extent(owner, second)?;
         let memory = self.parts.uploads.reserve(BlobUpload::memory(None)).await?;
         let fresh = self.fresh.begin(id);
         let writer = Writer::new(&self.parts.blobs, id, &key, &context, &*self.parts.random)?;
@@ -246,32 +249,57 @@ impl Store {
         })
     }
 
-    pub(crate) fn new_extent(&self, owner: &Key) -> Result<(BlobId, keys::SealKey, Bytes, Vec<u8>)> {
+    pub(crate) fn new_extent(
+        &self,
+        owner: &Key,
+        second: Option<&keys::SealKey>,
+    ) -> Result<(BlobId, keys::SealKey, Bytes, Vec<u8>)> {
         let id = BlobId(random::bytes(&*self.parts.random)?);
         let context = extent_context(owner, id);
         let key = keys::generate(&*self.parts.random)?;
-        let bucket_key = self.bucket_keys.get(owner.bucket)?;
-        let wrapped = keys::wrap(&bucket_key, &key, &context, &*self.parts.random)?;
+        let wrapping = self.wrapping_key(owner.bucket, second)?;
+        let wrapped = keys::wrap(&wrapping, &key, &context, &*self.parts.random)?;
         Ok((id, key, wrapped.into(), context))
     }
 
-    /// The bytes `range` of a value's content.
+    /// What extents' keys are wrapped under: the bucket's key, or what only it and `second` together give.
+    pub(crate) fn wrapping_key(
+        &self,
+        bucket: BucketId,
+        second: Option<&keys::SealKey>,
+    ) -> Result<Arc<keys::SealKey>> {
+        let bucket_key = self.bucket_keys.get(bucket)?;
+        match second {
+            None => Ok(bucket_key),
+            Some(second) => keys::combine(&bucket_key, second, EXTENT_WRAPPING).map(Arc::new),
+        }
+    }
+
+    /// The bytes `range` of a value's content; `second` is the key that it was sealed under besides the bucket's.
     ///
     /// # Errors
     /// `Invalid` if the range is not within the content; `Corrupt` if inline content does not verify
-    /// (a blob that does not verify ends the stream with that error).
-    pub fn content(&self, owner: &Key, value: &Value, range: Range<u64>) -> Result<Content> {
+    /// (a blob that does not verify ends the stream with that error) or `second` is another.
+    pub fn content(
+        &self,
+        owner: &Key,
+        value: &Value,
+        range: Range<u64>,
+        second: Option<&keys::SealKey>,
+    ) -> Result<Content> {
         if range.start > range.end || range.end > value.len() {
             return Err(Error::invalid("the range is not within the content"));
         }
         if let [only] = value.content.as_slice()
             && only.inline.is_some()
         {
-            return Ok(Content::Whole(self.open_inline(owner, only, range)?));
+            let wrapping = self.wrapping_key(owner.bucket, second)?;
+            return Ok(Content::Whole(open_inline(&wrapping, owner, only, range)?));
         }
         if range.is_empty() {
             return Ok(Content::Whole(Bytes::new()));
         }
+        let wrapping = self.wrapping_key(owner.bucket, second)?;
         let mut pieces = Vec::new();
         let mut offset = 0u64;
         for extent in &value.content {
@@ -279,63 +307,13 @@ impl Store {
             let from = range.start.max(offset);
             let to = range.end.min(end);
             if from < to {
-                pieces.push(self.piece(
-                    owner,
-                    extent,
-                    from.saturating_sub(offset)..to.saturating_sub(offset),
-                )?);
+                let range = from.saturating_sub(offset)..to.saturating_sub(offset);
+                pieces.push(piece(&wrapping, owner, extent, range)?);
             }
             offset = end;
         }
         let (blobs, budget) = (self.parts.blobs.clone(), self.parts.downloads.clone());
         Ok(Content::Stream(ContentStream::new(blobs, budget, pieces)))
-    }
-
-    fn piece(&self, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Piece> {
-        if extent.inline.is_some() {
-            return Ok(Piece::Whole(self.open_inline(owner, extent, range)?));
-        }
-        let context = extent_context(owner, extent.id);
-        let key = self.extent_key(owner.bucket, extent, &context)?;
-        Ok(Piece::Blob {
-            id: extent.id,
-            key,
-            context,
-            len: extent.len,
-            range,
-        })
-    }
-
-    pub(crate) fn extent_key(
-        &self,
-        bucket: BucketId,
-        extent: &Extent,
-        context: &[u8],
-    ) -> Result<keys::SealKey> {
-        let bucket_key = self.bucket_keys.get(bucket)?;
-        keys::unwrap(&bucket_key, &extent.wrapped_key, context).map_err(|e| {
-            Error::corrupt(format!("the key of blob {} does not open", extent.id)).with_source(e)
-        })
-    }
-
-    fn open_inline(&self, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
-        let sealed = extent.inline.as_deref().unwrap_or_default();
-        let context = extent_context(owner, extent.id);
-        let key = self.extent_key(owner.bucket, extent, &context)?;
-        let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
-        let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
-        if plain.len() as u64 != extent.len {
-            return Err(corrupt());
-        }
-        let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
-        let (Ok(start), Ok(end)) = (start, end) else {
-            return Err(corrupt());
-        };
-        let plain = Bytes::from(plain);
-        if end > plain.len() || start > end {
-            return Err(Error::invalid("the range is not within the content"));
-        }
-        Ok(plain.slice(start..end))
     }
 
     /// Commits, durable and visible when it returns. To be polled to its end, in a task of its own: dropped
@@ -361,6 +339,46 @@ impl Store {
         let (batch, named, _) = transaction.into_batch()?;
         settle(&named, self.parts.committer.commit_blocking(batch))
     }
+}
+
+fn piece(wrapping: &keys::SealKey, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Piece> {
+    if extent.inline.is_some() {
+        return Ok(Piece::Whole(open_inline(wrapping, owner, extent, range)?));
+    }
+    let context = extent_context(owner, extent.id);
+    let key = extent_key(wrapping, extent, &context)?;
+    Ok(Piece::Blob {
+        id: extent.id,
+        key,
+        context,
+        len: extent.len,
+        range,
+    })
+}
+
+pub(crate) fn extent_key(wrapping: &keys::SealKey, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
+    keys::unwrap(wrapping, &extent.wrapped_key, context)
+        .map_err(|e| Error::corrupt(format!("the key of blob {} does not open", extent.id)).with_source(e))
+}
+
+fn open_inline(wrapping: &keys::SealKey, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
+    let sealed = extent.inline.as_deref().unwrap_or_default();
+    let context = extent_context(owner, extent.id);
+    let key = extent_key(wrapping, extent, &context)?;
+    let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
+    let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
+    if plain.len() as u64 != extent.len {
+        return Err(corrupt());
+    }
+    let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
+    let (Ok(start), Ok(end)) = (start, end) else {
+        return Err(corrupt());
+    };
+    let plain = Bytes::from(plain);
+    if end > plain.len() || start > end {
+        return Err(Error::invalid("the range is not within the content"));
+    }
+    Ok(plain.slice(start..end))
 }
 
 /// A blob being written. Dropped without [`Upload::finish`], it is removed.

@@ -29,7 +29,7 @@ pub struct Extent {
     pub id: BlobId,
     /// Length of the content, in bytes, not sealed.
     pub len: u64,
-    /// The extent's own key, wrapped under the bucket's.
+    /// The extent's own key, wrapped under the bucket's, or under it and a second one.
     pub wrapped_key: Bytes,
     /// The sealed bytes, where they sit inline; `None`: in the blob `id`.
     pub inline: Option<Bytes>,

@@ -23,7 +23,7 @@ mod credentials;
 mod remote;
 
 pub(crate) use credentials::Credentials;
-pub(crate) use remote::{object_error, unreachable};
+pub(crate) use remote::{collect, object_error, unreachable};
 
 use crate::{cli::Target, files};
 

@@ -97,7 +97,7 @@ fn is_transport(error: &object_store::Error) -> bool {
 }
 
 /// A whole answer of at most `limit` bytes.
-pub(super) async fn collect(
+pub(crate) async fn collect(
     mut body: HttpResponseBody,
     limit: usize,
 ) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {

@@ -4,7 +4,7 @@ use craton_base::Result;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{answer, text};
+use super::{answer, list, text};
 use crate::{
     cli::{Bucket, Keys, Target},
     client::{Client, place, segment},
@@ -42,11 +42,47 @@ pub(super) async fn bucket(command: Bucket) -> Result<()> {
 }
 
 pub(super) async fn keys(command: Keys) -> Result<()> {
-    let Keys::Rotate { target } = command;
-    let done = Client::new(&target)?
+    let (target, id, method, action) = match command {
+        Keys::Rotate { target } => return rotate(&target).await,
+        Keys::List { target } => return list_keys(&target).await,
+        Keys::Add { id, target } => (target, id, Method::PUT, ""),
+        Keys::Rm { id, target } => (target, id, Method::DELETE, ""),
+        Keys::Enable { id, target } => (target, id, Method::POST, "/enable"),
+        Keys::Disable { id, target } => (target, id, Method::POST, "/disable"),
+    };
+    let path = format!("kms/keys/{}{action}", segment(&id));
+    let done = Client::new(&target)?.api(method, &path, None).await?;
+    answer(&target, &done, |done| {
+        if !text(done, "arn").is_empty() {
+            output::line(text(done, "arn"));
+        }
+    });
+    Ok(())
+}
+
+async fn list_keys(target: &Target) -> Result<()> {
+    let keys = Client::new(target)?.api(Method::GET, "kms/keys", None).await?;
+    answer(target, &keys, |keys| {
+        let row = |key: &Value| {
+            let enabled = key.get("enabled").and_then(Value::as_bool).unwrap_or_default();
+            let enabled = if enabled { "yes" } else { "no" };
+            vec![
+                text(key, "id").to_owned(),
+                enabled.to_owned(),
+                text(key, "arn").to_owned(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = list(keys, "keys").map(row).collect();
+        output::table(&["ID", "ENABLED", "ARN"], &rows);
+    });
+    Ok(())
+}
+
+async fn rotate(target: &Target) -> Result<()> {
+    let done = Client::new(target)?
         .api(Method::POST, "keys/rotate", None)
         .await?;
-    answer(&target, &done, |done| {
+    answer(target, &done, |done| {
         let rewrapped = done.get("rewrapped").and_then(Value::as_u64).unwrap_or_default();
         output::line(&format!(
             "The root key is now {}; {rewrapped} keys are wrapped under it.",

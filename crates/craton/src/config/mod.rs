@@ -90,8 +90,30 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
 
     /// Where traces go: an OpenTelemetry collector that takes OTLP over HTTP (http://localhost:4318)
-    #[arg(long, env = "CRATON_OTLP_ENDPOINT", value_name = "URL", value_parser = otlp_endpoint)]
+    #[arg(long, env = "CRATON_OTLP_ENDPOINT", value_name = "URL", value_parser = http_endpoint)]
     pub(crate) otlp_endpoint: Option<String>,
+
+    /// A key service for SSE-KMS instead of the local keys: AWS KMS, or what speaks its API
+    #[arg(long, env = "CRATON_KMS_ENDPOINT", value_name = "URL", value_parser = http_endpoint, requires = "kms_credentials")]
+    pub(crate) kms_endpoint: Option<String>,
+
+    /// The access key for the key service, as an AWS credentials file
+    #[arg(
+        long,
+        env = "CRATON_KMS_CREDENTIALS",
+        value_name = "FILE",
+        requires = "kms_endpoint"
+    )]
+    pub(crate) kms_credentials: Option<PathBuf>,
+
+    /// The key of the key service for requests that name none; by default alias/aws/s3
+    #[arg(
+        long,
+        env = "CRATON_KMS_DEFAULT_KEY",
+        value_name = "KEY",
+        requires = "kms_endpoint"
+    )]
+    pub(crate) kms_default_key: Option<String>,
 
     /// A proxy whose X-Forwarded-For is believed; may be repeated
     #[arg(
@@ -163,9 +185,9 @@ fn region(text: &str) -> Result<String> {
     }
 }
 
-/// The address of a collector: no credentials, which would be a secret among the settings, and no query.
-fn otlp_endpoint(text: &str) -> Result<String> {
-    let wrong = || Error::invalid("a collector's address is http://HOST:PORT or https://HOST:PORT");
+/// The address of another service: no credentials, which would be a secret among the settings, and no query.
+fn http_endpoint(text: &str) -> Result<String> {
+    let wrong = || Error::invalid("a service's address is http://HOST:PORT or https://HOST:PORT");
     let uri: http::Uri = text.parse().map_err(|_| wrong())?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let named = uri

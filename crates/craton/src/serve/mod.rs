@@ -19,6 +19,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    client::Credentials,
     config::{LogFormat, Settings},
     output,
 };
@@ -26,6 +27,7 @@ use crate::{
 mod below;
 mod folder;
 mod idle;
+mod kms;
 mod listen;
 mod logs;
 mod stall;
@@ -36,6 +38,7 @@ pub(crate) use folder::{Folder, ROOT_CREDENTIALS};
 pub(crate) use tls::install_provider as install_tls;
 
 use below::Below;
+use kms::AwsKms;
 use listen::{Handler, Limits, Peer};
 use stall::TimedBody;
 use traces::Traces;
@@ -127,7 +130,11 @@ impl Server {
             region: settings.region.clone(),
             undo_window: settings.undo_window,
         };
+        let keys = key_service(settings)?;
         let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
+        if let Some(keys) = keys {
+            folder.gate.use_key_service(Arc::new(keys));
+        }
         let handler = Arc::new(Doors {
             doors: open_doors(settings, &folder)?,
             traces,
@@ -200,6 +207,16 @@ fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
         random,
         below: Arc::new(Below::new(folder)),
     })
+}
+
+/// The key service that the settings name.
+fn key_service(settings: &Settings) -> Result<Option<AwsKms>> {
+    let (Some(endpoint), Some(credentials)) = (&settings.kms_endpoint, &settings.kms_credentials) else {
+        return Ok(None);
+    };
+    let credentials = Credentials::read(credentials)?;
+    let default_key = settings.kms_default_key.as_deref();
+    AwsKms::new(endpoint, &settings.region, credentials, default_key).map(Some)
 }
 
 /// Ready when the process is told to end.

@@ -87,3 +87,33 @@ proptest! {
         prop_assert_eq!(derive(&a), derive(&a));
     }
 }
+
+#[test]
+fn a_combined_key_takes_both() {
+    let [a, b, c] = [1, 2, 3].map(|n| SealKey::from_bytes([n; KEY_LEN]));
+    let both = combine(&a, &b, b"x").unwrap();
+    assert_eq!(both, combine(&a, &b, b"x").unwrap());
+    for other in [
+        combine(&b, &a, b"x").unwrap(),
+        combine(&a, &c, b"x").unwrap(),
+        combine(&c, &b, b"x").unwrap(),
+        combine(&a, &b, b"y").unwrap(),
+        derive(&a, b"x").unwrap(),
+    ] {
+        assert_ne!(both, other);
+    }
+}
+
+#[test]
+fn a_combined_key_is_hkdf() {
+    // Computed with Python's hmac by RFC 5869: salt 01…, input 02….
+    let both = combine(
+        &SealKey::from_bytes([1; KEY_LEN]),
+        &SealKey::from_bytes([2; KEY_LEN]),
+        b"x",
+    );
+    assert_eq!(
+        hex::encode(both.unwrap().expose()),
+        "87a1ff647e27d032d377b54423c9ce06e8b4b16a0fb884b8e2daf1eb1c6bcf14"
+    );
+}

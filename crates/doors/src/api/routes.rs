@@ -45,6 +45,16 @@ pub enum Operation {
     SetBucketStrict,
     /// Makes a new root key.
     RotateKeys,
+    /// The named keys of the key service.
+    ListNamedKeys,
+    /// Makes a named key.
+    CreateNamedKey,
+    /// Deletes a named key.
+    DeleteNamedKey,
+    /// Lets a named key be used.
+    EnableNamedKey,
+    /// Keeps a named key from being used.
+    DisableNamedKey,
     /// Removes what is no longer needed, now.
     Collect,
 }
@@ -181,6 +191,36 @@ pub const ROUTES: &[Route] = &[
         Operation::RotateKeys,
         "craton:RotateKeys",
     ),
+    route(
+        "GET",
+        "/_api/v1/kms/keys",
+        Operation::ListNamedKeys,
+        "kms:ListKeys",
+    ),
+    route(
+        "PUT",
+        "/_api/v1/kms/keys/{key}",
+        Operation::CreateNamedKey,
+        "kms:CreateKey",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/kms/keys/{key}",
+        Operation::DeleteNamedKey,
+        "kms:ScheduleKeyDeletion",
+    ),
+    route(
+        "POST",
+        "/_api/v1/kms/keys/{key}/enable",
+        Operation::EnableNamedKey,
+        "kms:EnableKey",
+    ),
+    route(
+        "POST",
+        "/_api/v1/kms/keys/{key}/disable",
+        Operation::DisableNamedKey,
+        "kms:DisableKey",
+    ),
     route("POST", "/_api/v1/collect", Operation::Collect, "craton:Collect"),
 ];
 
@@ -207,6 +247,11 @@ impl Operation {
             Self::GetCheckpoint => "GetCheckpoint",
             Self::SetBucketStrict => "SetBucketStrict",
             Self::RotateKeys => "RotateKeys",
+            Self::ListNamedKeys => "ListNamedKeys",
+            Self::CreateNamedKey => "CreateNamedKey",
+            Self::DeleteNamedKey => "DeleteNamedKey",
+            Self::EnableNamedKey => "EnableNamedKey",
+            Self::DisableNamedKey => "DisableNamedKey",
             Self::Collect => "Collect",
         }
     }

@@ -1,7 +1,5 @@
 //! Between the typed inputs and outputs of `s3s` and the values of the objects engine.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath, Timestamp, name::OBJECT_KEY_BYTES_MAX};
 use craton_gate::Content;
@@ -183,22 +181,10 @@ pub(super) fn algorithm(named: Option<&dto::ChecksumAlgorithm>) -> S3Result<Opti
         .transpose()
 }
 
-/// User metadata.
-pub(super) fn user_metadata(metadata: Option<dto::Metadata>) -> BTreeMap<String, String> {
-    metadata.into_iter().flatten().collect()
-}
-
 /// User metadata, as `s3s` takes it.
 pub(super) fn metadata(attributes: &Attributes) -> Option<dto::Metadata> {
     let user = &attributes.user;
     (!user.is_empty()).then(|| user.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
-}
-
-/// `Expires`, as `s3s` takes it.
-pub(super) fn expires(seconds: Option<i64>) -> Option<dto::Timestamp> {
-    seconds
-        .and_then(|s| time::OffsetDateTime::from_unix_timestamp(s).ok())
-        .map(Into::into)
 }
 
 /// A size, as `s3s` takes it.

@@ -34,21 +34,21 @@ use s3s::{
         GetBucketRequestPaymentOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
         GetBucketVersioningInput, GetBucketVersioningOutput, GetBucketWebsiteInput, GetBucketWebsiteOutput,
         GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
-        GetObjectInput, GetObjectOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput,
-        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-        ListBucketAnalyticsConfigurationsInput, ListBucketAnalyticsConfigurationsOutput,
-        ListBucketIntelligentTieringConfigurationsInput, ListBucketIntelligentTieringConfigurationsOutput,
-        ListBucketInventoryConfigurationsInput, ListBucketInventoryConfigurationsOutput,
-        ListBucketMetricsConfigurationsInput, ListBucketMetricsConfigurationsOutput, ListBucketsInput,
-        ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput,
-        ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-        PutBucketAclInput, PutBucketAclOutput, PutBucketAnalyticsConfigurationInput,
-        PutBucketAnalyticsConfigurationOutput, PutBucketCorsInput, PutBucketCorsOutput,
-        PutBucketEncryptionInput, PutBucketEncryptionOutput, PutBucketIntelligentTieringConfigurationInput,
-        PutBucketIntelligentTieringConfigurationOutput, PutBucketInventoryConfigurationInput,
-        PutBucketInventoryConfigurationOutput, PutBucketLifecycleConfigurationInput,
-        PutBucketLifecycleConfigurationOutput, PutBucketLoggingInput, PutBucketLoggingOutput,
-        PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput,
+        GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+        GetPublicAccessBlockInput, GetPublicAccessBlockOutput, HeadBucketInput, HeadBucketOutput,
+        HeadObjectInput, HeadObjectOutput, ListBucketAnalyticsConfigurationsInput,
+        ListBucketAnalyticsConfigurationsOutput, ListBucketIntelligentTieringConfigurationsInput,
+        ListBucketIntelligentTieringConfigurationsOutput, ListBucketInventoryConfigurationsInput,
+        ListBucketInventoryConfigurationsOutput, ListBucketMetricsConfigurationsInput,
+        ListBucketMetricsConfigurationsOutput, ListBucketsInput, ListBucketsOutput,
+        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
+        ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutBucketAclInput,
+        PutBucketAclOutput, PutBucketAnalyticsConfigurationInput, PutBucketAnalyticsConfigurationOutput,
+        PutBucketCorsInput, PutBucketCorsOutput, PutBucketEncryptionInput, PutBucketEncryptionOutput,
+        PutBucketIntelligentTieringConfigurationInput, PutBucketIntelligentTieringConfigurationOutput,
+        PutBucketInventoryConfigurationInput, PutBucketInventoryConfigurationOutput,
+        PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput, PutBucketLoggingInput,
+        PutBucketLoggingOutput, PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput,
         PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput,
         PutBucketOwnershipControlsInput, PutBucketOwnershipControlsOutput, PutBucketPolicyInput,
         PutBucketPolicyOutput, PutBucketReplicationInput, PutBucketReplicationOutput,
@@ -60,7 +60,7 @@ use s3s::{
 };
 
 use super::call::Call;
-use super::ops::{bucket, configuration, copy, delete, get, list, multipart, put};
+use super::ops::{bucket, configuration, copy, delete, get, list, multipart, put, tagging};
 
 /// The operations.
 pub(super) struct Handlers;
@@ -84,6 +84,13 @@ macro_rules! operations {
                 call.ended(done.as_ref().err());
                 done
             }
+
+            async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+                let call = Call::of(&request)?;
+                let done = get::head_object(request).await;
+                call.ended(done.as_ref().err());
+                done
+            }
         }
     };
 }
@@ -97,7 +104,7 @@ operations! {
     get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = bucket::get_bucket_versioning;
     get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = get::get_object_acl;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
-    head_object(HeadObjectInput) -> HeadObjectOutput = get::head_object;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
     put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
     copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;

@@ -24,6 +24,9 @@ pub(super) mod get;
 pub(super) mod list;
 pub(super) mod multipart;
 pub(super) mod put;
+mod sse;
+pub(super) mod stated;
+pub(super) mod tagging;
 
 async fn read(call: &Call, ask: Ask) -> S3Result<ReadPermit> {
     call.read(ask).await.map_err(|e| fail_base(&e))
@@ -76,6 +79,15 @@ fn check_acl(acl: Option<&ObjectCannedACL>, grants: &[&Option<String>]) -> S3Res
     ))
 }
 
+/// As [`check_acl`], of the headers of a write.
+fn check_acl_headers(headers: &http::HeaderMap) -> S3Result<()> {
+    let acl = stated::text(headers, "x-amz-acl")?.map(|acl| ObjectCannedACL::from(acl.to_owned()));
+    let granted = headers
+        .keys()
+        .any(|name| name.as_str().starts_with("x-amz-grant-"));
+    check_acl(acl.as_ref(), &[&granted.then(String::new)])
+}
+
 /// Refuses a feature whose silent absence would mislead.
 fn refuse_if(present: bool, feature: &str) -> S3Result<()> {
     if present {
@@ -111,57 +123,3 @@ fn write_conditions(
         absent,
     })
 }
-
-/// The attributes that a request with these fields states.
-macro_rules! attributes {
-    ($input:expr) => {
-        craton_objects::meta::Attributes {
-            headers: craton_objects::meta::Headers {
-                content_type: $input.content_type.take(),
-                content_encoding: $input.content_encoding.take(),
-                content_disposition: $input.content_disposition.take(),
-                content_language: $input.content_language.take(),
-                cache_control: $input.cache_control.take(),
-                expires_seconds: $input.expires.as_ref().map(crate::s3::convert::seconds),
-                website_redirect: $input.website_redirect_location.take(),
-            },
-            user: crate::s3::convert::user_metadata($input.metadata.take()),
-            storage_class: $input
-                .storage_class
-                .take()
-                .map(|c| c.as_str().to_owned())
-                .unwrap_or_default(),
-        }
-    };
-}
-
-/// Refuses what these requests may ask for and the engine does not have.
-macro_rules! refuse_features {
-    ($input:expr) => {{
-        let kms = $input
-            .server_side_encryption
-            .as_ref()
-            .is_some_and(|s| s.as_str() != "AES256");
-        crate::s3::ops::refuse_if(kms, "Encryption with a key of KMS")?;
-        crate::s3::ops::refuse_if(
-            $input.sse_customer_key.is_some(),
-            "Encryption with a customer's key",
-        )?;
-        crate::s3::ops::refuse_if($input.tagging.is_some(), "Tagging")?;
-        let lock = $input.object_lock_mode.is_some()
-            || $input.object_lock_legal_hold_status.is_some()
-            || $input.object_lock_retain_until_date.is_some();
-        crate::s3::ops::refuse_if(lock, "Object lock")?;
-        crate::s3::ops::check_acl(
-            $input.acl.as_ref(),
-            &[
-                &$input.grant_full_control,
-                &$input.grant_read,
-                &$input.grant_read_acp,
-                &$input.grant_write_acp,
-            ],
-        )?;
-    }};
-}
-
-pub(super) use {attributes, refuse_features};

@@ -19,6 +19,7 @@ use s3s::Body;
 use super::{
     XML_BYTES_MAX,
     call::{Call, Watched},
+    ops::stated::set_aside,
 };
 
 /// Query parameters of a presigned URL, in lower case.
@@ -63,6 +64,7 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
     }
     remove_aws_chunked(&mut parts.headers)?;
     keep_single_range(&mut parts.headers);
+    set_aside(&mut parts.headers, &mut parts.extensions);
     check_owner(&parts.headers)?;
     Ok(parts)
 }

@@ -37,6 +37,7 @@ use super::{
     call::{Call, Watched},
     convert::url_encoded,
     form::{self, FIELDS_BYTES_MAX, File, Front, HEAD_BYTES_MAX, Reader},
+    ops::{stated::set_aside, tagging::header_of_xml},
     plain,
 };
 use crate::{http::Response, whole::Rooms};
@@ -68,7 +69,7 @@ const CONTROL: [&str; 13] = [
 ];
 
 /// Fields that mean the same as a header of a PUT.
-const HEADERS: [&str; 31] = [
+const HEADERS: [&str; 32] = [
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -97,6 +98,7 @@ const HEADERS: [&str; 31] = [
     "x-amz-server-side-encryption-context",
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-customer-key",
+    "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-storage-class",
     "x-amz-tagging",
     "x-amz-website-redirect-location",
@@ -194,7 +196,7 @@ pub(super) async fn prepare(
         .await?;
 
     let admitted = identify(&front, &bucket, call, path)?;
-    let headers = headers(&front.fields, admitted.is_some())?;
+    let mut headers = headers(&front.fields, admitted.is_some())?;
     plain::check_owner(&headers)?;
     if front.fields.get("bucket").is_some_and(|b| b != bucket.as_str()) {
         return Err(invalid(
@@ -216,6 +218,7 @@ pub(super) async fn prepare(
     let mut request = Request::new(s3s::Body::http_body_unsync(upload));
     *request.method_mut() = Method::PUT;
     *request.uri_mut() = put_uri(&bucket, &key)?;
+    set_aside(&mut headers, request.extensions_mut());
     *request.headers_mut() = headers;
     request.extensions_mut().insert(call.clone());
     let answer = Answer::new(parts, path, &front.fields, bucket, key, call.session());
@@ -285,7 +288,11 @@ fn headers(fields: &Fields, signed: bool) -> Result<HeaderMap> {
             )
         };
         let header = HeaderName::from_bytes(renamed.as_bytes()).map_err(|_| bad())?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| bad())?;
+        // The one field that is XML where the header is a query.
+        let value = match name {
+            "tagging" => HeaderValue::from_str(&header_of_xml(value)?).map_err(|_| bad())?,
+            _ => HeaderValue::from_bytes(value.as_bytes()).map_err(|_| bad())?,
+        };
         if out.insert(header, value).is_some() {
             return Err(invalid(
                 "InvalidArgument",

@@ -93,7 +93,7 @@ pub const ROUTES: &[Route] = &[
     lacks("GetObjectLegalHold"),
     lacks("GetObjectLockConfiguration"),
     lacks("GetObjectRetention"),
-    lacks("GetObjectTagging"),
+    has("GetObjectTagging", "s3:GetObjectTagging"),
     lacks("GetObjectTorrent"),
     has("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock"),
     has("HeadBucket", "s3:ListBucket"),

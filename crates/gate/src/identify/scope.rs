@@ -14,10 +14,12 @@ pub enum Service {
     Iam,
     /// Table buckets.
     S3Tables,
+    /// Keys: only to sign for, since nobody asks that of us.
+    Kms,
 }
 
 impl Service {
-    /// Every service.
+    /// Every service that is served.
     pub const ALL: [Self; 4] = [Self::S3, Self::Sts, Self::Iam, Self::S3Tables];
 
     /// The name as it stands in a credential scope.
@@ -28,6 +30,7 @@ impl Service {
             Self::Sts => "sts",
             Self::Iam => "iam",
             Self::S3Tables => "s3tables",
+            Self::Kms => "kms",
         }
     }
 

@@ -71,7 +71,11 @@ impl Handle {
     pub fn seal(&self, kind: Kind, name: &[u8], content: &[u8]) -> Result<Extent> {
         if content.len() <= INLINE_BYTES_MAX {
             self.0.moved(content.len() as u64);
-            return self.0.gate.store.seal_inline(&self.0.key(kind, name)?, content);
+            return self
+                .0
+                .gate
+                .store
+                .seal_inline(&self.0.key(kind, name)?, content, None);
         }
         let mut writer = self.create(kind, name)?;
         writer.write(content)?;
@@ -98,7 +102,7 @@ impl Handle {
             .0
             .gate
             .store
-            .content(&key, &stored.value, 0..stored.value.len())?
+            .content(&key, &stored.value, 0..stored.value.len(), None)?
         {
             Content::Whole(bytes) => {
                 self.0.moved(bytes.len() as u64);

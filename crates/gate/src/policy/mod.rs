@@ -80,6 +80,14 @@ pub struct Policy {
     name: String,
     id: Option<String>,
     statements: Vec<Statement>,
+    asks_for_tags: bool,
+}
+
+/// Whether a document may ask about the tags that an object has, in a condition or a variable. Escaped text is
+/// taken to do so: being wrong that way costs one reading of the object's entry.
+fn asks_for_tags(json: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(json).to_ascii_lowercase();
+    text.contains("existingobjecttag") || text.contains("\\u")
 }
 
 impl Policy {
@@ -94,6 +102,7 @@ impl Policy {
             name: String::new(),
             id: document.id,
             statements: document.statements,
+            asks_for_tags: asks_for_tags(json),
         })
     }
 

@@ -84,11 +84,18 @@ impl ResourcePolicy {
             name: NAME.to_owned(),
             id: document.id,
             statements: document.statements,
+            asks_for_tags: super::asks_for_tags(json),
         };
         Ok(Self {
             layer: Layer::new(vec![Arc::new(policy)]),
             public,
         })
+    }
+
+    /// Whether it may ask about the tags that an object has.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        self.layer.policies().iter().any(|p| p.asks_for_tags)
     }
 
     fn statements(&self) -> impl Iterator<Item = &Statement> {

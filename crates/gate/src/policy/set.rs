@@ -48,6 +48,21 @@ impl PolicySet {
         self
     }
 
+    /// Whether any of them may ask about the tags that an object has.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        let layers = [
+            Some(&self.identity),
+            self.boundary.as_ref(),
+            self.session.as_ref(),
+        ];
+        layers
+            .into_iter()
+            .flatten()
+            .flat_map(|l| &l.policies)
+            .any(|p| p.asks_for_tags)
+    }
+
     /// Decides a request about something that has no policy of its own.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use craton_gate::tags::Tag;
+
 use super::*;
 
 fn attributes() -> impl Strategy<Value = Attributes> {
@@ -36,7 +38,10 @@ proptest! {
             parts: parts.into_iter().map(|(size, c)| PartSize { size, checksum: c.to_vec() }).collect(),
             upload_id: vec![7; 16],
             owner: "root".into(),
+            tags: Some(Tags::new(vec![Tag { key: "k".into(), value: "v".into() }])),
+            encryption: Some(EncryptionRecord { method: 1, context: [("a".to_owned(), "b".to_owned())].into(), ..EncryptionRecord::default() }),
         };
+        prop_assert_eq!(meta.tag_count(), 1);
         let stored = Bytes::from(meta.encode_to_vec());
         prop_assert_eq!(ObjectMeta::read(&stored).unwrap(), meta);
     }

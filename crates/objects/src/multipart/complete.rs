@@ -116,7 +116,10 @@ async fn finish(
         modified_micros: permit.now().micros(),
         md5: md5_of_md5s(chosen.iter().map(|p| &*p.meta.md5)).to_vec(),
         attributes: upload_meta.attributes.clone(),
-        checksum: Some(checksum),
+        checksum: Some(ChecksumRecord {
+            unchosen: !upload_meta.chosen,
+            ..checksum
+        }),
         parts: chosen
             .iter()
             .map(|p| PartSize {
@@ -126,6 +129,8 @@ async fn finish(
             .collect(),
         upload_id: id.0.to_vec(),
         owner: upload_meta.initiator.clone(),
+        tags: upload_meta.tags.clone(),
+        encryption: upload_meta.encryption.clone(),
     };
     check_size(meta.size, request.size)?;
     let content = chosen.iter().flat_map(|p| p.content.iter().cloned()).collect();

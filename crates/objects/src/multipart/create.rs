@@ -8,14 +8,15 @@ use super::UploadId;
 use crate::{
     Error, Fault, Result,
     checksum::{Algorithm, Scope},
-    meta::{Attributes, UploadMeta},
+    meta::UploadMeta,
+    put::About,
 };
 
 /// A new upload.
 #[derive(Clone, Debug, Default)]
 pub struct Create {
     /// What is kept with the object.
-    pub attributes: Attributes,
+    pub about: About,
     /// The checksum algorithm, if the client chooses one.
     pub algorithm: Option<Algorithm>,
     /// The checksum's scope, if the client chooses one.
@@ -28,14 +29,16 @@ pub struct Create {
 /// The limits' faults; `InvalidRequest` for an algorithm and a scope that do not go together; the gate's own.
 pub async fn create(permit: &WritePermit, key: &ObjectKey, create: Create) -> Result<UploadId> {
     permit.bucket()?;
-    create.attributes.check()?;
+    create.about.attributes.check()?;
     let (algorithm, scope) = choose(create.algorithm, create.scope)?;
     let now = permit.now();
     let id = new_id(permit, key, now.micros())?;
     let meta = UploadMeta {
         initiated_micros: now.micros(),
         initiator: permit.session().principal().to_owned(),
-        attributes: create.attributes,
+        attributes: create.about.attributes,
+        tags: Some(create.about.tags).filter(|t| !t.is_empty()),
+        encryption: create.about.encryption,
         algorithm: algorithm.number(),
         scope: scope.number(),
         chosen: create.algorithm.is_some(),

@@ -13,6 +13,7 @@ use crate::{
     checksum::Algorithm,
     condition::ReadConditions,
     copy::{body_of, source_too_large},
+    encryption::{self, CustomerKey, EncryptionRecord, Method},
     get::{content, find},
     meta::{PartMeta, UploadMeta},
     put::conflict,
@@ -31,6 +32,8 @@ pub struct UploadedPart {
     pub checksum: (Algorithm, Vec<u8>),
     /// When it was committed.
     pub modified: Timestamp,
+    /// How it is encrypted: as the upload.
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// Where a copied part comes from.
@@ -42,6 +45,8 @@ pub struct PartSource {
     pub conditions: ReadConditions,
     /// Which bytes of it; `None`: all.
     pub range: Option<ByteRange>,
+    /// The client's own key for it.
+    pub key_of_source: Option<CustomerKey>,
 }
 
 /// Uploads part `number`.
@@ -56,10 +61,12 @@ pub async fn upload_part(
     number: u16,
     claims: &Claims,
     body: Body,
+    customer: Option<&CustomerKey>,
 ) -> Result<UploadedPart> {
     let (_, upload) = open(permit, key, id)?;
     let (algorithm, _) = upload.checksum()?;
     check_algorithm(&upload, algorithm, claims)?;
+    prepare(permit, &upload, customer).await?;
     let received = body::receive(
         permit,
         key.as_str().as_bytes(),
@@ -69,7 +76,35 @@ pub async fn upload_part(
         PUT_BYTES_MAX,
     )
     .await?;
-    commit_part(permit, key, id, number, algorithm, received).await
+    commit_part(
+        permit,
+        key,
+        (id, number),
+        algorithm,
+        (received, upload.encryption),
+    )
+    .await
+}
+
+/// Binds the permit to the upload's key, which a part needs like the object.
+async fn prepare(permit: &WritePermit, upload: &UploadMeta, customer: Option<&CustomerKey>) -> Result<()> {
+    let record = upload.encryption.as_ref();
+    let needs_key = record.is_some_and(|r| r.method == Method::Customer as u32);
+    if needs_key && customer.is_none() {
+        return Err(Error::fault(
+            Fault::InvalidRequest,
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
+             encryption parameters.",
+        ));
+    }
+    if !needs_key && customer.is_some() {
+        return Err(Error::fault(
+            Fault::InvalidRequest,
+            "The multipart upload initiate did not request encryption with this customer key. Part requests must not \
+             include encryption parameters.",
+        ));
+    }
+    encryption::open(permit, record, customer).await
 }
 
 fn check_algorithm(upload: &UploadMeta, expected: Algorithm, claims: &Claims) -> Result<()> {
@@ -95,11 +130,12 @@ pub async fn upload_part_copy(
     from: &PartSource,
     permit: &WritePermit,
     key: &ObjectKey,
-    id: UploadId,
-    number: u16,
+    (id, number): (UploadId, u16),
+    customer: Option<&CustomerKey>,
 ) -> Result<UploadedPart> {
     let (_, upload) = open(permit, key, id)?;
     let (algorithm, _) = upload.checksum()?;
+    prepare(permit, &upload, customer).await?;
     let (stored, found) = find(source, &from.key, &ReadConditions::default(), Selection::Whole)?;
     from.conditions.check_source(&found.meta)?;
     let range = source_range(from.range, found.meta.size)?;
@@ -107,10 +143,23 @@ pub async fn upload_part_copy(
     if len > PUT_BYTES_MAX {
         return Err(source_too_large());
     }
+    encryption::open(
+        source,
+        found.meta.encryption.as_ref(),
+        from.key_of_source.as_ref(),
+    )
+    .await?;
     let body = body_of(content(source, &stored, range)?, len);
     let name = key.as_str().as_bytes();
     let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
-    commit_part(permit, key, id, number, algorithm, received).await
+    commit_part(
+        permit,
+        key,
+        (id, number),
+        algorithm,
+        (received, upload.encryption),
+    )
+    .await
 }
 
 /// A copied range must lie within the source: S3 does not cut it.
@@ -131,16 +180,16 @@ pub(super) fn source_range(range: Option<ByteRange>, size: u64) -> Result<Range<
 async fn commit_part(
     permit: &WritePermit,
     key: &ObjectKey,
-    id: UploadId,
-    number: u16,
+    (id, number): (UploadId, u16),
     algorithm: Algorithm,
-    received: Received,
+    (received, encrypted): (Received, Option<EncryptionRecord>),
 ) -> Result<UploadedPart> {
     let modified = permit.now();
+    let tag = encryption::tag(encrypted.as_ref(), received.md5);
     let meta = PartMeta {
         size: received.size,
         modified_micros: modified.micros(),
-        md5: received.md5.to_vec(),
+        md5: tag.to_vec(),
         checksum: received.checksum.clone(),
     };
     let value = Value {
@@ -165,11 +214,12 @@ async fn commit_part(
             .await
         {
             Ok(_) => {
-                let etag = hex::encode(received.md5);
+                let etag = hex::encode(tag);
                 return Ok(UploadedPart {
                     etag,
                     checksum: (algorithm, received.checksum),
                     modified,
+                    encryption: encrypted,
                 });
             }
             Err(e) if e.kind() == ErrorKind::Precondition => {}

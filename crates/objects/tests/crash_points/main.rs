@@ -82,6 +82,7 @@ async fn put_part(server: &Server, name: &str, id: UploadId, number: u16, body: 
         number,
         &Claims::default(),
         Body::of(body),
+        None,
     )
     .await?;
     Ok(part.etag)

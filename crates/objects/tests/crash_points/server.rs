@@ -170,7 +170,8 @@ impl Server {
         let key = ObjectKey::new(key)?;
         let path = ResourcePath::Object(bucket.clone(), key.clone());
         let permit = self.read("s3:GetObject", path).await?;
-        let (_, content) = get::get(&permit, &key, &ReadConditions::default(), Selection::Whole)?;
+        let (_, content) =
+            get::get(&permit, &key, &ReadConditions::default(), Selection::Whole, None).await?;
         match content {
             Content::Whole(bytes) => Ok(bytes),
             Content::Stream(mut stream) => {

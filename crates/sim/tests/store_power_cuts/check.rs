@@ -139,7 +139,7 @@ impl Found {
 }
 
 pub(crate) async fn content(store: &Store, key: &Key, value: &Value) -> Result<Vec<u8>> {
-    match store.content(&sealed_for(key), value, 0..value.len())? {
+    match store.content(&sealed_for(key), value, 0..value.len(), None)? {
         Content::Whole(bytes) => Ok(bytes.to_vec()),
         Content::Stream(mut stream) => {
             let mut out = Vec::new();

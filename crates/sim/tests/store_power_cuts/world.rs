@@ -190,9 +190,9 @@ impl World {
         let piece @ (seed, len) = (self.random.next(), self.len());
         let bytes = content(seed, len);
         if bytes.len() <= INLINE_BYTES_MAX && self.random.chance(40) {
-            return Ok((store.seal_inline(owner, &bytes)?, piece));
+            return Ok((store.seal_inline(owner, &bytes, None)?, piece));
         }
-        let mut upload = store.upload(owner).await?;
+        let mut upload = store.upload(owner, None).await?;
         self.write(&mut upload, &bytes).await?;
         Ok((upload.finish().await?, piece))
     }
@@ -375,7 +375,7 @@ impl World {
     async fn abandon(&mut self, store: &Store) -> Result<()> {
         let owner = self.object();
         let (seed, len) = (self.random.next(), self.len());
-        let mut upload = store.upload(&owner).await?;
+        let mut upload = store.upload(&owner, None).await?;
         self.write(&mut upload, &content(seed, len)).await
     }
 

@@ -57,6 +57,8 @@ pub enum Kind {
     AccessKey = 17,
     /// A policy document, by owner and name.
     Policy = 18,
+    /// A named key of the local key service, by id. No history.
+    KmsKey = 19,
     /// A ledger record that is committed and not yet in the tree, by its place. No history.
     LedgerPending = 32,
     /// A tile, record bundle or checkpoint of the ledger, by name. No history.
@@ -75,7 +77,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -89,6 +91,7 @@ impl Kind {
         Self::User,
         Self::AccessKey,
         Self::Policy,
+        Self::KmsKey,
         Self::LedgerPending,
         Self::Ledger,
         Self::LedgerSubject,

@@ -19,8 +19,10 @@ use s3s::{
 };
 
 use super::{
-    attributes, check_version, read, refuse_features, refuse_if, settle, with, with_match, write,
-    write_conditions,
+    check_version, read, settle,
+    sse::{self, SseFields},
+    stated::{Stated, with_facts},
+    with, with_match, write, write_conditions,
 };
 use crate::s3::{
     call::Call,
@@ -96,41 +98,33 @@ impl Source {
 pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
     let call = Call::of(&request)?;
     let conditions = destination_conditions(&request.headers)?;
-    let mut input = request.input;
-    let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let source = Source::of(&input.copy_source)?;
-    let directive = input.metadata_directive.as_ref().map(|d| d.as_str().to_owned());
+    let (path, key) = convert::object(&request.input.bucket, &request.input.key)?;
+    let source = Source::of(&request.input.copy_source)?;
     let ask = Ask::new("CopyObject", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
-    let ask = with(ask, "s3:x-amz-metadata-directive", directive.clone());
-    let ask = with(
-        ask,
-        "s3:x-amz-acl",
-        input.acl.as_ref().map(|a| a.as_str().to_owned()),
-    );
-    let ask = with(
-        ask,
-        "s3:x-amz-storage-class",
-        input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
-    );
-    let permit = write(&call, with_match(ask, conditions.matches.is_some())).await?;
+    let ask = with_match(with_facts(ask, &request.headers), conditions.matches.is_some());
+    let permit = write(&call, ask).await?;
     let source_permit = source.permit(&call, "CopyObject").await?;
-    refuse_features!(input);
-    refuse_if(
-        input.copy_source_sse_customer_key.is_some(),
-        "Encryption with a customer's key",
-    )?;
+    let stated = Stated::of(&request, call.session().origin())?;
+    let (headers, mut input) = (request.headers, request.input);
+    let replaces = |directive: Option<&str>| match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
+    };
+    let replaced = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()))?;
+    let retagged = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()))?;
+    let wanted = stated.encryption(&permit)?;
+    let context = sse::stated_context(&headers);
+    let customer = wanted.customer().cloned();
     let copy = Copy {
         source_conditions: source_conditions!(input),
-        storage_class: input
-            .storage_class
-            .as_ref()
-            .map(|c| c.as_str().to_owned())
-            .unwrap_or_default(),
-        attributes: match directive.as_deref() {
-            None | Some("COPY") => None,
-            Some("REPLACE") => Some(attributes!(input)),
-            Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
-        },
+        storage_class: stated.attributes.storage_class.clone(),
+        redirect: stated.attributes.headers.website_redirect.clone(),
+        attributes: replaced.then_some(stated.attributes),
+        tags: retagged.then(|| stated.tags.unwrap_or_default()),
+        source_key: sse::source_key(&headers, call.session().origin())?,
+        states_encryption: stated.encryption.is_some(),
+        encryption: wanted,
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         conditions,
     };
@@ -147,9 +141,15 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         e_tag: Some(convert::etag(&meta)),
         last_modified: Some(convert::time(meta.modified())),
     };
+    let sse = SseFields::of(meta.encryption.as_ref(), customer.as_ref())?;
     Ok(CopyObjectOutput {
+        bucket_key_enabled: sse.bucket_key,
         copy_object_result: Some(result),
-        server_side_encryption: input.server_side_encryption,
+        sse_customer_algorithm: sse.customer_algorithm,
+        sse_customer_key_md5: sse.customer_md5,
+        ssekms_encryption_context: context,
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         ..CopyObjectOutput::default()
     })
 }
@@ -179,6 +179,7 @@ pub(in crate::s3) async fn upload_part_copy(
     request: S3Request<UploadPartCopyInput>,
 ) -> S3Result<UploadPartCopyOutput> {
     let call = Call::of(&request)?;
+    let headers = request.headers;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let source = Source::of(&input.copy_source)?;
@@ -186,8 +187,7 @@ pub(in crate::s3) async fn upload_part_copy(
         Ask::new("UploadPartCopy", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
     let permit = write(&call, ask).await?;
     let source_permit = source.permit(&call, "UploadPartCopy").await?;
-    let customer = input.sse_customer_key.is_some() || input.copy_source_sse_customer_key.is_some();
-    refuse_if(customer, "Encryption with a customer's key")?;
+    let customer = sse::customer_key(&headers, call.session().origin())?;
     let number = settle(&permit, part_number(i64::from(input.part_number)))?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let range = match input.copy_source_range.as_deref() {
@@ -204,8 +204,10 @@ pub(in crate::s3) async fn upload_part_copy(
         key: source.key,
         conditions: source_conditions!(input),
         range,
+        key_of_source: sse::source_key(&headers, call.session().origin())?,
     };
-    let copied = engine_part_copy(&source_permit, &from, &permit, &key, id, number).await;
+    let to = (id, number);
+    let copied = engine_part_copy(&source_permit, &from, &permit, &key, to, customer.as_ref()).await;
     let part = settle(&source_permit, settle_both(&permit, copied))?;
     let fields = ChecksumFields::of_part(part.checksum.0, &part.checksum.1);
     let result = CopyPartResult {
@@ -217,8 +219,14 @@ pub(in crate::s3) async fn upload_part_copy(
         e_tag: Some(ETag::Strong(part.etag)),
         last_modified: Some(convert::time(part.modified)),
     };
+    let sse = SseFields::of(part.encryption.as_ref(), customer.as_ref())?;
     Ok(UploadPartCopyOutput {
+        bucket_key_enabled: sse.bucket_key,
         copy_part_result: Some(result),
+        sse_customer_algorithm: sse.customer_algorithm,
+        sse_customer_key_md5: sse.customer_md5,
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         ..UploadPartCopyOutput::default()
     })
 }

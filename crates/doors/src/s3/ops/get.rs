@@ -3,10 +3,12 @@
 use craton_gate::{Ask, PrincipalKind};
 use craton_objects::{
     condition::ReadConditions,
+    encryption::CustomerKey,
     get::{self as engine, Found},
     meta::ObjectMeta,
     range::Selection,
 };
+use http::header;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
@@ -17,7 +19,12 @@ use s3s::{
     s3_error,
 };
 
-use super::{bucket::full_control, check_version, read, refuse_if, settle, with};
+use super::{
+    bucket::full_control,
+    check_version, read, settle,
+    sse::{self, SseFields},
+    with,
+};
 use crate::s3::{
     call::Call,
     convert::{self, ChecksumFields},
@@ -37,9 +44,10 @@ macro_rules! conditions {
 macro_rules! output {
     ($type:ident, $found:expr, $fields:expr $(, $name:ident: $value:expr)*) => {{
         let Found { meta, range, partial } = $found;
-        let fields: ChecksumFields = $fields;
+        let (fields, sse): (ChecksumFields, SseFields) = $fields;
         $type {
             accept_ranges: Some("bytes".to_owned()),
+            bucket_key_enabled: sse.bucket_key,
             cache_control: meta.attributes.headers.cache_control.clone(),
             checksum_crc32: fields.crc32,
             checksum_crc32c: fields.crc32c,
@@ -54,9 +62,12 @@ macro_rules! output {
             content_range: content_range(*partial, range, meta.size),
             content_type: Some(content_type(meta)),
             e_tag: Some(convert::etag(meta)),
-            expires: convert::expires(meta.attributes.headers.expires_seconds),
             last_modified: Some(convert::time(meta.modified())),
             metadata: convert::metadata(&meta.attributes),
+            sse_customer_algorithm: sse.customer_algorithm,
+            sse_customer_key_md5: sse.customer_md5,
+            ssekms_key_id: sse.key_id,
+            server_side_encryption: sse.method,
             storage_class: storage_class(meta),
             website_redirect_location: meta.attributes.headers.website_redirect.clone(),
             $($name: $value,)*
@@ -114,31 +125,35 @@ pub(in crate::s3) async fn get_object(
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let call = Call::of(&request)?;
+    let headers = request.headers;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
     let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
     check_version(input.version_id.as_deref())?;
-    refuse_if(
-        input.sse_customer_key.is_some(),
-        "Encryption with a customer's key",
-    )?;
     if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
         return Err(s3_error!(
             InvalidRequest,
             "Request specific response headers cannot be used for anonymous GET requests."
         ));
     }
+    sse::refuse_on_read(&headers)?;
+    let customer = sse::customer_key(&headers, call.session().origin())?;
     let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
     let asked = asked(input.range.as_ref(), input.part_number, mode)?;
     let conditions = conditions!(input);
-    let found = engine::get(&permit, &key, &conditions, asked.selection);
+    let found = engine::get(&permit, &key, &conditions, asked.selection, customer.as_ref()).await;
     let (found, content) = settle(&permit, found)?;
-    let fields = checksum_fields(&asked, &found);
+    let fields = fields(&asked, &found, customer.as_ref())?;
     let output = output!(GetObjectOutput, &found, fields,
         body: Some(convert::blob(content)),
-        parts_count: parts_count(&asked, &found.meta));
-    Ok(S3Response::new(output))
+        parts_count: parts_count(&asked, &found.meta),
+        tag_count: tag_count(&permit, &found.meta));
+    let mut response = S3Response::new(output);
+    if input.response_expires.is_none() {
+        response.headers.extend(expires(&found.meta));
+    }
+    Ok(response)
 }
 
 const fn overrides(input: &GetObjectInput) -> bool {
@@ -150,23 +165,109 @@ const fn overrides(input: &GetObjectInput) -> bool {
         || input.response_expires.is_some()
 }
 
-pub(in crate::s3) async fn head_object(request: S3Request<HeadObjectInput>) -> S3Result<HeadObjectOutput> {
+pub(in crate::s3) async fn head_object(
+    request: S3Request<HeadObjectInput>,
+) -> S3Result<S3Response<HeadObjectOutput>> {
     let call = Call::of(&request)?;
+    let headers = request.headers;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("HeadObject", action(input.version_id.as_ref()), path);
     let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
     check_version(input.version_id.as_deref())?;
-    refuse_if(
-        input.sse_customer_key.is_some(),
-        "Encryption with a customer's key",
-    )?;
+    let overridden = overridden(&call, &input)?;
+    sse::refuse_on_read(&headers)?;
+    let customer = sse::customer_key(&headers, call.session().origin())?;
     let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
     let asked = asked(input.range.as_ref(), input.part_number, mode)?;
     let conditions = conditions!(input);
-    let found = settle(&permit, engine::head(&permit, &key, &conditions, asked.selection))?;
-    let fields = checksum_fields(&asked, &found);
-    Ok(output!(HeadObjectOutput, &found, fields, parts_count: parts_count(&asked, &found.meta)))
+    let found = engine::head(&permit, &key, &conditions, asked.selection, customer.as_ref());
+    let found = settle(&permit, found)?;
+    let fields = fields(&asked, &found, customer.as_ref())?;
+    let output = output!(HeadObjectOutput, &found, fields, parts_count: parts_count(&asked, &found.meta));
+    let mut response = S3Response::new(output);
+    response.headers.extend(expires(&found.meta));
+    if let Some(count) = tag_count(&permit, &found.meta) {
+        response
+            .headers
+            .insert(TAGGING_COUNT, http::HeaderValue::from(count));
+    }
+    response.headers.extend(overridden);
+    Ok(response)
+}
+
+/// `s3s` has no field for it in the answer to HEAD.
+const TAGGING_COUNT: http::HeaderName = http::HeaderName::from_static("x-amz-tagging-count");
+
+/// The headers that the answer to a HEAD has instead of the object's own: `s3s` does this for GET only.
+fn overridden(call: &Call, input: &HeadObjectInput) -> S3Result<http::HeaderMap> {
+    let expires = input
+        .response_expires
+        .as_ref()
+        .map(|at| convert::seconds(at))
+        .and_then(|s| u64::try_from(s).ok())
+        .and_then(|s| convert::http_date(craton_base::Timestamp(s.saturating_mul(1_000_000))));
+    let texts = [
+        (header::CACHE_CONTROL, input.response_cache_control.as_deref()),
+        (
+            header::CONTENT_DISPOSITION,
+            input.response_content_disposition.as_deref(),
+        ),
+        (
+            header::CONTENT_ENCODING,
+            input.response_content_encoding.as_deref(),
+        ),
+        (
+            header::CONTENT_LANGUAGE,
+            input.response_content_language.as_deref(),
+        ),
+        (header::CONTENT_TYPE, input.response_content_type.as_deref()),
+    ];
+    let mut out = http::HeaderMap::new();
+    out.extend(expires.map(|value| (header::EXPIRES, value)));
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        let value = text
+            .parse()
+            .map_err(|_| s3_error!(InvalidArgument, "A response header that is asked for is not one."))?;
+        out.insert(name, value);
+    }
+    if call.session().kind() == PrincipalKind::Anonymous && !out.is_empty() {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Request specific response headers cannot be used for anonymous GET requests."
+        ));
+    }
+    Ok(out)
+}
+
+/// `Expires`, as it was put.
+fn expires(meta: &ObjectMeta) -> Option<(http::HeaderName, http::HeaderValue)> {
+    let kept = &meta.attributes.headers;
+    let value = match &kept.expires {
+        Some(text) => http::HeaderValue::from_bytes(text.as_bytes()).ok(),
+        None => kept
+            .expires_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .and_then(|s| convert::http_date(craton_base::Timestamp(s.saturating_mul(1_000_000)))),
+    };
+    value.map(|value| (header::EXPIRES, value))
+}
+
+/// How many tags it has, for who may know.
+fn tag_count(permit: &craton_gate::Permit, meta: &ObjectMeta) -> Option<i32> {
+    let count = meta.tag_count();
+    let shown = count > 0 && permit.also("s3:GetObjectTagging", permit.resource());
+    shown.then(|| convert::count(count)).flatten()
+}
+
+fn fields(
+    asked: &Asked,
+    found: &Found,
+    customer: Option<&CustomerKey>,
+) -> S3Result<(ChecksumFields, SseFields)> {
+    let sse = SseFields::of(found.meta.encryption.as_ref(), customer)?;
+    Ok((checksum_fields(asked, found), sse))
 }
 
 /// The checksum is the whole object's, so it goes with the whole object only.
@@ -213,10 +314,7 @@ pub(in crate::s3) async fn get_object_acl(
     };
     let permit = read(&call, Ask::new("GetObjectAcl", wanted, path)).await?;
     check_version(input.version_id.as_deref())?;
-    settle(
-        &permit,
-        engine::head(&permit, &key, &ReadConditions::default(), Selection::Whole),
-    )?;
+    settle(&permit, engine::find_meta(&permit, &key).map(drop))?;
     let owner = settle(&permit, craton_objects::bucket::head(&permit))?
         .owner
         .clone();
@@ -231,6 +329,7 @@ pub(in crate::s3) async fn get_object_attributes(
     request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<GetObjectAttributesOutput> {
     let call = Call::of(&request)?;
+    let headers = request.headers;
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let wanted = match &input.version_id {
@@ -240,15 +339,12 @@ pub(in crate::s3) async fn get_object_attributes(
     let ask = Ask::new("GetObjectAttributes", wanted, path).and_action(action(input.version_id.as_ref()));
     let permit = read(&call, ask).await?;
     check_version(input.version_id.as_deref())?;
-    let found = engine::head(&permit, &key, &ReadConditions::default(), Selection::Whole);
+    let customer = sse::customer_key(&headers, call.session().origin())?;
+    let attributes = named_attributes(&input)?;
+    let none = ReadConditions::default();
+    let found = engine::head(&permit, &key, &none, Selection::Whole, customer.as_ref());
     let Found { meta, .. } = settle(&permit, found)?;
-    let wanted = |name: &str| {
-        // s3s gives the header's list as one value or as several.
-        input
-            .object_attributes
-            .iter()
-            .any(|a| a.as_str().split(',').any(|a| a.trim() == name))
-    };
+    let wanted = |name: &str| attributes.contains(&name);
     let parts = if wanted("ObjectParts") && !meta.parts.is_empty() {
         Some(parts_page(&input, &meta)?)
     } else {
@@ -266,6 +362,21 @@ pub(in crate::s3) async fn get_object_attributes(
     })
 }
 
+/// The attributes that are asked for; s3s gives the header's list as one value or as several.
+fn named_attributes(input: &GetObjectAttributesInput) -> S3Result<Vec<&str>> {
+    const KNOWN: [&str; 5] = ["Checksum", "ETag", "ObjectParts", "ObjectSize", "StorageClass"];
+    let named: Vec<&str> = input
+        .object_attributes
+        .iter()
+        .flat_map(|a| a.as_str().split(','))
+        .map(str::trim)
+        .collect();
+    if named.iter().all(|name| KNOWN.contains(name)) {
+        return Ok(named);
+    }
+    Err(s3_error!(InvalidArgument, "Invalid attribute name specified."))
+}
+
 fn checksum(meta: &ObjectMeta) -> Checksum {
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     Checksum {
@@ -281,6 +392,13 @@ fn checksum(meta: &ObjectMeta) -> Checksum {
 fn parts_page(input: &GetObjectAttributesInput, meta: &ObjectMeta) -> S3Result<GetObjectAttributesParts> {
     let limit = convert::limit(input.max_parts, "max-parts", 1000)?;
     let after = usize::try_from(input.part_number_marker.unwrap_or_default()).unwrap_or_default();
+    // Parts are shown only for a checksum that the client chose, as in S3.
+    if meta.checksum.as_ref().is_none_or(|c| c.unchosen) {
+        return Ok(GetObjectAttributesParts {
+            total_parts_count: convert::count(meta.parts.len()),
+            ..GetObjectAttributesParts::default()
+        });
+    }
     let algorithm = meta.checksum().map(|c| c.algorithm);
     let parts: Vec<ObjectPart> = meta
         .parts

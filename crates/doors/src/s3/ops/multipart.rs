@@ -4,8 +4,10 @@ use craton_base::ResourcePath;
 use craton_gate::Ask;
 use craton_objects::{
     checksum::{Algorithm, Scope},
+    encryption,
     list::PAGE_KEYS_MAX,
     multipart::{self as engine, Complete, CompletedPart, Create, UploadId, UploadsAfter, UploadsListing},
+    put::About,
 };
 use s3s::{
     S3Request, S3Result,
@@ -20,9 +22,11 @@ use s3s::{
 };
 
 use super::{
-    attributes,
     list::{common_prefixes, encodes},
-    read, refuse_features, refuse_if, settle, with, with_match, write, write_conditions,
+    read, settle,
+    sse::{self, SseFields},
+    stated::{Stated, with_facts},
+    with, with_match, write, write_conditions,
 };
 use crate::s3::{
     answer::{fail, fail_base},
@@ -35,23 +39,21 @@ pub(in crate::s3) async fn create(
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<CreateMultipartUploadOutput> {
     let call = Call::of(&request)?;
-    let mut input = request.input;
-    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let (path, key) = convert::object(&request.input.bucket, &request.input.key)?;
     let ask = Ask::new("CreateMultipartUpload", "s3:PutObject", path);
-    let ask = with(
-        ask,
-        "s3:x-amz-acl",
-        input.acl.as_ref().map(|a| a.as_str().to_owned()),
-    );
-    let ask = with(
-        ask,
-        "s3:x-amz-storage-class",
-        input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
-    );
-    let permit = write(&call, ask).await?;
-    refuse_features!(input);
+    let permit = write(&call, with_facts(ask, &request.headers)).await?;
+    let stated = Stated::of(&request, call.session().origin())?;
+    let (headers, input) = (request.headers, request.input);
+    let wanted = stated.encryption(&permit)?;
+    let encrypted = encryption::seal(&permit, &key, &wanted).await;
+    let encrypted = settle(&permit, encrypted)?;
+    let sse = SseFields::of(encrypted.as_ref(), wanted.customer())?;
     let create = Create {
-        attributes: attributes!(input),
+        about: About {
+            attributes: stated.attributes,
+            tags: stated.tags.unwrap_or_default(),
+            encryption: encrypted,
+        },
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         scope: scope(input.checksum_type.as_ref())?,
     };
@@ -60,10 +62,15 @@ pub(in crate::s3) async fn create(
     let id = settle(&permit, engine::create(&permit, &key, create).await)?;
     Ok(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
+        bucket_key_enabled: sse.bucket_key,
         checksum_algorithm: chosen.map(|a| ChecksumAlgorithm::from_static(a.name())),
         checksum_type: chosen.and(scope).map(|s| ChecksumType::from_static(s.name())),
         key: Some(input.key),
-        server_side_encryption: input.server_side_encryption,
+        sse_customer_algorithm: sse.customer_algorithm,
+        sse_customer_key_md5: sse.customer_md5,
+        ssekms_encryption_context: sse::stated_context(&headers),
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         upload_id: Some(id.to_text()),
         ..CreateMultipartUploadOutput::default()
     })
@@ -82,17 +89,14 @@ pub(in crate::s3) async fn upload_part(request: S3Request<UploadPartInput>) -> S
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let permit = write(&call, Ask::new("UploadPart", "s3:PutObject", path)).await?;
-    refuse_if(
-        input.sse_customer_key.is_some(),
-        "Encryption with a customer's key",
-    )?;
+    let customer = sse::customer_key(&headers, call.session().origin())?;
     let number = settle(&permit, engine::part_number(i64::from(input.part_number)))?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let claims = claims(&headers, &call).map_err(|e| fail_base(&e))?;
     let body = convert::body(input.body.take(), input.content_length, call.trailers());
     let part = settle(
         &permit,
-        engine::upload_part(&permit, &key, id, number, &claims, body).await,
+        engine::upload_part(&permit, &key, id, number, &claims, body, customer.as_ref()).await,
     )?;
     // The answer repeats what the client stated, not what the upload keeps by default.
     let stated = claims.checksum.is_some_and(|(a, _)| a == part.checksum.0);
@@ -101,13 +105,19 @@ pub(in crate::s3) async fn upload_part(request: S3Request<UploadPartInput>) -> S
     } else {
         Default::default()
     };
+    let sse = SseFields::of(part.encryption.as_ref(), customer.as_ref())?;
     Ok(UploadPartOutput {
+        bucket_key_enabled: sse.bucket_key,
         checksum_crc32: fields.crc32,
         checksum_crc32c: fields.crc32c,
         checksum_crc64nvme: fields.crc64nvme,
         checksum_sha1: fields.sha1,
         checksum_sha256: fields.sha256,
         e_tag: Some(s3s::dto::ETag::Strong(part.etag)),
+        sse_customer_algorithm: sse.customer_algorithm,
+        sse_customer_key_md5: sse.customer_md5,
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         ..UploadPartOutput::default()
     })
 }
@@ -124,7 +134,11 @@ pub(in crate::s3) async fn complete(
     let complete = complete_request(&mut input)?;
     let meta = settle(&permit, engine::complete(&permit, &key, id, &complete).await)?;
     let fields = ChecksumFields::of(meta.checksum().as_ref());
+    let sse = SseFields::of(meta.encryption.as_ref(), None)?;
     Ok(CompleteMultipartUploadOutput {
+        bucket_key_enabled: sse.bucket_key,
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         location: Some(format!(
             "/{}/{}",
             input.bucket,

@@ -1,13 +1,21 @@
 //! Putting an object.
 
 use craton_gate::Ask;
-use craton_objects::put::{self as engine, Put};
+use craton_objects::{
+    encryption,
+    put::{self as engine, About, Put},
+};
 use s3s::{
     S3Request, S3Result,
     dto::{PutObjectInput, PutObjectOutput},
 };
 
-use super::{attributes, refuse_features, refuse_if, settle, with, with_match, write, write_conditions};
+use super::{
+    refuse_if, settle,
+    sse::{self, SseFields},
+    stated::{Stated, with_facts},
+    with_match, write, write_conditions,
+};
 use crate::s3::{
     answer::fail_base,
     call::Call,
@@ -17,21 +25,34 @@ use crate::s3::{
 
 pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let call = Call::of(&request)?;
-    let headers = request.headers;
-    let mut input = request.input;
-    let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let permit = write(&call, ask(&input, path)).await?;
-    refuse_features!(input);
+    let (path, key) = convert::object(&request.input.bucket, &request.input.key)?;
+    let ask = with_match(
+        Ask::new("PutObject", "s3:PutObject", path),
+        request.input.if_match.is_some(),
+    );
+    let permit = write(&call, with_facts(ask, &request.headers)).await?;
+    let stated = Stated::of(&request, call.session().origin())?;
+    let (headers, mut input) = (request.headers, request.input);
     refuse_if(input.write_offset_bytes.is_some(), "Appending")?;
+    let conditions = write_conditions(input.if_match.take(), input.if_none_match.take())?;
+    let claims = claims(&headers, &call).map_err(|e| fail_base(&e))?;
+    let wanted = stated.encryption(&permit)?;
+    let encrypted = encryption::seal(&permit, &key, &wanted).await;
     let put = Put {
-        attributes: attributes!(input),
-        claims: claims(&headers, &call).map_err(|e| fail_base(&e))?,
-        conditions: write_conditions(input.if_match.take(), input.if_none_match.take())?,
+        about: About {
+            attributes: stated.attributes,
+            tags: stated.tags.unwrap_or_default(),
+            encryption: settle(&permit, encrypted)?,
+        },
+        claims,
+        conditions,
     };
     let body = convert::body(input.body.take(), input.content_length, call.trailers());
     let meta = settle(&permit, engine::put(&permit, &key, put, body).await)?;
     let fields = ChecksumFields::of(meta.checksum().as_ref());
+    let sse = SseFields::of(meta.encryption.as_ref(), wanted.customer())?;
     Ok(PutObjectOutput {
+        bucket_key_enabled: sse.bucket_key,
         checksum_crc32: fields.crc32,
         checksum_crc32c: fields.crc32c,
         checksum_crc64nvme: fields.crc64nvme,
@@ -39,29 +60,11 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
         checksum_sha256: fields.sha256,
         checksum_type: fields.scope,
         e_tag: Some(convert::etag(&meta)),
-        server_side_encryption: input.server_side_encryption,
+        sse_customer_algorithm: sse.customer_algorithm,
+        sse_customer_key_md5: sse.customer_md5,
+        ssekms_encryption_context: sse::stated_context(&headers),
+        ssekms_key_id: sse.key_id,
+        server_side_encryption: sse.method,
         ..PutObjectOutput::default()
     })
-}
-
-fn ask(input: &PutObjectInput, path: craton_base::ResourcePath) -> Ask {
-    let ask = with_match(
-        Ask::new("PutObject", "s3:PutObject", path),
-        input.if_match.is_some(),
-    );
-    let ask = with(
-        ask,
-        "s3:x-amz-acl",
-        input.acl.as_ref().map(|a| a.as_str().to_owned()),
-    );
-    let ask = with(
-        ask,
-        "s3:x-amz-storage-class",
-        input.storage_class.as_ref().map(|c| c.as_str().to_owned()),
-    );
-    let sse = input
-        .server_side_encryption
-        .as_ref()
-        .map(|s| s.as_str().to_owned());
-    with(ask, "s3:x-amz-server-side-encryption", sse)
 }
