@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use craton_base::Error;
 use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
-use http::{Method, Request};
+use http::{Method, Request, request::Parts};
 use http_body::Body as _;
 use s3s::{
     Body,
@@ -35,6 +35,7 @@ use crate::{
 mod answer;
 mod call;
 mod convert;
+mod cross_origin;
 mod form;
 mod handlers;
 mod ops;
@@ -44,6 +45,7 @@ mod routes;
 
 use answer::ErrorXml;
 use call::{Call, Watched};
+use cross_origin::Page;
 use post::{Posted, Shared};
 pub use routes::{ROUTES, Route};
 
@@ -87,6 +89,7 @@ impl S3Door {
         let mut config = S3Config::default();
         config.xml_max_body_size = XML_BYTES_MAX;
         let mut builder = S3ServiceBuilder::new(handlers::Handlers);
+        builder.set_route(ops::configuration::encryption::Encryption);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         let domains = settings.domains.iter().map(|d| d.to_ascii_lowercase()).collect();
         Self {
@@ -97,9 +100,33 @@ impl S3Door {
         }
     }
 
-    /// Answers a request.
+    /// Answers a request, of a page in a browser too.
     pub(crate) async fn handle(&self, request: Request<Body>, origin: Origin) -> Answered {
         let (parts, body) = request.into_parts();
+        let page = Page::of(&parts, &self.domains);
+        if parts.method == Method::OPTIONS {
+            return self.preflight(&parts, &origin);
+        }
+        let mut answered = self.serve(parts, body, origin).await;
+        if let Some(page) = page {
+            page.answer(&self.gate, &mut answered.response);
+        }
+        answered
+    }
+
+    fn preflight(&self, parts: &Parts, origin: &Origin) -> Answered {
+        let xml = ErrorXml {
+            path: parts.uri.path(),
+            request_id: &origin.request_id,
+        };
+        let response = cross_origin::preflight(parts, &self.domains, &self.gate, origin);
+        Answered {
+            response: response.unwrap_or_else(|error| answer::refusal(&error, &xml, false)),
+            operation: cross_origin::OPERATION,
+        }
+    }
+
+    async fn serve(&self, parts: Parts, body: Body, origin: Origin) -> Answered {
         let path = parts.uri.path().to_owned();
         let head = parts.method == Method::HEAD;
         let request_id = origin.request_id.clone();
@@ -177,12 +204,7 @@ impl S3Door {
     }
 
     /// Gives the request its body: streams are handed on, XML is read and compared first.
-    async fn with_body(
-        &self,
-        parts: http::request::Parts,
-        body: Watched,
-        call: &Call,
-    ) -> Result<Ready, Error> {
+    async fn with_body(&self, parts: Parts, body: Watched, call: &Call) -> Result<Ready, Error> {
         plain::check_part(&parts)?;
         let (body, room) = if plain::is_stream(&parts) {
             plain::require_length(&parts)?;

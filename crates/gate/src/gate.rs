@@ -433,7 +433,7 @@ impl Inner {
     }
 }
 
-fn origin_record(origin: &Origin) -> Record {
+pub(crate) fn origin_record(origin: &Origin) -> Record {
     let mut record = Record::of(RecordKind::Decision);
     record.source_ip = origin.source_ip.to_string();
     record.door = origin.door.to_owned();

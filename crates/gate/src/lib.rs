@@ -20,6 +20,7 @@ pub mod borrow;
 mod bucket;
 mod changes;
 mod configuration;
+mod cross_origin;
 mod directory;
 mod gate;
 pub mod identify;
@@ -40,8 +41,8 @@ pub use bucket::BucketInfo;
 pub use changes::Changes;
 pub use configuration::{
     Acl, AclGrant, AclPermission, BucketAccess, CORS_RULES_MAX, Configuration, ConfigurationChange, Cors,
-    CorsAnswer, CorsRule, DOCUMENT_BYTES_MAX, GRANTS_MAX, Grantee, ID_BYTES_MAX, NAMED_MAX,
-    NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
+    CorsAnswer, CorsRule, DOCUMENT_BYTES_MAX, DefaultEncryption, GRANTS_MAX, Grantee, ID_BYTES_MAX,
+    NAMED_MAX, NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
 };
 pub use craton_crypto::SealKey;
 pub use craton_store::{
@@ -51,6 +52,7 @@ pub use craton_store::{
     store::Page,
     value::{Extent, Stored, Value},
 };
+pub use cross_origin::PageRequest;
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
 pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;

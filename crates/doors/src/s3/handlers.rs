@@ -2,62 +2,8 @@
 //!
 //! What is not here answers `NotImplemented`; [`super::ROUTES`] lists both.
 
-use s3s::{
-    S3, S3Request, S3Response, S3Result,
-    dto::{
-        AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
-        CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
-        CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-        DeleteBucketAnalyticsConfigurationInput, DeleteBucketAnalyticsConfigurationOutput,
-        DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketEncryptionInput,
-        DeleteBucketEncryptionOutput, DeleteBucketInput, DeleteBucketIntelligentTieringConfigurationInput,
-        DeleteBucketIntelligentTieringConfigurationOutput, DeleteBucketInventoryConfigurationInput,
-        DeleteBucketInventoryConfigurationOutput, DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput,
-        DeleteBucketMetricsConfigurationInput, DeleteBucketMetricsConfigurationOutput, DeleteBucketOutput,
-        DeleteBucketOwnershipControlsInput, DeleteBucketOwnershipControlsOutput, DeleteBucketPolicyInput,
-        DeleteBucketPolicyOutput, DeleteBucketReplicationInput, DeleteBucketReplicationOutput,
-        DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteBucketWebsiteInput,
-        DeleteBucketWebsiteOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
-        DeleteObjectsOutput, DeletePublicAccessBlockInput, DeletePublicAccessBlockOutput,
-        GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketAclInput,
-        GetBucketAclOutput, GetBucketAnalyticsConfigurationInput, GetBucketAnalyticsConfigurationOutput,
-        GetBucketCorsInput, GetBucketCorsOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput,
-        GetBucketIntelligentTieringConfigurationInput, GetBucketIntelligentTieringConfigurationOutput,
-        GetBucketInventoryConfigurationInput, GetBucketInventoryConfigurationOutput,
-        GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLocationInput,
-        GetBucketLocationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
-        GetBucketMetricsConfigurationInput, GetBucketMetricsConfigurationOutput,
-        GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
-        GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput, GetBucketPolicyInput,
-        GetBucketPolicyOutput, GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput,
-        GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput,
-        GetBucketRequestPaymentOutput, GetBucketTaggingInput, GetBucketTaggingOutput,
-        GetBucketVersioningInput, GetBucketVersioningOutput, GetBucketWebsiteInput, GetBucketWebsiteOutput,
-        GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
-        GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
-        GetPublicAccessBlockInput, GetPublicAccessBlockOutput, HeadBucketInput, HeadBucketOutput,
-        HeadObjectInput, HeadObjectOutput, ListBucketAnalyticsConfigurationsInput,
-        ListBucketAnalyticsConfigurationsOutput, ListBucketIntelligentTieringConfigurationsInput,
-        ListBucketIntelligentTieringConfigurationsOutput, ListBucketInventoryConfigurationsInput,
-        ListBucketInventoryConfigurationsOutput, ListBucketMetricsConfigurationsInput,
-        ListBucketMetricsConfigurationsOutput, ListBucketsInput, ListBucketsOutput,
-        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput,
-        ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutBucketAclInput,
-        PutBucketAclOutput, PutBucketAnalyticsConfigurationInput, PutBucketAnalyticsConfigurationOutput,
-        PutBucketCorsInput, PutBucketCorsOutput, PutBucketEncryptionInput, PutBucketEncryptionOutput,
-        PutBucketIntelligentTieringConfigurationInput, PutBucketIntelligentTieringConfigurationOutput,
-        PutBucketInventoryConfigurationInput, PutBucketInventoryConfigurationOutput,
-        PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput, PutBucketLoggingInput,
-        PutBucketLoggingOutput, PutBucketMetricsConfigurationInput, PutBucketMetricsConfigurationOutput,
-        PutBucketNotificationConfigurationInput, PutBucketNotificationConfigurationOutput,
-        PutBucketOwnershipControlsInput, PutBucketOwnershipControlsOutput, PutBucketPolicyInput,
-        PutBucketPolicyOutput, PutBucketReplicationInput, PutBucketReplicationOutput,
-        PutBucketRequestPaymentInput, PutBucketRequestPaymentOutput, PutBucketTaggingInput,
-        PutBucketTaggingOutput, PutObjectInput, PutObjectOutput, PutPublicAccessBlockInput,
-        PutPublicAccessBlockOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
-        UploadPartOutput,
-    },
-};
+// Two types for each operation: by name they would be a page of names.
+use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::call::Call;
 use super::ops::{bucket, configuration, copy, delete, get, list, multipart, put, tagging};
@@ -137,8 +83,6 @@ operations! {
     get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = configuration::tagging::get;
     put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = configuration::tagging::put;
     delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = configuration::tagging::delete;
-    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = configuration::encryption::get;
-    put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = configuration::encryption::put;
     delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = configuration::encryption::delete;
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput = configuration::lifecycle::get;
     put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput = configuration::lifecycle::put;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use craton_base::{Error, Kind as ErrorKind, Result};
 use prost::Message;
 
-use super::{Acl, Configuration, Cors, Subresource, acl, cors};
+use super::{Acl, Configuration, Cors, DefaultEncryption, Subresource, acl, cors, encryption};
 use crate::policy::{Limits, ResourcePolicy};
 
 /// Who owns the objects of a bucket, and with that whether access control lists mean anything.
@@ -84,6 +84,7 @@ pub struct BucketAccess {
     policy: Option<ResourcePolicy>,
     acl: Option<Acl>,
     cors: Option<Cors>,
+    encryption: Option<DefaultEncryption>,
     requester_pays: bool,
 }
 
@@ -118,6 +119,12 @@ impl BucketAccess {
         self.cors.as_ref()
     }
 
+    /// How what is written without saying so is encrypted.
+    #[must_use]
+    pub fn encryption(&self) -> DefaultEncryption {
+        self.encryption.clone().unwrap_or_else(DefaultEncryption::unset)
+    }
+
     /// Whether who asks pays, which nobody without a name can.
     #[must_use]
     pub const fn requester_pays(&self) -> bool {
@@ -133,6 +140,7 @@ impl BucketAccess {
             Subresource::Policy => self.policy = Some(policy(document)?),
             Subresource::Acl => self.acl = Some(acl::parse(document)?),
             Subresource::Cors => self.cors = Some(cors::parse(document)?),
+            Subresource::Encryption => self.encryption = Some(encryption::parse(document)?),
             Subresource::RequestPayment => self.requester_pays = &**document == b"Requester",
             _ => {}
         }
@@ -148,6 +156,7 @@ pub(super) fn check(subresource: Subresource, document: &Bytes) -> Result<()> {
         Subresource::Policy => policy(document).map(drop),
         Subresource::Acl => acl::parse(document).map(drop),
         Subresource::Cors => cors::parse(document).map(drop),
+        Subresource::Encryption => encryption::parse(document).map(drop),
         _ => Ok(()),
     }
 }

@@ -29,11 +29,13 @@ mod access;
 pub(crate) mod acl;
 pub(crate) mod cache;
 mod cors;
+mod encryption;
 pub(crate) mod state;
 
 pub use access::{BucketAccess, Ownership, PublicAccessBlock};
 pub use acl::{Acl, AclGrant, AclPermission, GRANTS_MAX, Grantee};
 pub use cors::{CORS_RULES_MAX, Cors, CorsAnswer, CorsRule};
+pub use encryption::DefaultEncryption;
 
 /// The largest document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 512 << 10;
@@ -82,7 +84,7 @@ subresources! {
     Analytics => "analytics", true;
     /// Cross-origin rules: a [`Cors`].
     Cors => "cors", false;
-    /// Default encryption.
+    /// Default encryption: a [`DefaultEncryption`].
     Encryption => "encryption", false;
     /// Archiving tiers.
     IntelligentTiering => "intelligent-tiering", true;
@@ -217,6 +219,12 @@ impl ConfigurationChange {
     #[must_use]
     pub fn acl(acl: &Acl) -> Self {
         Self::set(Subresource::Acl, acl.encode_to_vec())
+    }
+
+    /// Sets the default encryption.
+    #[must_use]
+    pub fn encryption(encryption: &DefaultEncryption) -> Self {
+        Self::set(Subresource::Encryption, encryption.encode_to_vec())
     }
 
     /// Sets the cross-origin rules.

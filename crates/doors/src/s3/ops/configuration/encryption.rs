@@ -1,83 +1,81 @@
-//! Default encryption. Where none is configured S3 answers the one that every bucket has: SSE-S3.
+//! Default encryption. Where none is configured S3 answers the one that every bucket has: SSE-S3, with keys of
+//! customers refused.
+//!
+//! The document has an element, `BlockedEncryptionTypes`, that `s3s` does not know; so reading and writing it are
+//! a route of this door's own, with the same permits as every other operation.
 
-use craton_gate::{ConfigurationChange, Permit, Subresource};
+use craton_gate::{ConfigurationChange, DefaultEncryption, Subresource};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use s3s::{
-    S3Request, S3Result,
-    dto::{
-        DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput, GetBucketEncryptionInput,
-        GetBucketEncryptionOutput, PutBucketEncryptionInput, PutBucketEncryptionOutput, ServerSideEncryption,
-        ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    },
+    Body, S3Request, S3Response, S3Result,
+    dto::{DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput},
+    route::S3Route,
 };
+use serde::Deserialize;
 
-use super::{changing, configure, decode, document, encode, malformed_xml, reading, refused};
+use super::{changing, configure, malformed_xml, reading, refused, settle};
+use crate::s3::{answer::element, call::Call};
 
-const ROOT: &str = "ServerSideEncryptionConfiguration";
+/// `GET` and `PUT` of a bucket's `?encryption`.
+pub(in crate::s3) struct Encryption;
 
-/// What encrypts where a request does not say: the bucket's one rule.
-pub(in crate::s3) fn default_of(permit: &Permit) -> S3Result<ServerSideEncryptionRule> {
-    let configured = match document(permit, Subresource::Encryption)? {
-        Some(found) => decode::<ServerSideEncryptionConfiguration>(ROOT, &found)?
-            .rules
-            .pop(),
-        None => None,
-    };
-    Ok(configured.unwrap_or_else(|| ServerSideEncryptionRule {
-        apply_server_side_encryption_by_default: Some(ServerSideEncryptionByDefault {
-            kms_master_key_id: None,
-            sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
-        }),
-        bucket_key_enabled: Some(false),
-    }))
-}
-
-pub(in crate::s3) async fn get(
-    request: S3Request<GetBucketEncryptionInput>,
-) -> S3Result<GetBucketEncryptionOutput> {
-    let bucket = &request.input.bucket;
-    let action = "s3:GetEncryptionConfiguration";
-    let permit = reading(&request, bucket, "GetBucketEncryption", action).await?;
-    Ok(GetBucketEncryptionOutput {
-        server_side_encryption_configuration: Some(ServerSideEncryptionConfiguration {
-            rules: vec![default_of(&permit)?],
-        }),
-    })
-}
-
-pub(in crate::s3) async fn put(
-    request: S3Request<PutBucketEncryptionInput>,
-) -> S3Result<PutBucketEncryptionOutput> {
-    let bucket = &request.input.bucket;
-    let action = "s3:PutEncryptionConfiguration";
-    let permit = changing(&request, bucket, "PutBucketEncryption", action).await?;
-    let mut stated = request.input.server_side_encryption_configuration;
-    let [rule] = stated.rules.as_mut_slice() else {
-        return Err(malformed_xml());
-    };
-    check(rule)?;
-    rule.bucket_key_enabled.get_or_insert(false);
-    let change = ConfigurationChange::set(Subresource::Encryption, encode(ROOT, &stated)?);
-    configure(&permit, &[change]).await?;
-    Ok(PutBucketEncryptionOutput {})
-}
-
-fn check(rule: &ServerSideEncryptionRule) -> S3Result<()> {
-    let Some(default) = &rule.apply_server_side_encryption_by_default else {
-        return Err(malformed_xml());
-    };
-    let key = default.kms_master_key_id.as_deref();
-    match default.sse_algorithm.as_str() {
-        ServerSideEncryption::AES256 if key.is_some() => Err(refused(
-            "InvalidArgument",
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
-        )),
-        ServerSideEncryption::AES256 => Ok(()),
-        ServerSideEncryption::AWS_KMS | ServerSideEncryption::AWS_KMS_DSSE => match key {
-            Some("") => Err(malformed_xml()),
-            _ => Ok(()),
-        },
-        _ => Err(malformed_xml()),
+#[async_trait::async_trait]
+impl S3Route for Encryption {
+    fn is_match(&self, method: &Method, uri: &Uri, _: &HeaderMap, _: &mut http::Extensions) -> bool {
+        let asks = |query: &str| {
+            query
+                .split('&')
+                .any(|part| part.split('=').next() == Some("encryption"))
+        };
+        matches!(*method, Method::GET | Method::PUT) && bucket(uri).is_some() && uri.query().is_some_and(asks)
     }
+
+    /// Whose request it is the gate knows, and decides.
+    async fn check_access(&self, _: &mut S3Request<Body>) -> S3Result<()> {
+        Ok(())
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        let call = Call::of(&request)?;
+        let done = match request.method {
+            Method::GET => get(&request).await,
+            _ => put(&request).await,
+        };
+        call.ended(done.as_ref().err());
+        done
+    }
+}
+
+/// The bucket of a path that names no object.
+fn bucket(uri: &Uri) -> Option<String> {
+    let path = uri.path().strip_prefix('/')?;
+    let name = path.strip_suffix('/').unwrap_or(path);
+    let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
+    (!name.is_empty() && !name.contains('/')).then(|| name.into_owned())
+}
+
+async fn get(request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
+    let bucket = bucket(&request.uri).unwrap_or_default();
+    let action = "s3:GetEncryptionConfiguration";
+    let permit = reading(request, &bucket, "GetBucketEncryption", action).await?;
+    let access = settle(&permit, permit.bucket_access().map_err(Into::into))?;
+    let mut response = S3Response::new(Body::from(shown(&access.encryption())));
+    let xml = HeaderValue::from_static("application/xml");
+    response.headers.insert(header::CONTENT_TYPE, xml);
+    Ok(response)
+}
+
+async fn put(request: &S3Request<Body>) -> S3Result<S3Response<Body>> {
+    let bucket = bucket(&request.uri).unwrap_or_default();
+    let action = "s3:PutEncryptionConfiguration";
+    let permit = changing(request, &bucket, "PutBucketEncryption", action).await?;
+    let document = request.input.bytes().unwrap_or_default();
+    if document.is_empty() {
+        return Err(refused("MissingRequestBodyError", "Request Body is empty"));
+    }
+    let stated = stated(&document)?;
+    configure(&permit, &[ConfigurationChange::encryption(&stated)]).await?;
+    Ok(S3Response::with_status(Body::empty(), StatusCode::OK))
 }
 
 pub(in crate::s3) async fn delete(
@@ -89,3 +87,102 @@ pub(in crate::s3) async fn delete(
     configure(&permit, &[ConfigurationChange::remove(Subresource::Encryption)]).await?;
     Ok(DeleteBucketEncryptionOutput {})
 }
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(rename = "Rule", default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    #[serde(rename = "ApplyServerSideEncryptionByDefault")]
+    default: Option<ByDefault>,
+    #[serde(rename = "BucketKeyEnabled")]
+    bucket_key: Option<bool>,
+    #[serde(rename = "BlockedEncryptionTypes")]
+    blocked: Option<Blocked>,
+}
+
+#[derive(Deserialize)]
+struct ByDefault {
+    #[serde(rename = "SSEAlgorithm")]
+    algorithm: String,
+    #[serde(rename = "KMSMasterKeyID")]
+    key_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Blocked {
+    #[serde(rename = "EncryptionType", default)]
+    types: Vec<String>,
+}
+
+fn stated(document: &[u8]) -> S3Result<DefaultEncryption> {
+    let text = std::str::from_utf8(document).map_err(|_| malformed_xml())?;
+    if !text.contains("<ServerSideEncryptionConfiguration") {
+        return Err(malformed_xml());
+    }
+    let Document { mut rules } = quick_xml::de::from_str(text).map_err(|_| malformed_xml())?;
+    let (Some(rule), true) = (rules.pop(), rules.is_empty()) else {
+        return Err(malformed_xml());
+    };
+    let unset = DefaultEncryption::unset();
+    let blocked = match rule.blocked {
+        None => unset.blocked,
+        Some(Blocked { types }) if is_blocked(&types) => types,
+        Some(_) => return Err(malformed_xml()),
+    };
+    let (algorithm, key_id) = match rule.default {
+        Some(default) => (default.algorithm, default.key_id),
+        None => (unset.algorithm, None),
+    };
+    check(&algorithm, key_id.as_deref())?;
+    Ok(DefaultEncryption {
+        algorithm,
+        key_id,
+        bucket_key: rule.bucket_key.unwrap_or_default(),
+        blocked,
+    })
+}
+
+fn is_blocked(types: &[String]) -> bool {
+    matches!(types, [only] if matches!(only.as_str(), "SSE-C" | "NONE"))
+}
+
+fn check(algorithm: &str, key_id: Option<&str>) -> S3Result<()> {
+    match (algorithm, key_id) {
+        ("AES256", Some(_)) => Err(refused(
+            "InvalidArgument",
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+        )),
+        ("AES256", None) | ("aws:kms" | "aws:kms:dsse", None) => Ok(()),
+        ("aws:kms" | "aws:kms:dsse", Some(id)) if !id.is_empty() && id.len() <= 2048 => Ok(()),
+        _ => Err(malformed_xml()),
+    }
+}
+
+fn shown(encryption: &DefaultEncryption) -> String {
+    let mut out = String::with_capacity(512);
+    out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+    out.push_str(
+        "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>",
+    );
+    out.push_str("<ApplyServerSideEncryptionByDefault>");
+    element(&mut out, "SSEAlgorithm", &encryption.algorithm);
+    if let Some(id) = &encryption.key_id {
+        element(&mut out, "KMSMasterKeyID", id);
+    }
+    out.push_str("</ApplyServerSideEncryptionByDefault>");
+    let bucket_key = if encryption.bucket_key { "true" } else { "false" };
+    element(&mut out, "BucketKeyEnabled", bucket_key);
+    out.push_str("<BlockedEncryptionTypes>");
+    for blocked in &encryption.blocked {
+        element(&mut out, "EncryptionType", blocked);
+    }
+    out.push_str("</BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>");
+    out
+}
+
+#[cfg(test)]
+mod tests;
