@@ -66,13 +66,28 @@ pub struct BucketPage {
     pub next: Option<BucketName>,
 }
 
-/// Lists buckets whose names begin with `prefix`, after `after`, at most `limit`.
+/// Which buckets to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// What their names begin with.
+    pub prefix: &'a str,
+    /// The region that they are in; all, if it is not said.
+    pub region: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn includes(&self, bucket: &BucketInfo) -> bool {
+        bucket.name.as_str().starts_with(self.prefix) && self.region.is_none_or(|r| r == bucket.region)
+    }
+}
+
+/// Lists the buckets that are wanted, after `after`, at most `limit`.
 ///
 /// # Errors
 /// The gate's own.
 pub fn list(
     permit: &ReadPermit,
-    prefix: &str,
+    wanted: Wanted<'_>,
     after: Option<&BucketName>,
     limit: usize,
 ) -> Result<BucketPage> {
@@ -85,7 +100,7 @@ pub fn list(
             return Ok(BucketPage { buckets, next: None });
         };
         after = Some(last.name.clone());
-        for bucket in page.into_iter().filter(|b| b.name.as_str().starts_with(prefix)) {
+        for bucket in page.into_iter().filter(|b| wanted.includes(b)) {
             if buckets.len() == limit {
                 let next = buckets.last().map(|b| b.name.clone());
                 return Ok(BucketPage { buckets, next });

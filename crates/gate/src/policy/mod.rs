@@ -17,6 +17,7 @@
 //! Deliberately absent: who the principal is, where policies are stored, HTTP. What an S3 operation needs is
 //! data in [`s3_actions`].
 
+mod bucket_actions;
 mod condition;
 mod context;
 mod decision;

@@ -217,6 +217,23 @@ impl ResourcePattern {
         }
     }
 
+    /// Whether it can name a bucket.
+    pub(super) fn can_name_bucket(&self) -> bool {
+        match self {
+            Self::All => true,
+            // What holds a slash before its first wildcard begins with a bucket and goes on to a key.
+            Self::Arn(pattern) => !pattern.start().contains('/'),
+        }
+    }
+
+    /// Whether it can name an object.
+    pub(super) fn can_name_object(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Arn(pattern) => pattern.start().contains('/') || !pattern.is_literal(),
+        }
+    }
+
     /// Whether it can name the bucket with this ARN, or objects in it.
     pub(super) fn can_name(&self, bucket_arn: &str) -> bool {
         let Self::Arn(pattern) = self else { return true };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use craton_base::Result;
 
 use super::{
-    Effect, Limits, Policy, Principal,
+    Effect, Limits, Policy, Principal, bucket_actions,
     decision::Found,
     parse::{self, Place},
     set::Layer,
@@ -131,9 +131,8 @@ impl ResourcePolicy {
             let Some(resources) = &statement.resources else {
                 return Err("Missing required field Resource");
             };
-            if !statement.actions.values.iter().all(|a| a.is_for_service("s3")) {
-                return Err("Policy has invalid action");
-            }
+            let actions = &statement.actions;
+            bucket_actions::check(&actions.values, actions.negated, &resources.values)?;
             if !resources.values.iter().all(|r| r.can_name(bucket_arn)) {
                 return Err("Policy has invalid resource");
             }

@@ -39,8 +39,11 @@ pub(in crate::s3) async fn list_buckets(request: S3Request<ListBucketsInput>) ->
         Ask::new("ListBuckets", "s3:ListAllMyBuckets", ResourcePath::Root),
     )
     .await?;
-    let prefix = input.prefix.as_deref().unwrap_or_default();
-    let page = settle(&permit, engine::list(&permit, prefix, after.as_ref(), limit))?;
+    let wanted = engine::Wanted {
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        region: input.bucket_region.as_deref(),
+    };
+    let page = settle(&permit, engine::list(&permit, wanted, after.as_ref(), limit))?;
     let buckets = page
         .buckets
         .iter()

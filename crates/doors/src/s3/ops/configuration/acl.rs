@@ -206,7 +206,7 @@ pub(in crate::s3) fn of_document(
     permit: &Permit,
 ) -> S3Result<Acl> {
     let named = stated.owner.as_ref().and_then(|o| o.id.as_deref());
-    if named.is_some_and(|id| id != owner) {
+    if named.ok_or_else(malformed)? != owner {
         return Err(denied());
     }
     let grants = stated.grants.as_deref().unwrap_or_default();
@@ -220,6 +220,11 @@ pub(in crate::s3) fn of_document(
     };
     check_count(&acl)?;
     Ok(acl)
+}
+
+fn malformed() -> S3Error {
+    let message = "The XML you provided was not well-formed or did not validate against our published schema";
+    refused("MalformedACLError", message)
 }
 
 fn document_grant(grant: &Grant, permit: &Permit) -> S3Result<AclGrant> {
@@ -244,6 +249,20 @@ fn document_grant(grant: &Grant, permit: &Permit) -> S3Result<AclGrant> {
 
 fn denied() -> S3Error {
     fail_base(&Error::new(Kind::Denied, "AccessDenied", "Access Denied"))
+}
+
+/// Refuses what a bucket does whose lists are off: all but that the owner has full control.
+pub(in crate::s3) fn check_enforced(
+    stated: &Stated,
+    document: Option<&AccessControlPolicy>,
+    owner: &str,
+    permit: &Permit,
+) -> S3Result<()> {
+    let plain = match document {
+        Some(document) => of_document(document, owner, permit)? == Acl::private(owner),
+        None => stated.canned.as_deref() == Some("bucket-owner-full-control"),
+    };
+    if plain { Ok(()) } else { Err(not_supported()) }
 }
 
 /// Refuses a list that the bucket's public access block does.
@@ -321,30 +340,39 @@ pub(in crate::s3) async fn put(request: S3Request<PutBucketAclInput>) -> S3Resul
         .owner
         .clone();
     let access = settle(&permit, permit.bucket_access().map_err(Into::into))?;
+    let document = input.access_control_policy.as_ref();
     if !access.ownership().has_acls() {
-        return Err(not_supported());
+        check_enforced(&stated, document, &owner, &permit)?;
+        return Ok(PutBucketAclOutput {});
     }
-    let owners = Owners {
-        owner: &owner,
-        bucket_owner: &owner,
-    };
-    let acl = match (&input.access_control_policy, stated.acl(owners, &permit)?) {
-        (Some(_), Some(_)) => {
-            return Err(refused(
-                "UnexpectedContent",
-                "This request does not support content",
-            ));
-        }
-        (Some(document), None) => of_document(document, &owner, &permit)?,
-        (None, Some(acl)) => acl,
-        (None, None) => {
-            return Err(refused(
-                "MissingSecurityHeader",
-                "Your request was missing a required header",
-            ));
-        }
-    };
+    let acl = one_of(&stated, document, &owner, &permit)?;
     check_block(access, &acl)?;
     configure(&permit, &[ConfigurationChange::acl(&acl)]).await?;
     Ok(PutBucketAclOutput {})
+}
+
+/// The list that a request states in one of the three ways.
+pub(in crate::s3) fn one_of(
+    stated: &Stated,
+    document: Option<&AccessControlPolicy>,
+    owner: &str,
+    permit: &Permit,
+) -> S3Result<Acl> {
+    let bucket_owner = settle(permit, permit.bucket().map_err(Into::into))?.owner.clone();
+    let owners = Owners {
+        owner,
+        bucket_owner: &bucket_owner,
+    };
+    match (document, stated.acl(owners, permit)?) {
+        (Some(_), Some(_)) => Err(refused(
+            "UnexpectedContent",
+            "This request does not support content",
+        )),
+        (Some(document), None) => of_document(document, owner, permit),
+        (None, Some(acl)) => Ok(acl),
+        (None, None) => Err(refused(
+            "MissingSecurityHeader",
+            "Your request was missing a required header",
+        )),
+    }
 }
