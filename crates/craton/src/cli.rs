@@ -161,6 +161,9 @@ pub(crate) enum Client {
     /// The keys that everything is encrypted under
     #[command(subcommand)]
     Keys(Keys),
+    /// What the server does by itself: lifecycle rules, events
+    #[command(subcommand)]
+    Run(Run),
 }
 
 /// Settings of a bucket.
@@ -391,6 +394,32 @@ pub(crate) enum Keys {
     },
     /// Make a new root key and wrap every bucket's key under it
     Rotate {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// What the server does by itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Run {
+    /// List the runs, those that go on first
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Start one now
+    Start {
+        /// What: lifecycle
+        worker: String,
+        /// On which bucket
+        bucket: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Tell one to end
+    Cancel {
+        /// Its id
+        id: String,
         #[command(flatten)]
         target: Target,
     },

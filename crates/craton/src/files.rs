@@ -49,6 +49,19 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String> {
         .map_err(|e| Error::invalid(format!("the file {} is not text", path.display())).with_source(e))
 }
 
+/// Whether anyone but the owner may read the file.
+///
+/// # Errors
+/// `NotFound`; the operating system's own.
+pub(crate) fn others_may_read(path: &Path) -> Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = fs::metadata(path).map_err(|e| {
+        let message = format!("the file {} can not be read: {e}", path.display());
+        Error::new(Error::from(std::io::Error::from(e.kind())).kind(), "Io", message).with_source(e)
+    })?;
+    Ok(found.permissions().mode() & 0o077 != 0)
+}
+
 /// Which run of the kernel this is: changes when the machine restarts.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ mod kms;
 mod ledger;
 mod query;
 mod routes;
+mod runs;
 mod system;
 
 use query::Query;
@@ -216,6 +217,9 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::EnableNamedKey => kms::enable(call, true).await,
         Operation::DisableNamedKey => kms::enable(call, false).await,
         Operation::Collect => system::collect(call).await,
+        Operation::ListRuns => runs::list_runs(call).await,
+        Operation::CancelRun => runs::cancel_run(call).await,
+        Operation::StartRun => runs::start_run(call).await,
     }
 }
 

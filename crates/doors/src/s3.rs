@@ -38,6 +38,7 @@ mod convert;
 mod cross_origin;
 mod form;
 mod handlers;
+mod listen;
 mod ops;
 mod plain;
 mod post;
@@ -155,7 +156,11 @@ impl S3Door {
             trailer_names,
         );
         let mut rest = None;
-        let ready = match plain::request(parts, decoded_len, &self.domains) {
+        let plain = plain::request(parts, decoded_len, &self.domains);
+        if let Some(parts) = plain.as_ref().ok().filter(|parts| listen::is_listening(parts)) {
+            return self.listen(parts, &call, &path, &refused).await;
+        }
+        let ready = match plain {
             Ok(parts) if post::is_form(&parts) => {
                 let body = Shared::new(Watched::new(body, call.clone()));
                 rest = Some(body.clone());
@@ -182,6 +187,25 @@ impl S3Door {
         if let Some(rest) = rest.filter(|_| response.status().is_client_error()) {
             rest.drain().await;
         }
+        Answered {
+            response,
+            operation: call.operation(),
+        }
+    }
+
+    /// Answers a request that listens.
+    async fn listen(
+        &self,
+        parts: &http::request::Parts,
+        call: &Call,
+        path: &str,
+        refused: &(impl Fn(&Error) -> Response + Sync),
+    ) -> Answered {
+        let response = listen::answer(parts, call).await.unwrap_or_else(|e| refused(&e));
+        let response = match call.close(path, response.status()) {
+            Ok(()) => response,
+            Err(error) => refused(&error),
+        };
         Answered {
             response,
             operation: call.operation(),

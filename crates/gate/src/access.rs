@@ -122,7 +122,11 @@ fn allowed_as_root() -> Verdicts {
 fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
     let session = question.session;
     let caller = caller(session);
-    let guarded = question.bucket.and_then(|b| guarded(b, caller));
+    // What the system does by itself is what its owner configured: a bucket's documents are about callers.
+    let bucket = question
+        .bucket
+        .filter(|_| session.kind() != PrincipalKind::System);
+    let guarded = bucket.and_then(|b| guarded(b, caller));
     if session.kind() == PrincipalKind::Root {
         let denies = match guarded {
             Some(guarded) if !ALWAYS_ROOTS.contains(&request.action) => guarded.denies(request),
@@ -144,6 +148,7 @@ fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
         policy::DecisionKind::ImplicitDeny => Verdict::ImplicitDeny,
     };
     if verdict == Verdict::ImplicitDeny
+        && session.kind() != PrincipalKind::System
         && let Some(listed) = listed(question, &caller, request.action)
     {
         return Verdicts {
@@ -218,7 +223,7 @@ fn caller(session: &Session) -> Caller<'_> {
             account: ACCOUNT,
             id: session.principal(),
         },
-        PrincipalKind::User => Caller::User {
+        PrincipalKind::User | PrincipalKind::System => Caller::User {
             account: ACCOUNT,
             arn: session.arn(),
             id: session.principal(),
@@ -234,6 +239,10 @@ fn context(session: &Session, extra: &[Fact]) -> craton_base::Result<Context> {
             out.set_username(session.principal())?;
             out.set("aws:userid", session.principal())?;
             out.set("aws:PrincipalType", "User")?;
+        }
+        PrincipalKind::System => {
+            out.set("aws:userid", session.principal())?;
+            out.set("aws:PrincipalType", "Service")?;
         }
         PrincipalKind::Root => {
             out.set("aws:userid", ACCOUNT)?;

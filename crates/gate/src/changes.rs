@@ -9,6 +9,8 @@ use craton_store::{
     value::{Stored, Value},
 };
 
+use crate::notice::Notice;
+
 /// What must hold of a name for the changes to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expectation {
@@ -25,6 +27,7 @@ pub struct Changes {
     pub(crate) puts: Vec<(Kind, Bytes, Value)>,
     pub(crate) deletes: Vec<(Kind, Bytes)>,
     pub(crate) removes: Vec<Stored>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl Changes {
@@ -82,6 +85,13 @@ impl Changes {
     #[must_use]
     pub fn remove(mut self, stored: Stored) -> Self {
         self.removes.push(stored);
+        self
+    }
+
+    /// Someone is to be told of these changes.
+    #[must_use]
+    pub fn notice(mut self, notice: Notice) -> Self {
+        self.notices.push(notice);
         self
     }
 }

@@ -15,7 +15,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -42,7 +42,9 @@ use crate::{
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
+    notice::Notices,
     permit::{Grant, Mode, ReadPermit, WritePermit},
+    runs::Runs,
     session::{Origin, Session},
     tags::Tags,
     watch,
@@ -87,6 +89,9 @@ pub(crate) struct Inner {
     next_owner: AtomicU64,
     pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     pub(crate) workers: Mutex<Option<Workers>>,
+    pub(crate) notices: Notices,
+    pub(crate) runs: Runs,
+    pub(crate) workers_taken: AtomicBool,
 }
 
 /// A decision, with what made it.
@@ -139,6 +144,9 @@ impl Gate {
             next_owner: AtomicU64::new(1),
             background: Mutex::default(),
             workers: Mutex::default(),
+            notices: Notices::default(),
+            runs: Runs::default(),
+            workers_taken: AtomicBool::new(false),
             store,
         };
         Ok(Self {

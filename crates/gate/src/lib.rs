@@ -27,13 +27,16 @@ pub mod identify;
 mod identities;
 pub mod kms;
 pub mod ledger;
+mod notice;
 mod operate;
 mod permit;
 pub mod policy;
+mod runs;
 mod scope;
 mod session;
 pub mod tags;
 pub mod watch;
+mod worker;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::{Ask, Fact};
@@ -56,9 +59,12 @@ pub use cross_origin::PageRequest;
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
 pub use gate::{Gate, Settings};
 pub use identities::NewAccessKey;
+pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use operate::Rotated;
 pub use permit::{
     Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
     WritePermit,
 };
+pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session};
+pub use worker::{Worker, Workers};

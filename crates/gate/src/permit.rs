@@ -40,6 +40,7 @@ mod blobs;
 mod buckets;
 mod configuration;
 mod keys;
+mod system;
 mod transfer;
 
 pub use blobs::{Blob, BlobWriter, Handle};
@@ -195,7 +196,7 @@ impl Permit {
             return Err(scope::outside(&self.resource, kind));
         }
         Ok(Key {
-            bucket: self.bucket()?.id,
+            bucket: self.home()?,
             branch: BranchId::MAIN,
             kind,
             name: Bytes::copy_from_slice(name),
@@ -228,7 +229,7 @@ impl Permit {
     ) -> Result<Page> {
         let (start, end) = scope::clip(&self.resource, kind, start, end)?;
         let span = Span {
-            bucket: self.bucket()?.id,
+            bucket: self.home()?,
             branch: BranchId::MAIN,
             kind,
             start,
@@ -409,12 +410,17 @@ impl WritePermit {
     /// `Precondition` if an expectation does not hold: read again and retry. `Busy` if a lease of
     /// another covers the path. `OutsidePermit`; the store's own.
     pub async fn commit(&self, changes: Changes) -> Result<Committed> {
+        let is_told = !changes.notices.is_empty();
         let mut transaction = self.transaction(changes)?;
         let bucket = self.bucket()?;
         transaction
             .preconditions
             .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
-        self.commit_transaction(transaction).await
+        let committed = self.commit_transaction(transaction).await?;
+        if is_told {
+            self.gate.notices.arrived();
+        }
+        Ok(committed)
     }
 
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
@@ -467,6 +473,9 @@ impl WritePermit {
                 return Err(scope::outside(&self.permit.resource, stored.key.kind));
             }
             out.removes.push(stored);
+        }
+        for notice in changes.notices {
+            out.puts.push(self.outbox_entry(self.bucket()?, notice)?);
         }
         Ok(out)
     }

@@ -28,6 +28,16 @@ pub(crate) fn covers(path: &ResourcePath, kind: Kind, name: &[u8]) -> bool {
             .strip_prefix(path.graph().as_str().as_bytes())
             .is_some_and(|rest| rest.first() == Some(&SEPARATOR)),
         (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part | Kind::Graph) => true,
+        (ResourcePath::System(part), _) => is_own(part, kind),
+        _ => false,
+    }
+}
+
+/// Whether a part of the system's own has entries of this kind.
+fn is_own(part: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Outbox | Kind::Delivery => part == "outbox",
+        Kind::Work => part == "work",
         _ => false,
     }
 }
@@ -61,6 +71,7 @@ pub(crate) fn span(path: &ResourcePath, kind: Kind) -> Option<(Bytes, Option<Byt
         (ResourcePath::Bucket(_), Kind::Object | Kind::Upload | Kind::Part | Kind::Graph) => {
             under(Vec::new())
         }
+        (ResourcePath::System(part), _) if is_own(part, kind) => under(Vec::new()),
         _ => None,
     }
 }

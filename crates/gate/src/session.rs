@@ -27,6 +27,8 @@ pub enum PrincipalKind {
     User,
     /// Nobody: the request carried no credentials.
     Anonymous,
+    /// A worker of the system itself ([`crate::Worker`]).
+    System,
 }
 
 /// Facts about the request that its door observed.

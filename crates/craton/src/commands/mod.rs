@@ -15,6 +15,7 @@ mod audit;
 mod explain;
 mod identities;
 mod objects;
+mod runs;
 mod system;
 
 /// Runs a command.
@@ -67,6 +68,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         }
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,
+        Command::Run(command) => runs::run(command).await,
     }
 }
 

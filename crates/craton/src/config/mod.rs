@@ -144,6 +144,14 @@ pub(crate) struct Settings {
     /// How long overwritten and deleted versions can be brought back
     #[arg(long, env = "CRATON_UNDO_WINDOW", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) undo_window: Duration,
+
+    /// Where events may be sent and objects be copied: a TOML file that only its owner may read
+    #[arg(long, env = "CRATON_TARGETS", value_name = "FILE")]
+    pub(crate) targets: Option<PathBuf>,
+
+    /// How long a day of a lifecycle rule is; anything but 24h is for tests
+    #[arg(long, env = "CRATON_LIFECYCLE_DAY", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) lifecycle_day: Duration,
 }
 
 impl Settings {

@@ -12,6 +12,8 @@ use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 use craton_base::{Clock, Error, Kind, Random, Result, clock::SystemClock};
 use craton_crypto::random::SystemRandom;
 use craton_doors::{http as doors, s3};
+use craton_objects::lifecycle::Calendar;
+use craton_work::Work;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -31,6 +33,7 @@ mod kms;
 mod listen;
 mod logs;
 mod stall;
+mod targets;
 mod tls;
 mod traces;
 
@@ -51,6 +54,7 @@ pub(crate) struct Server {
     limits: Limits,
     handler: Arc<Doors>,
     data: PathBuf,
+    work: Work,
 }
 
 /// The doors, as the listener wants them.
@@ -121,6 +125,12 @@ impl Server {
             (Some(cert), Some(key)) => Some(tls::acceptor(cert, key)?),
             _ => None,
         };
+        let targets = settings
+            .targets
+            .as_deref()
+            .map(targets::read)
+            .transpose()?
+            .unwrap_or_default();
         let traces = settings.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(settings.address)
             .await
@@ -147,6 +157,13 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout,
         };
         folder.gate.start()?;
+        let work = Work::start(craton_work::Parts {
+            workers: folder.gate.take_workers()?,
+            settings: targets,
+            calendar: Calendar::with_day(settings.lifecycle_day),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+        });
         tracing::info!(data = %settings.data.display(), %memory, connections = limits.connections, "started");
         Ok(Self {
             folder,
@@ -155,6 +172,7 @@ impl Server {
             limits,
             handler,
             data: settings.data.clone(),
+            work,
         })
     }
 
@@ -178,9 +196,11 @@ impl Server {
             tls,
             limits,
             handler,
+            work,
             ..
         } = self;
         listen::run(listener, tls, limits, handler.clone(), stop).await;
+        work.end().await;
         let last_traces = async {
             if let Some(traces) = &handler.traces {
                 traces.end().await;

@@ -57,6 +57,12 @@ pub enum Operation {
     DisableNamedKey,
     /// Removes what is no longer needed, now.
     Collect,
+    /// What the system does by itself.
+    ListRuns,
+    /// Tells a run to end.
+    CancelRun,
+    /// Asks for a run.
+    StartRun,
 }
 
 /// One route.
@@ -222,6 +228,19 @@ pub const ROUTES: &[Route] = &[
         "kms:DisableKey",
     ),
     route("POST", "/_api/v1/collect", Operation::Collect, "craton:Collect"),
+    route("GET", "/_api/v1/runs", Operation::ListRuns, "craton:ListRuns"),
+    route(
+        "DELETE",
+        "/_api/v1/runs/{run}",
+        Operation::CancelRun,
+        "craton:CancelRun",
+    ),
+    route(
+        "POST",
+        "/_api/v1/runs/{worker}/{bucket}",
+        Operation::StartRun,
+        "craton:StartRun",
+    ),
 ];
 
 impl Operation {
@@ -253,6 +272,9 @@ impl Operation {
             Self::EnableNamedKey => "EnableNamedKey",
             Self::DisableNamedKey => "DisableNamedKey",
             Self::Collect => "Collect",
+            Self::ListRuns => "ListRuns",
+            Self::CancelRun => "CancelRun",
+            Self::StartRun => "StartRun",
         }
     }
 }

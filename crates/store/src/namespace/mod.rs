@@ -51,6 +51,12 @@ pub enum Kind {
     BucketKey = 9,
     /// A document that configures a bucket, by sub-resource (under the bucket).
     Configuration = 11,
+    /// What happened and that someone is to be told of, by time. No history.
+    Outbox = 12,
+    /// What a target is to be told and was not yet, by target and sequence. No history.
+    Delivery = 13,
+    /// What a worker remembers, by worker and subject. No history.
+    Work = 14,
     /// A user, by name.
     User = 16,
     /// An access key, by id.
@@ -77,7 +83,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -88,6 +94,9 @@ impl Kind {
         Self::Setting,
         Self::BucketKey,
         Self::Configuration,
+        Self::Outbox,
+        Self::Delivery,
+        Self::Work,
         Self::User,
         Self::AccessKey,
         Self::Policy,
@@ -130,6 +139,9 @@ impl Kind {
                 | Self::LedgerPending
                 | Self::Ledger
                 | Self::LedgerSubject
+                | Self::Outbox
+                | Self::Delivery
+                | Self::Work
         )
     }
 

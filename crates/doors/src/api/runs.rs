@@ -1,0 +1,51 @@
+//! What the system does by itself: its runs, listed, cancelled, asked for.
+
+use craton_base::{BucketName, Error, Result};
+use craton_gate::{RunInfo, Worker};
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use super::Call;
+
+pub(super) async fn list_runs(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let runs = call.gate.list_runs(call.session).await?;
+    Ok(json!({ "runs": runs.iter().map(listed).collect::<Vec<_>>() }))
+}
+
+fn listed(run: &RunInfo) -> Value {
+    let time = |t: craton_base::Timestamp| t.to_utc().format(&Rfc3339).unwrap_or_default();
+    let counts: Map<String, Value> = run
+        .counts
+        .iter()
+        .map(|(what, n)| ((*what).to_owned(), (*n).into()))
+        .collect();
+    json!({
+        "id": &*run.id,
+        "worker": run.worker.name(),
+        "subject": run.subject,
+        "state": run.state.as_str(),
+        "begun": time(run.begun),
+        "ended": run.ended.map(time),
+        "counts": counts,
+        "error": run.error,
+    })
+}
+
+pub(super) async fn cancel_run(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    call.gate.cancel_run(call.session, call.part(0)?).await?;
+    Ok(json!({}))
+}
+
+/// All of this work is on buckets.
+pub(super) async fn start_run(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let name = call.part(0)?;
+    let worker = Worker::named(name).ok_or_else(|| Error::invalid(format!("there is no work {name:?}")))?;
+    let bucket = BucketName::new(call.part(1)?)?;
+    call.gate
+        .ask_for_run(call.session, worker, bucket.as_str())
+        .await?;
+    Ok(json!({}))
+}

@@ -1,0 +1,160 @@
+//! The system's own entries through permits on [`ResourcePath::System`]: notices that wait, deliveries, and
+//! what the workers remember. And how workers and listeners hear of notices.
+//!
+//! Deliberately absent: what is told to whom, and how.
+
+use std::sync::Arc;
+
+use craton_base::{BranchId, BucketId, BucketName, Kind as ErrorKind, ResourcePath, Result, Sequence};
+use craton_store::namespace::{Committed, Direction, Key, Kind, Span};
+
+use super::{Permit, ReadPermit, WritePermit};
+use crate::{
+    bucket::BucketInfo,
+    changes::Changes,
+    configuration::Subresource,
+    notice::{self, Listener, Notice, Told},
+    scope,
+    worker::Workers,
+};
+
+/// How many buckets are looked at in one go.
+const BUCKETS_AT_ONCE: usize = 1000;
+
+impl Permit {
+    /// The bucket that the entries under the permit's path are stored under.
+    pub(super) fn home(&self) -> Result<BucketId> {
+        match &self.resource {
+            ResourcePath::System(_) => Ok(BucketId::SYSTEM),
+            _ => Ok(self.bucket()?.id),
+        }
+    }
+
+    /// The door's operation that it was made for.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        &self.record.operation
+    }
+
+    /// Whether someone listens to the bucket right now, and so is to be told of everything.
+    #[must_use]
+    pub fn is_listened(&self) -> bool {
+        self.resource
+            .bucket()
+            .is_some_and(|bucket| self.gate.notices.is_listened(bucket))
+    }
+
+    /// The entry that keeps a notice, with what the gate knows about it.
+    pub(super) fn outbox_entry(
+        &self,
+        bucket: &BucketInfo,
+        notice: Notice,
+    ) -> Result<(Key, craton_store::value::Value)> {
+        let now = self.now();
+        let notice = Notice {
+            bucket: bucket.name.to_string(),
+            bucket_owner: bucket.owner.clone(),
+            region: bucket.region.clone(),
+            principal: self.session.principal().to_owned(),
+            source_ip: self.session.origin().source_ip.to_string(),
+            request_id: self.session.origin().request_id.to_string(),
+            operation: self.record.operation.clone(),
+            time_micros: now.micros(),
+            ..notice
+        };
+        let key = Key {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind: notice::KIND,
+            name: notice::name(now, &*self.gate.random)?.into(),
+        };
+        Ok((key, notice.to_value()))
+    }
+}
+
+impl ReadPermit {
+    /// Listens to the bucket that the permit is for.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; `Busy`, `TooManyListeners`; `OutsidePermit` for a permit on less.
+    pub fn listen(&self) -> Result<Listener> {
+        let ResourcePath::Bucket(_) = &self.permit.resource else {
+            return Err(scope::outside(&self.permit.resource, notice::KIND));
+        };
+        Listener::new(&self.permit.gate, &self.bucket()?.name)
+    }
+}
+
+impl WritePermit {
+    /// Makes changes to the system's own entries under the permit's path, with their record.
+    ///
+    /// # Errors
+    /// As [`WritePermit::commit`]; `OutsidePermit` for a permit on anything else.
+    pub async fn commit_system(&self, changes: Changes) -> Result<Committed> {
+        if !matches!(self.permit.resource, ResourcePath::System(_)) {
+            return Err(scope::outside(&self.permit.resource, notice::KIND));
+        }
+        let transaction = self.transaction(changes)?;
+        self.commit_transaction(transaction).await
+    }
+}
+
+impl Workers {
+    /// Ready when notices may have arrived since the last time.
+    pub async fn notices_arrived(&self) {
+        self.gate.inner.notices.wait().await;
+    }
+
+    /// Tells those who listen in this process.
+    pub fn tell(&self, told: &Told) {
+        self.gate.inner.notices.tell(told);
+    }
+
+    /// The buckets that have such a configuration, with the commit that set it. Says nothing else about them: to
+    /// read one takes a permit.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn buckets_with(&self, subresource: Subresource) -> Result<Vec<(BucketName, Sequence)>> {
+        let inner = &self.gate.inner;
+        let mut out = Vec::new();
+        let mut after: Option<BucketName> = None;
+        loop {
+            let page = inner.list_buckets(after.as_ref(), Sequence::MAX, BUCKETS_AT_ONCE)?;
+            let Some(last) = page.last() else {
+                return Ok(out);
+            };
+            after = Some(last.name.clone());
+            for bucket in page {
+                let state = inner.bucket(&bucket.name)?;
+                let found = state.as_ref().and_then(|state| state.document(subresource));
+                out.extend(found.map(|found| (bucket.name, found.sequence())));
+            }
+        }
+    }
+
+    /// Whether there is any of the system's own entries of a kind that workers empty, with a name that begins so.
+    /// Says nothing about them: to read them takes a permit.
+    ///
+    /// # Errors
+    /// `Internal` for other kinds; the store's own.
+    pub fn is_any(&self, kind: Kind, prefix: &[u8]) -> Result<bool> {
+        if !matches!(kind, Kind::Outbox | Kind::Delivery) {
+            return Err(craton_base::Error::new(
+                ErrorKind::Internal,
+                "OutsidePermit",
+                "workers empty only the outbox and the deliveries",
+            ));
+        }
+        let span = Span {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind,
+            start: prefix.to_vec().into(),
+            end: scope::successor(prefix),
+        };
+        let store: &Arc<_> = &self.gate.inner.store;
+        let page = store.scan(&span, Sequence::MAX, Direction::Forward, 1)?;
+        Ok(!page.entries.is_empty())
+    }
+}

@@ -1,0 +1,205 @@
+//! Workers: what the system does by itself, each with a session of its own that may do what its policy says
+//! and nothing else.
+//!
+//! Invariants
+//! - WK-1: only the holder of [`Workers`] makes a worker's session, and the gate gives it out once: the doors
+//!   never have it;
+//! - WK-2: what a worker may do is here, in the words of a policy, and evaluated like a user's.
+//!
+//! Deliberately absent: the work.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, atomic::Ordering},
+};
+
+use craton_base::Result;
+
+use crate::{
+    directory::User,
+    gate::Gate,
+    policy::{Limits, Policy},
+    session::{self, Origin, PrincipalKind, Proof, Session},
+};
+
+/// A kind of work.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Worker {
+    /// Does what lifecycle rules say.
+    Lifecycle,
+    /// Tells targets of events.
+    Events,
+    /// Copies objects to other places.
+    Replication,
+    /// Writes access logs.
+    AccessLog,
+    /// Writes inventories.
+    Inventory,
+}
+
+impl Worker {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Lifecycle,
+        Self::Events,
+        Self::Replication,
+        Self::AccessLog,
+        Self::Inventory,
+    ];
+
+    /// Its name, in records after `system:`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lifecycle => "lifecycle",
+            Self::Events => "events",
+            Self::Replication => "replication",
+            Self::AccessLog => "access-log",
+            Self::Inventory => "inventory",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|worker| worker.name() == name)
+    }
+
+    /// The principal that records name.
+    const fn principal(self) -> &'static str {
+        match self {
+            Self::Lifecycle => "system:lifecycle",
+            Self::Events => "system:events",
+            Self::Replication => "system:replication",
+            Self::AccessLog => "system:access-log",
+            Self::Inventory => "system:inventory",
+        }
+    }
+
+    /// The actions that it may do, on everything.
+    const fn actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Lifecycle => &[
+                "craton:Run",
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+                "s3:GetLifecycleConfiguration",
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:ListAllMyBuckets",
+                "s3:ListBucket",
+                "s3:ListBucketMultipartUploads",
+                "s3:ListBucketVersions",
+                "s3:PutObject",
+            ],
+            Self::Events => &["craton:Run", "craton:DeliverEvents"],
+            Self::Replication => &[
+                "craton:Run",
+                "craton:DeliverEvents",
+                "s3:GetObjectVersionForReplication",
+                "s3:GetReplicationConfiguration",
+                "s3:ListAllMyBuckets",
+                "s3:ListBucketVersions",
+                "s3:ReplicateDelete",
+                "s3:ReplicateObject",
+                "s3:ReplicateTags",
+            ],
+            Self::AccessLog => &[
+                "craton:Run",
+                "craton:ReadLedger",
+                "s3:GetBucketLogging",
+                "s3:ListAllMyBuckets",
+                "s3:PutObject",
+            ],
+            Self::Inventory => &[
+                "craton:Run",
+                "s3:GetInventoryConfiguration",
+                "s3:ListAllMyBuckets",
+                "s3:ListBucket",
+                "s3:ListBucketVersions",
+                "s3:PutObject",
+            ],
+        }
+    }
+
+    fn user(self) -> Result<User> {
+        let document = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Sid": self.name(), "Effect": "Allow", "Action": self.actions(), "Resource": "*" }],
+        });
+        let policy = Policy::parse(document.to_string().as_bytes(), &Limits::default())?.named("system");
+        Ok(User::new(
+            self.principal(),
+            PrincipalKind::System,
+            vec![Arc::new(policy)],
+        ))
+    }
+}
+
+/// The right to act as the workers.
+pub struct Workers {
+    pub(crate) gate: Gate,
+    users: Vec<(Worker, Arc<User>)>,
+}
+
+impl Gate {
+    /// The right to act as the workers: given out once.
+    ///
+    /// # Errors
+    /// `Internal` if it was given out before.
+    pub fn take_workers(&self) -> Result<Workers> {
+        if self.inner.workers_taken.swap(true, Ordering::Relaxed) {
+            return Err(craton_base::Error::internal(
+                "the right to act as the workers was given out before",
+            ));
+        }
+        let users = Worker::ALL.into_iter().map(|w| Ok((w, Arc::new(w.user()?))));
+        Ok(Workers {
+            users: users.collect::<Result<_>>()?,
+            gate: self.clone(),
+        })
+    }
+}
+
+impl Workers {
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// A session of a worker, for one access; `run` is the id of the run that it is for.
+    pub(crate) fn session(&self, worker: Worker, run: &Arc<str>) -> Result<Session> {
+        let user = self
+            .users
+            .iter()
+            .find(|(w, _)| *w == worker)
+            .map(|(_, u)| u.clone());
+        let user = user.ok_or_else(|| craton_base::Error::internal("a worker has no policy"))?;
+        let origin = Origin {
+            door: "system",
+            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: true,
+            request_id: run.clone(),
+            user_agent: None,
+            referer: None,
+            time: self.gate.inner.clock.now(),
+        };
+        let inner = session::Inner {
+            user,
+            access_key_id: None,
+            origin,
+            proof: Proof::Nothing,
+            signature_age_ms: None,
+            content_sha256: None,
+            asked: false.into(),
+        };
+        Ok(Session {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
