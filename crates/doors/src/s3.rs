@@ -180,6 +180,8 @@ impl S3Door {
                 refused(&error)
             }
         };
+        let mut response = response;
+        call.amended(&mut response);
         let response = match call.close(&path, response.status()) {
             Ok(()) => response,
             Err(error) => refused(&error),
@@ -230,6 +232,7 @@ impl S3Door {
     /// Gives the request its body: streams are handed on, XML is read and compared first.
     async fn with_body(&self, parts: Parts, body: Watched, call: &Call) -> Result<Ready, Error> {
         plain::check_part(&parts)?;
+        plain::check_attributes(&parts)?;
         let (body, room) = if plain::is_stream(&parts) {
             plain::require_length(&parts)?;
             (Body::http_body_unsync(body), None)

@@ -15,6 +15,8 @@ pub enum Tag {
     Any,
     /// This tag, without quotes.
     Is(String),
+    /// One of these tags.
+    Among(Vec<String>),
 }
 
 impl Tag {
@@ -24,6 +26,21 @@ impl Tag {
         match self {
             Self::Any => true,
             Self::Is(tag) => tag == etag,
+            Self::Among(tags) => tags.iter().any(|tag| tag == etag),
+        }
+    }
+
+    /// Of a list of tags, with or without quotes, strong or weak.
+    #[must_use]
+    pub fn of_list(list: &str) -> Self {
+        let bare = |tag: &str| {
+            let tag = tag.trim();
+            tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').to_owned()
+        };
+        let mut tags: Vec<String> = list.split(',').map(bare).collect();
+        match tags.len() {
+            1 => Self::Is(tags.pop().unwrap_or_default()),
+            _ => Self::Among(tags),
         }
     }
 }

@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use crate::{Error, Fault, Result, meta::ObjectMeta};
 
+/// Farther than any object reaches, and still a number for all who read the header.
+const FAR: u64 = u64::MAX >> 1;
+
 /// One range of bytes, before the object's size is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteRange {
@@ -41,7 +44,7 @@ impl ByteRange {
         // A number that is beyond every object is a number all the same.
         let digits = |s: &str| {
             let is_number = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            is_number.then(|| s.parse::<u64>().unwrap_or(u64::MAX))
+            is_number.then(|| s.parse::<u64>().map_or(FAR, |n| n.min(FAR)))
         };
         match (first, last) {
             ("", last) => digits(last).map(Self::Last),

@@ -50,7 +50,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 const CONNECTION_BYTES: u64 = 3 * BUFFER_BYTES as u64;
 
 /// The most headers of a request.
-const HEADERS_MAX: usize = 100;
+const HEADERS_MAX: usize = 256;
 
 /// The most requests at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 32;

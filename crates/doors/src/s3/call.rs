@@ -49,6 +49,8 @@ struct Inner {
     recorded: AtomicBool,
     /// A form's operation, whatever its handler's is.
     form: Option<&'static str>,
+    /// What is written otherwise in the answer's XML than `s3s` writes it.
+    amendment: Mutex<Option<(String, String)>>,
 }
 
 struct Refusal {
@@ -75,6 +77,7 @@ impl Call {
             refusal: Mutex::new(None),
             recorded: AtomicBool::new(false),
             form: None,
+            amendment: Mutex::new(None),
         };
         Self {
             inner: Arc::new(inner),
@@ -94,6 +97,7 @@ impl Call {
             refusal: Mutex::new(None),
             recorded: AtomicBool::new(false),
             form: Some(operation),
+            amendment: Mutex::new(None),
         };
         Self {
             inner: Arc::new(inner),
@@ -103,6 +107,24 @@ impl Call {
     /// Names the operation before a handler does.
     pub(crate) fn begin(&self, operation: &'static str) {
         self.inner.operation.get_or_init(|| operation);
+    }
+
+    /// In the answer's XML, `shown` is to stand where `written` stands first: for what `s3s` does not know.
+    pub(crate) fn amend(&self, written: impl Into<String>, shown: String) {
+        *self.inner.amendment.lock() = Some((written.into(), shown));
+    }
+
+    /// Amends the XML of an answer.
+    pub(crate) fn amended(&self, response: &mut http::Response<s3s::Body>) {
+        let Some((written, shown)) = self.inner.amendment.lock().take() else {
+            return;
+        };
+        let document = response.body().bytes().filter(|_| response.status().is_success());
+        if let Some(text) = document.as_deref().and_then(|d| std::str::from_utf8(d).ok()) {
+            let text = text.replacen(&written, &shown, 1);
+            response.headers_mut().remove(http::header::CONTENT_LENGTH);
+            *response.body_mut() = s3s::Body::from(text);
+        }
     }
 
     /// The gate has recorded the refusal of this request itself.

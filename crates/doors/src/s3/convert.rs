@@ -74,7 +74,8 @@ pub(super) fn etag(meta: &ObjectMeta) -> ETag {
 pub(super) fn tag(condition: ETagCondition) -> Tag {
     match condition {
         ETagCondition::Any => Tag::Any,
-        ETagCondition::ETag(tag) => Tag::Is(tag.into_value()),
+        // s3s takes a list for one tag with quotes and commas in it.
+        ETagCondition::ETag(tag) => Tag::of_list(tag.value()),
     }
 }
 

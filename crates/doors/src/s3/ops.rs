@@ -111,7 +111,7 @@ fn write_conditions(
     let absent = match if_none_match.map(convert::tag) {
         None => false,
         Some(Tag::Any) => true,
-        Some(Tag::Is(_)) => {
+        Some(Tag::Is(_) | Tag::Among(_)) => {
             return Err(s3_error!(
                 NotImplemented,
                 "If-None-Match on a write supports only *."

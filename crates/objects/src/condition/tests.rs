@@ -70,3 +70,13 @@ fn the_write_table() {
     );
     assert_eq!(code(when(Some(Tag::Any), false, None)), Fault::NoSuchKey.code());
 }
+
+#[test]
+fn lists_of_tags() {
+    assert_eq!(Tag::of_list("\"a\""), Tag::Is("a".into()));
+    assert_eq!(Tag::of_list("W/\"a\""), Tag::Is("a".into()));
+    // As what is left of a list whose outer quotes were taken off.
+    let list = Tag::of_list("a\", W/\"b\",\"c");
+    assert_eq!(list, Tag::Among(vec!["a".into(), "b".into(), "c".into()]));
+    assert!(list.matches("b") && !list.matches("d"));
+}

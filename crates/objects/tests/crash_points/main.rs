@@ -95,7 +95,7 @@ async fn create_upload(server: &Server, name: &str) -> Result<UploadId> {
 
 async fn make_bucket(server: &Server, name: &str) -> Result<()> {
     let permit = server.write(ResourcePath::Bucket(bucket_name(name))).await?;
-    bucket::create(&permit).await.map(drop)
+    bucket::create(&permit, &[]).await.map(drop)
 }
 
 /// The one open upload of a key, from what clients see.

@@ -116,7 +116,17 @@ impl Server {
     pub(crate) async fn view(&self) -> Result<View> {
         let mut view = View::new();
         let permit = self.read("s3:ListAllMyBuckets", ResourcePath::Root).await?;
-        for info in bucket::list(&permit, "", None, 100)?.buckets {
+        for info in bucket::list(
+            &permit,
+            bucket::Wanted {
+                prefix: "",
+                region: None,
+            },
+            None,
+            100,
+        )?
+        .buckets
+        {
             self.view_bucket(&info.name, &mut view).await?;
             view.insert(info.name.to_string(), info.owner);
         }

@@ -350,6 +350,11 @@ pub(in crate::s3) async fn get_object_attributes(
     } else {
         None
     };
+    if wanted("ETag") {
+        // Here, and nowhere else, S3 writes it without quotes.
+        let etag = meta.etag();
+        call.amend(format!("<ETag>\"{etag}\"</ETag>"), format!("<ETag>{etag}</ETag>"));
+    }
     Ok(GetObjectAttributesOutput {
         checksum: wanted("Checksum").then(|| checksum(&meta)),
         e_tag: wanted("ETag").then(|| convert::etag(&meta)),

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use craton_gate::{Origin, WritePermit, kms::KEY_NAME_BYTES_MAX};
+use craton_gate::{DefaultEncryption, Origin, WritePermit, kms::KEY_NAME_BYTES_MAX};
 use craton_objects::encryption::{CustomerKey, EncryptionRecord, Method, Wanted, WantedKms};
 use http::HeaderMap;
 use s3s::{S3Result, dto::ServerSideEncryption, s3_error};
@@ -133,9 +133,11 @@ pub(super) fn wanted(headers: &HeaderMap, origin: &Origin) -> S3Result<Option<Wa
 
 /// What a write gets: what it asks for, unless the bucket refuses that, else the bucket's default.
 pub(super) fn decided(asked: Option<Wanted>, permit: &WritePermit) -> S3Result<Wanted> {
-    permit.bucket().map_err(|e| fail_base(&e))?;
+    let access = permit.bucket_access().map_err(|e| fail_base(&e))?;
+    let default = access.encryption();
+    let blocks_customers = default.blocked.iter().any(|b| b == "SSE-C");
     match asked {
-        Some(Wanted::Customer(_)) => {
+        Some(Wanted::Customer(_)) if blocks_customers => {
             let error = s3_error!(
                 AccessDenied,
                 "Access Denied because the bucket blocks encryption with customer-provided keys (SSE-C)."
@@ -144,8 +146,21 @@ pub(super) fn decided(asked: Option<Wanted>, permit: &WritePermit) -> S3Result<W
             Err(error)
         }
         Some(wanted) => Ok(wanted),
-        None => Ok(Wanted::Managed),
+        None => Ok(by_default(&default)),
     }
+}
+
+fn by_default(default: &DefaultEncryption) -> Wanted {
+    let dual = default.algorithm == "aws:kms:dsse";
+    if !dual && default.algorithm != "aws:kms" {
+        return Wanted::Managed;
+    }
+    Wanted::Kms(WantedKms {
+        key: default.key_id.clone(),
+        bucket_key: default.bucket_key && !dual,
+        dual,
+        ..WantedKms::default()
+    })
 }
 
 fn bucket_key(headers: &HeaderMap) -> S3Result<Option<bool>> {
