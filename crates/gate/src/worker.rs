@@ -126,7 +126,7 @@ impl Worker {
     fn user(self) -> Result<User> {
         let document = serde_json::json!({
             "Version": "2012-10-17",
-            "Statement": [{ "Sid": self.name(), "Effect": "Allow", "Action": self.actions(), "Resource": "*" }],
+            "Statement": [{ "Effect": "Allow", "Action": self.actions(), "Resource": "*" }],
         });
         let policy = Policy::parse(document.to_string().as_bytes(), &Limits::default())?.named("system");
         Ok(User::new(
