@@ -18,14 +18,17 @@ pub(crate) enum Expectation {
     Present,
     At(Sequence),
     UnchangedSince(Sequence),
+    Revision(Sequence, Sequence),
 }
 
 /// Changes that are made together or not at all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Changes {
     pub(crate) expectations: Vec<(Kind, Bytes, Expectation)>,
     pub(crate) puts: Vec<(Kind, Bytes, Value)>,
     pub(crate) deletes: Vec<(Kind, Bytes)>,
+    pub(crate) marks: Vec<(Kind, Bytes, Value)>,
+    pub(crate) amends: Vec<(Stored, Value)>,
     pub(crate) removes: Vec<Stored>,
     pub(crate) notices: Vec<Notice>,
 }
@@ -67,6 +70,15 @@ impl Changes {
         self
     }
 
+    /// This version must be there, newest or not, and not amended since it was read.
+    #[must_use]
+    pub fn expect_unamended(mut self, stored: &Stored) -> Self {
+        let expectation = Expectation::Revision(stored.sequence, stored.revision);
+        self.expectations
+            .push((stored.key.kind, stored.key.name.clone(), expectation));
+        self
+    }
+
     /// A new version of the name.
     #[must_use]
     pub fn put(mut self, kind: Kind, name: impl Into<Bytes>, value: Value) -> Self {
@@ -78,6 +90,20 @@ impl Changes {
     #[must_use]
     pub fn delete(mut self, kind: Kind, name: impl Into<Bytes>) -> Self {
         self.deletes.push((kind, name.into()));
+        self
+    }
+
+    /// The name is deleted by a version that keeps this about it. For a kind with history.
+    #[must_use]
+    pub fn mark(mut self, kind: Kind, name: impl Into<Bytes>, value: Value) -> Self {
+        self.marks.push((kind, name.into(), value));
+        self
+    }
+
+    /// This version, newest or not, holds `value` from now on, if it was not amended since it was read.
+    #[must_use]
+    pub fn amend(mut self, stored: Stored, value: Value) -> Self {
+        self.amends.push((stored, value));
         self
     }
 

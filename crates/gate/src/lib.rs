@@ -40,7 +40,7 @@ mod worker;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::{Ask, Fact};
-pub use bucket::BucketInfo;
+pub use bucket::{BucketInfo, BucketLock, BucketSettings, DefaultRetention, RetentionPeriod, Versioning};
 pub use changes::Changes;
 pub use configuration::{
     Acl, AclGrant, AclPermission, BucketAccess, CORS_RULES_MAX, Configuration, ConfigurationChange, Cors,
@@ -53,7 +53,7 @@ pub use craton_store::{
     budget::{Budget, Reservation},
     namespace::{Committed, Direction, Kind},
     store::Page,
-    value::{Extent, Stored, Value},
+    value::{Extent, Standing, Stored, StoredVersion, Value},
 };
 pub use cross_origin::PageRequest;
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};

@@ -42,6 +42,9 @@ mod configuration;
 mod keys;
 mod system;
 mod transfer;
+mod versions;
+
+use buckets::{BUCKET_TRIES_MAX, bucket_is_busy};
 
 pub use blobs::{Blob, BlobWriter, Handle};
 pub use keys::SealedKey;
@@ -215,6 +218,14 @@ impl Permit {
         Ok(found)
     }
 
+    /// An entry that was read before lies in this permit's bucket and under its path.
+    fn reached(&self, stored: &Stored) -> Result<()> {
+        if self.key(stored.key.kind, &stored.key.name)? == stored.key {
+            return Ok(());
+        }
+        Err(scope::outside(&self.resource, stored.key.kind))
+    }
+
     /// Entries under the permit's path with names in `[start, end)`, at most `limit` of them.
     ///
     /// # Errors
@@ -317,10 +328,7 @@ impl ReadPermit {
     /// # Errors
     /// `Invalid` if the range is not within the content; `Corrupt`; `OutsidePermit`.
     pub fn content(&self, stored: &Stored, range: Range<u64>) -> Result<Content> {
-        let key = self.key(stored.key.kind, &stored.key.name)?;
-        if key != stored.key {
-            return Err(scope::outside(&self.permit.resource, stored.key.kind));
-        }
+        self.reached(stored)?;
         self.permit.outcome.lock().version = stored.sequence.0;
         match self
             .permit
@@ -404,23 +412,46 @@ impl WritePermit {
         })
     }
 
-    /// Makes the changes, with their record, durable and visible when it returns.
+    /// Makes the changes, with their record, durable and visible when it returns. They are those of whatever
+    /// settings the bucket has; see [`WritePermit::commit_with`] for others.
     ///
     /// # Errors
     /// `Precondition` if an expectation does not hold: read again and retry. `Busy` if a lease of
     /// another covers the path. `OutsidePermit`; the store's own.
     pub async fn commit(&self, changes: Changes) -> Result<Committed> {
-        let is_told = !changes.notices.is_empty();
-        let mut transaction = self.transaction(changes)?;
-        let bucket = self.bucket()?;
-        transaction
-            .preconditions
-            .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
-        let committed = self.commit_transaction(transaction).await?;
-        if is_told {
-            self.gate.notices.arrived();
+        let done: Result<_> = self.commit_with(|_| Ok(changes.clone())).await;
+        done.map(|(committed, _)| committed)
+    }
+
+    /// Makes the changes that `build` gives for the bucket as it is when they are committed: if its settings
+    /// change in between, they are built again. Gives that bucket back with the commit.
+    ///
+    /// # Errors
+    /// What `build` says; as [`WritePermit::commit`].
+    pub async fn commit_with<E: From<Error>>(
+        &self,
+        build: impl Fn(&BucketInfo) -> Result<Changes, E>,
+    ) -> Result<(Committed, BucketInfo), E> {
+        let mut bucket = self.bucket()?.clone();
+        for _ in 0..BUCKET_TRIES_MAX {
+            let changes = build(&bucket)?;
+            let is_told = !changes.notices.is_empty();
+            let mut transaction = self.transaction(changes)?;
+            transaction
+                .preconditions
+                .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
+            match self.commit_transaction(transaction).await {
+                Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
+                Err(e) => return Err(e.into()),
+                Ok(committed) => {
+                    if is_told {
+                        self.gate.notices.arrived();
+                    }
+                    return Ok((committed, bucket));
+                }
+            }
         }
-        Ok(committed)
+        Err(bucket_is_busy(&bucket).into())
     }
 
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
@@ -460,6 +491,7 @@ impl WritePermit {
                 Expectation::Present => Precondition::Present(key),
                 Expectation::At(sequence) => Precondition::At(key, sequence),
                 Expectation::UnchangedSince(sequence) => Precondition::UnchangedSince(key, sequence),
+                Expectation::Revision(version, revision) => Precondition::Revision(key, version, revision),
             });
         }
         for (kind, name, value) in changes.puts {
@@ -468,10 +500,15 @@ impl WritePermit {
         for (kind, name) in changes.deletes {
             out.deletes.push(self.key(kind, &name)?);
         }
+        for (kind, name, value) in changes.marks {
+            out.marks.push((self.key(kind, &name)?, value));
+        }
+        for (stored, value) in changes.amends {
+            self.reached(&stored)?;
+            out.amends.push((stored, value));
+        }
         for stored in changes.removes {
-            if self.key(stored.key.kind, &stored.key.name)? != stored.key {
-                return Err(scope::outside(&self.permit.resource, stored.key.kind));
-            }
+            self.reached(&stored)?;
             out.removes.push(stored);
         }
         for notice in changes.notices {

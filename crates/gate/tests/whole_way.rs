@@ -13,7 +13,7 @@ use craton_base::{
 };
 use craton_crypto::SystemRandom;
 use craton_gate::{
-    Ask, Changes, ConfigurationChange, Content, Gate, Kind, NewAccessKey, Origin, Ownership,
+    Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Kind, NewAccessKey, Origin, Ownership,
     PublicAccessBlock, Session, Settings, Subresource, Value, WritePermit,
     identify::{
         Service,
@@ -99,7 +99,7 @@ async fn make_bucket(gate: &Gate, root: &Session) {
     gate.write(root, ask)
         .await
         .unwrap()
-        .create_bucket(&[])
+        .create_bucket(BucketSettings::default(), &[])
         .await
         .unwrap();
 }
@@ -120,6 +120,7 @@ async fn put(gate: &Gate, session: &Session, key: &str, content: Bytes) {
     let value = Value {
         meta: Bytes::from_static(b"meta"),
         content: vec![extent],
+        ..Value::default()
     };
     permit
         .commit(Changes::new().put(Kind::Object, name.to_vec(), value))
@@ -308,6 +309,7 @@ async fn nothing_is_left_of_uploads_that_were_given_up() {
         let value = Value {
             meta: Bytes::new(),
             content: vec![extent],
+            ..Value::default()
         };
         let refused = Changes::new().expect_at(Kind::Object, b"x".to_vec(), craton_base::Sequence(1));
         let error = permit

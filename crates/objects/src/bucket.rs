@@ -1,22 +1,34 @@
 //! Buckets: making, deleting and listing them.
 
 use craton_base::{BucketName, Kind as ErrorKind};
-use craton_gate::{BucketInfo, ConfigurationChange, Permit, ReadPermit, WritePermit};
+use craton_gate::{
+    BucketInfo, BucketLock, BucketSettings, ConfigurationChange, Permit, ReadPermit, Versioning, WritePermit,
+};
 
 use crate::{Error, Fault, Result};
 
 /// The most buckets in one page of a listing.
 pub const BUCKETS_PAGE_MAX: usize = 10_000;
 
-/// Makes the bucket that `permit` is for, configured like this.
+/// Makes the bucket that `permit` is for, configured like this; with object lock, which keeps versions from the
+/// start, if `lock`.
 ///
 /// # Errors
 /// `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`; the gate's own.
-pub async fn create(permit: &WritePermit, configurations: &[ConfigurationChange]) -> Result<BucketInfo> {
+pub async fn create(
+    permit: &WritePermit,
+    lock: bool,
+    configurations: &[ConfigurationChange],
+) -> Result<BucketInfo> {
     if let Ok(existing) = permit.bucket() {
         return Err(taken(existing.owner == permit.session().principal()));
     }
-    match permit.create_bucket(configurations).await {
+    let mut settings = BucketSettings::default();
+    if lock {
+        settings.versioning = Versioning::Enabled;
+        settings.lock = Some(BucketLock::default());
+    }
+    match permit.create_bucket(settings, configurations).await {
         Err(e) if e.kind() == ErrorKind::Exists => Err(taken(false)),
         other => Ok(other?),
     }
@@ -47,6 +59,25 @@ pub async fn delete(permit: &WritePermit) -> Result<()> {
         )),
         other => Ok(other?),
     }
+}
+
+/// Has the bucket that `permit` is for keep the versions of its objects from now on, or not.
+///
+/// # Errors
+/// `InvalidBucketState` for a bucket with object lock, which must keep them; the gate's own.
+pub async fn set_versioning(permit: &WritePermit, keep: bool) -> Result<BucketInfo> {
+    permit
+        .change_bucket(|settings| match settings.lock {
+            Some(_) if !keep => Err(Error::fault(
+                Fault::InvalidBucketState,
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            )),
+            _ => Ok(BucketSettings {
+                versioning: if keep { Versioning::Enabled } else { Versioning::Suspended },
+                ..settings
+            }),
+        })
+        .await
 }
 
 /// The bucket that `permit` is about.

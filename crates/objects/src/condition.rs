@@ -58,6 +58,29 @@ pub struct ReadConditions {
     pub unmodified_since: Option<i64>,
 }
 
+/// `If-Range`: a range is given only of the object that the caller has the rest of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfRange {
+    /// The object with this tag, without quotes.
+    Tag(String),
+    /// The object that was written in exactly this second since the epoch.
+    Written(i64),
+    /// None: a weak tag, which names no bytes, or nothing that can be read.
+    Nothing,
+}
+
+impl IfRange {
+    /// Whether the range is given.
+    #[must_use]
+    pub fn holds(&self, meta: &ObjectMeta) -> bool {
+        match self {
+            Self::Tag(tag) => *tag == meta.etag(),
+            Self::Written(seconds) => i64::try_from(meta.modified().seconds()) == Ok(*seconds),
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// A read condition's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -130,6 +153,41 @@ pub struct WriteConditions {
     pub matches: Option<Tag>,
     /// `If-None-Match: *`: there must be no object.
     pub absent: bool,
+}
+
+/// The conditions of a deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteConditions {
+    /// `If-Match`: the object must have this tag.
+    pub matches: Option<Tag>,
+    /// `x-amz-if-match-size`: it must have this size, in bytes.
+    pub size: Option<u64>,
+    /// `x-amz-if-match-last-modified-time`: it must have been written in this second since the epoch.
+    pub modified: Option<i64>,
+}
+
+impl DeleteConditions {
+    /// Whether there is no condition.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Decides against what is to be deleted.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`; `NoSuchKey` if there is nothing.
+    pub fn check(&self, meta: Option<&ObjectMeta>) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let meta = meta.ok_or_else(Error::no_such_key)?;
+        let seconds = i64::try_from(meta.modified().seconds()).unwrap_or(i64::MAX);
+        let holds = self.matches.as_ref().is_none_or(|tag| tag.matches(&meta.etag()))
+            && self.size.is_none_or(|size| size == meta.size)
+            && self.modified.is_none_or(|time| time == seconds);
+        if holds { Ok(()) } else { Err(Error::precondition()) }
+    }
 }
 
 /// What the commit of a conditional write expects of the object's name.

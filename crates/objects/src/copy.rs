@@ -2,7 +2,7 @@
 //! content is bound to the name it was sealed for.
 
 use craton_base::ObjectKey;
-use craton_gate::{Content, ReadPermit, WritePermit, tags::Tags};
+use craton_gate::{Changes, Content, ReadPermit, Stored, WritePermit, tags::Tags};
 use futures::StreamExt as _;
 
 use crate::{
@@ -11,15 +11,18 @@ use crate::{
     checksum::Algorithm,
     condition::{ReadConditions, WriteConditions},
     encryption::{self, CustomerKey, Wanted},
-    get::{content, find},
+    get::{Found, ReadRequest, content, find},
+    lock::LockRequest,
     meta::{Attributes, ObjectMeta},
-    put::{About, store},
-    range::Selection,
+    put::{About, Draft, Written, commit_object},
+    version::{Target, VersionId},
 };
 
 /// A copy.
 #[derive(Clone, Debug, Default)]
 pub struct Copy {
+    /// Which version of the source.
+    pub source: Target,
     /// The conditions on the source.
     pub source_conditions: ReadConditions,
     /// The conditions on the destination.
@@ -40,6 +43,17 @@ pub struct Copy {
     pub storage_class: String,
     /// The copy's checksum algorithm; `None`: the source's.
     pub algorithm: Option<Algorithm>,
+    /// The lock that the request states for the copy.
+    pub lock: LockRequest,
+}
+
+/// A copy that was made.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The copy.
+    pub written: Written,
+    /// Which version the source was; `None` in a bucket whose versions have no names.
+    pub source: Option<VersionId>,
 }
 
 /// Copies an object.
@@ -53,13 +67,16 @@ pub async fn copy(
     permit: &WritePermit,
     key: &ObjectKey,
     copy: Copy,
-) -> Result<ObjectMeta> {
-    let (stored, found) = find(source, source_key, &ReadConditions::default(), Selection::Whole)?;
+) -> Result<Copied> {
+    copy.lock.check(permit.bucket()?, permit.now())?;
+    let (stored, found) = find_source(source, source_key, copy.source)?;
     copy.source_conditions.check_source(&found.meta)?;
     if found.meta.size > PUT_BYTES_MAX {
         return Err(source_too_large());
     }
-    let same_place = source.bucket()?.id == permit.bucket()?.id && source_key == key;
+    // A version that is named is brought back: that is a change.
+    let same_place =
+        copy.source == Target::Current && source.bucket()?.id == permit.bucket()?.id && source_key == key;
     let attributes = attributes(&copy, &found.meta, same_place)?;
     attributes.check()?;
     encryption::open(source, found.meta.encryption.as_ref(), copy.source_key.as_ref()).await?;
@@ -67,6 +84,7 @@ pub async fn copy(
         attributes,
         tags: copy.tags.or_else(|| found.meta.tags.clone()).unwrap_or_default(),
         encryption: encryption::seal(permit, key, &copy.encryption).await?,
+        lock: copy.lock,
     };
     let name = key.as_str().as_bytes();
     let algorithm = copy
@@ -75,7 +93,28 @@ pub async fn copy(
         .unwrap_or(Algorithm::Crc64Nvme);
     let body = body_of(content(source, &stored, found.range.clone())?, found.meta.size);
     let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
-    store(permit, name, &copy.conditions, about, algorithm, received).await
+    let draft = Draft::new(permit, about, algorithm, received);
+    let written = commit_object(permit, name, &copy.conditions, &draft, Changes::new).await?;
+    Ok(Copied {
+        written,
+        source: found.version,
+    })
+}
+
+/// The source of a copy. Its conditions are another's, and it can not be a delete marker.
+pub(crate) fn find_source(permit: &ReadPermit, key: &ObjectKey, target: Target) -> Result<(Stored, Found)> {
+    let request = ReadRequest {
+        target,
+        ..ReadRequest::default()
+    };
+    find(permit, key, &request).map_err(|e| match e {
+        Error::DeleteMarker { named: true, .. } => Error::fault(
+            Fault::InvalidRequest,
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        Error::DeleteMarker { .. } => Error::no_such_key(),
+        other => other,
+    })
 }
 
 fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attributes> {

@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt};
 
 use craton_base::{Kind, Timestamp};
 
+use crate::version::VersionId;
+
 /// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -47,6 +49,7 @@ faults! {
     EntityTooSmall => Invalid,
     IncompleteBody => Invalid,
     InvalidArgument => Invalid,
+    InvalidBucketState => Busy,
     InvalidDigest => Invalid,
     InvalidObjectState => Denied,
     InvalidPart => Invalid,
@@ -55,14 +58,19 @@ faults! {
     InvalidRange => Invalid,
     InvalidRedirectLocation => Invalid,
     InvalidRequest => Invalid,
+    InvalidRetentionPeriod => Invalid,
     InvalidStorageClass => Invalid,
     MalformedTrailerError => Invalid,
     MalformedXML => Invalid,
     MetadataTooLarge => TooLarge,
+    MethodNotAllowed => Invalid,
     NoSuchBucket => NotFound,
     NoSuchKey => NotFound,
+    NoSuchObjectLockConfiguration => NotFound,
     NoSuchUpload => NotFound,
+    NoSuchVersion => NotFound,
     NotImplemented => Invalid,
+    ObjectLockConfigurationNotFoundError => NotFound,
     PreconditionFailed => Precondition,
 }
 
@@ -78,6 +86,15 @@ pub enum Error {
         /// The entity tag, without quotes.
         etag: String,
         /// When the object was written.
+        modified: Timestamp,
+    },
+    /// A read came upon a delete marker.
+    DeleteMarker {
+        /// The marker's name.
+        version: VersionId,
+        /// Whether the read named it.
+        named: bool,
+        /// When the marker was made.
         modified: Timestamp,
     },
     /// A range begins after the object's end.
@@ -125,6 +142,7 @@ impl Error {
             Self::Gate(e) => e.kind(),
             Self::Fault(f, _) => f.kind(),
             Self::NotModified { .. } => Kind::Precondition,
+            Self::DeleteMarker { .. } => self.marker_fault().kind(),
             Self::RangeNotSatisfiable { .. } => Kind::Invalid,
         }
     }
@@ -136,7 +154,21 @@ impl Error {
             Self::Gate(e) => e.reason(),
             Self::Fault(f, _) => f.code(),
             Self::NotModified { .. } => "NotModified",
+            Self::DeleteMarker { .. } => self.marker_fault().code(),
             Self::RangeNotSatisfiable { .. } => Fault::InvalidRange.code(),
+        }
+    }
+
+    /// Whether the store said so, and not S3's semantics: a commit's own precondition, for one.
+    pub(crate) const fn is_of_commit(&self) -> bool {
+        matches!(self, Self::Gate(_))
+    }
+
+    /// A delete marker that was named can not be read; else it is as if there were nothing.
+    const fn marker_fault(&self) -> Fault {
+        match self {
+            Self::DeleteMarker { named: true, .. } => Fault::MethodNotAllowed,
+            _ => Fault::NoSuchKey,
         }
     }
 
@@ -159,6 +191,10 @@ impl fmt::Display for Error {
             Self::Gate(e) => e.fmt(f),
             Self::Fault(_, message) => f.write_str(message),
             Self::NotModified { .. } => f.write_str("The object has not changed."),
+            Self::DeleteMarker { named: true, .. } => {
+                f.write_str("The specified method is not allowed against this resource.")
+            }
+            Self::DeleteMarker { .. } => f.write_str("The specified key does not exist."),
             Self::RangeNotSatisfiable { size } => {
                 write!(
                     f,

@@ -2,22 +2,38 @@
 
 use std::ops::Range;
 
-use craton_base::{BucketName, ObjectKey, ResourcePath};
-use craton_gate::{Content, Kind, Permit, ReadPermit, Stored};
+use craton_base::ObjectKey;
+use craton_gate::{Content, Permit, ReadPermit, Stored};
 
 use crate::{
-    Error, Fault, Result,
-    condition::ReadConditions,
+    Result,
+    condition::{IfRange, ReadConditions},
     encryption::{self, CustomerKey},
     meta::ObjectMeta,
     range::Selection,
+    version::{Located, Target, VersionId, locate},
 };
+
+/// What a read asks for.
+#[derive(Clone, Debug, Default)]
+pub struct ReadRequest {
+    /// Which version.
+    pub target: Target,
+    /// The conditions.
+    pub conditions: ReadConditions,
+    /// Which bytes.
+    pub selection: Selection,
+    /// Of which object a range is given; else all of it is.
+    pub if_range: Option<IfRange>,
+}
 
 /// An object, or a part of it, that a read found.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// What is stored about it.
     pub meta: ObjectMeta,
+    /// Which version it is; `None` in a bucket whose versions have no names.
+    pub version: Option<VersionId>,
     /// Which bytes were asked for.
     pub range: Range<u64>,
     /// Whether less than the whole object was asked for by name: a range or a part.
@@ -27,28 +43,17 @@ pub struct Found {
 /// Finds an object without its bytes. `customer` is the client's own key for it.
 ///
 /// # Errors
-/// `NoSuchKey`, or `AccessDenied` for a caller who may not know that; the conditions' faults;
-/// `InvalidRange`; `InvalidRequest`, `AccessDenied` for a client's own key that is missing, needless or
-/// another's; the gate's own.
+/// As [`locate`]; the conditions' faults; `InvalidRange`; `InvalidRequest`, `AccessDenied` for a client's own key
+/// that is missing, needless or another's; the gate's own.
 pub fn head(
     permit: &Permit,
     key: &ObjectKey,
-    conditions: &ReadConditions,
-    selection: Selection,
+    request: &ReadRequest,
     customer: Option<&CustomerKey>,
 ) -> Result<Found> {
-    let (_, found) = find(permit, key, conditions, selection)?;
+    let (_, found) = find(permit, key, request)?;
     encryption::check(found.meta.encryption.as_ref(), customer)?;
     Ok(found)
-}
-
-/// What is stored about an object, for those who do not look at its content.
-///
-/// # Errors
-/// `NoSuchKey`, or `AccessDenied` for a caller who may not know that; the gate's own.
-pub fn find_meta(permit: &Permit, key: &ObjectKey) -> Result<ObjectMeta> {
-    let (_, found) = find(permit, key, &ReadConditions::default(), Selection::Whole)?;
-    Ok(found.meta)
 }
 
 /// Reads an object, or the selected part of it.
@@ -58,11 +63,10 @@ pub fn find_meta(permit: &Permit, key: &ObjectKey) -> Result<ObjectMeta> {
 pub async fn get(
     permit: &ReadPermit,
     key: &ObjectKey,
-    conditions: &ReadConditions,
-    selection: Selection,
+    request: &ReadRequest,
     customer: Option<&CustomerKey>,
 ) -> Result<(Found, Content)> {
-    let (stored, found) = find(permit, key, conditions, selection)?;
+    let (stored, found) = find(permit, key, request)?;
     encryption::open(permit, found.meta.encryption.as_ref(), customer).await?;
     let content = content(permit, &stored, found.range.clone())?;
     Ok((found, content))
@@ -75,33 +79,27 @@ pub(crate) fn content(permit: &ReadPermit, stored: &Stored, range: Range<u64>) -
     Ok(permit.content(stored, range)?)
 }
 
-pub(crate) fn find(
-    permit: &Permit,
-    key: &ObjectKey,
-    conditions: &ReadConditions,
-    selection: Selection,
-) -> Result<(Stored, Found)> {
-    let stored = permit.entry(Kind::Object, key.as_str().as_bytes())?;
-    let Some(stored) = stored else {
-        return Err(missing(permit, &permit.bucket()?.name));
-    };
-    let meta = ObjectMeta::read(&stored.value.meta)?;
-    conditions.check(&meta)?;
-    let range = selection.within(&meta)?;
-    Ok((
+pub(crate) fn find(permit: &Permit, key: &ObjectKey, request: &ReadRequest) -> Result<(Stored, Found)> {
+    let Located {
         stored,
-        Found {
-            meta,
-            range,
-            partial: selection != Selection::Whole,
-        },
-    ))
-}
-
-/// Who may list the bucket may know that a key does not exist; for others it is as if denied.
-fn missing(permit: &Permit, bucket: &BucketName) -> Error {
-    if permit.also("s3:ListBucket", &ResourcePath::Bucket(bucket.clone())) {
-        return Error::no_such_key();
-    }
-    Error::fault(Fault::AccessDenied, "Access Denied")
+        meta,
+        version,
+    } = locate(permit, key, request.target)?;
+    request.conditions.check(&meta)?;
+    let changed = request
+        .if_range
+        .as_ref()
+        .is_some_and(|condition| !condition.holds(&meta));
+    let selection = match request.selection {
+        Selection::Range(_) if changed => Selection::Whole,
+        selection => selection,
+    };
+    let range = selection.within(&meta)?;
+    let found = Found {
+        meta,
+        version,
+        range,
+        partial: selection != Selection::Whole,
+    };
+    Ok((stored, found))
 }

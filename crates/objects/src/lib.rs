@@ -25,6 +25,7 @@ pub mod get;
 mod hashing;
 pub mod lifecycle;
 pub mod list;
+pub mod lock;
 mod md5;
 pub mod meta;
 pub mod multipart;
@@ -32,5 +33,6 @@ pub mod notification;
 pub mod put;
 pub mod range;
 pub mod tagging;
+pub mod version;
 
 pub use error::{Error, Fault, Result};

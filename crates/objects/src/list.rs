@@ -6,6 +6,10 @@
 //! Deliberately absent: the two versions of the protocol's listing, which differ only in how they
 //! say where to go on.
 
+mod versions;
+
+pub use versions::{ListedVersion, VersionsAfter, VersionsListing, VersionsPage, What, list_versions};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use bytes::Bytes;
 use craton_base::Error as BaseError;

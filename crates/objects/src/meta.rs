@@ -14,6 +14,7 @@ use crate::{
     Error, Fault, Result,
     checksum::{Algorithm, Checksum, Scope},
     encryption::EncryptionRecord,
+    lock::LockRecord,
 };
 
 /// The most user metadata, names and values together, in bytes.
@@ -132,12 +133,26 @@ pub struct ObjectMeta {
     /// The principal that wrote it.
     #[prost(string, tag = "8")]
     pub owner: String,
+    /// What keeps it from being deleted.
+    #[prost(message, optional, tag = "9")]
+    pub lock: Option<LockRecord>,
     /// Its tags. The gate reads them too ([`craton_gate::tags`]).
     #[prost(message, optional, tag = "11")]
     pub tags: Option<Tags>,
     /// How it is encrypted besides its sealing; absent: SSE-S3.
     #[prost(message, optional, tag = "12")]
     pub encryption: Option<EncryptionRecord>,
+}
+
+/// A delete marker.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct MarkerMeta {
+    /// When it was made, in microseconds since the epoch.
+    #[prost(uint64, tag = "1")]
+    pub modified_micros: u64,
+    /// The principal that made it.
+    #[prost(string, tag = "2")]
+    pub owner: String,
 }
 
 /// An upload in progress.
@@ -161,6 +176,9 @@ pub struct UploadMeta {
     /// Whether the client chose the algorithm.
     #[prost(bool, tag = "6")]
     pub chosen: bool,
+    /// The lock that the client states for the object.
+    #[prost(message, optional, tag = "7")]
+    pub lock: Option<LockRecord>,
     /// The object's tags.
     #[prost(message, optional, tag = "8")]
     pub tags: Option<Tags>,
@@ -264,8 +282,14 @@ impl ObjectMeta {
         if self.upload_id.is_empty() {
             hex
         } else {
-            format!("{hex}-{}", self.parts.len())
+            format!("{hex}-{}", self.part_count())
         }
+    }
+
+    /// The number of parts that it was uploaded in; 0 if it was not.
+    #[must_use]
+    pub fn part_count(&self) -> usize {
+        self.parts.len()
     }
 
     /// When it was written.
@@ -281,9 +305,19 @@ impl ObjectMeta {
         Some(Checksum {
             algorithm: Algorithm::from_number(stored.algorithm)?,
             scope: Scope::from_number(stored.scope)?,
-            parts: self.parts.len(),
+            parts: self.part_count(),
             value: stored.value.clone(),
         })
+    }
+}
+
+impl MarkerMeta {
+    /// Reads a stored description.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not one.
+    pub fn read(stored: &Bytes) -> Result<Self> {
+        decode(stored, "a delete marker's description does not parse")
     }
 }
 

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
-use craton_gate::{Changes, Kind, Stored, Value, WritePermit, tags::Tags};
+use craton_gate::{
+    BucketInfo, Changes, Committed, Extent, Kind, Stored, Value, Versioning, WritePermit, tags::Tags,
+};
 use prost::Message as _;
 
 use crate::{
@@ -11,7 +13,9 @@ use crate::{
     checksum::{Algorithm, Scope},
     condition::WriteConditions,
     encryption::{self, EncryptionRecord},
+    lock::{self, LockRequest},
     meta::{Attributes, ChecksumRecord, ObjectMeta},
+    version::VersionId,
 };
 
 /// How often a commit that lost a race is tried again; each try reads the state anew.
@@ -26,6 +30,8 @@ pub struct About {
     pub tags: Tags,
     /// How it is encrypted besides its sealing: what [`crate::encryption::seal`] answered for the same permit.
     pub encryption: Option<EncryptionRecord>,
+    /// The lock that the request states.
+    pub lock: LockRequest,
 }
 
 /// A put.
@@ -43,8 +49,8 @@ pub struct Put {
 ///
 /// # Errors
 /// The limits' and the conditions' faults, those of [`body::receive`], the gate's own.
-pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) -> Result<ObjectMeta> {
-    permit.bucket()?;
+pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) -> Result<Written> {
+    put.about.lock.check(permit.bucket()?, permit.now())?;
     put.about.attributes.check()?;
     let name = key.as_str().as_bytes();
     if !put.conditions.is_empty() {
@@ -57,39 +63,76 @@ pub async fn put(permit: &WritePermit, key: &ObjectKey, put: Put, body: Body) ->
         .as_ref()
         .map_or(Algorithm::Crc64Nvme, |(a, _)| *a);
     let received = body::receive(permit, name, body, algorithm, &put.claims, PUT_BYTES_MAX).await?;
-    store(permit, name, &put.conditions, put.about, algorithm, received).await
+    let draft = Draft::new(permit, put.about, algorithm, received);
+    commit_object(permit, name, &put.conditions, &draft, Changes::new).await
 }
 
-/// Makes the object of content that arrived whole, with what is kept about it, and commits it.
-pub(crate) async fn store(
-    permit: &WritePermit,
-    name: &[u8],
-    conditions: &WriteConditions,
-    about: About,
-    algorithm: Algorithm,
-    received: Received,
-) -> Result<ObjectMeta> {
-    let meta = ObjectMeta {
-        size: received.size,
-        modified_micros: permit.now().micros(),
-        md5: encryption::tag(about.encryption.as_ref(), received.md5).to_vec(),
-        attributes: about.attributes,
-        tags: (!about.tags.is_empty()).then_some(about.tags),
-        encryption: about.encryption,
-        checksum: Some(ChecksumRecord::new(
-            algorithm,
-            Scope::FullObject,
-            received.checksum,
-        )),
-        owner: permit.session().principal().to_owned(),
-        ..ObjectMeta::default()
-    };
-    let value = Value {
-        meta: Bytes::from(meta.encode_to_vec()),
-        content: received.content,
-    };
-    commit_object(permit, name, conditions, value, Changes::new).await?;
-    Ok(meta)
+/// An object that is to be committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    /// What is stored about it, but for its lock.
+    pub(crate) meta: ObjectMeta,
+    /// Its content.
+    pub(crate) content: Vec<Extent>,
+    /// The lock that the request states.
+    pub(crate) lock: LockRequest,
+}
+
+/// An object that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What is stored about it.
+    pub meta: ObjectMeta,
+    /// Its version's name; `None` in a bucket whose versions have none.
+    pub version: Option<VersionId>,
+    /// The commit that made it.
+    pub sequence: Sequence,
+}
+
+impl Draft {
+    /// A draft of content that arrived whole.
+    pub(crate) fn new(permit: &WritePermit, about: About, algorithm: Algorithm, received: Received) -> Self {
+        let meta = ObjectMeta {
+            size: received.size,
+            modified_micros: permit.now().micros(),
+            md5: encryption::tag(about.encryption.as_ref(), received.md5).to_vec(),
+            attributes: about.attributes,
+            tags: (!about.tags.is_empty()).then_some(about.tags),
+            encryption: about.encryption,
+            checksum: Some(ChecksumRecord::new(
+                algorithm,
+                Scope::FullObject,
+                received.checksum,
+            )),
+            owner: permit.session().principal().to_owned(),
+            ..ObjectMeta::default()
+        };
+        Self {
+            meta,
+            content: received.content,
+            lock: about.lock,
+        }
+    }
+
+    /// What is stored about it in this bucket.
+    fn meta(&self, bucket: &BucketInfo) -> ObjectMeta {
+        ObjectMeta {
+            lock: self.lock.of(bucket, self.meta.modified()),
+            ..self.meta.clone()
+        }
+    }
+
+    fn value(&self, bucket: &BucketInfo) -> Result<Value> {
+        // Not that its time is to come: that was so when the request came.
+        if !self.lock.is_empty() {
+            lock::enabled(bucket)?;
+        }
+        Ok(Value {
+            meta: Bytes::from(self.meta(bucket).encode_to_vec()),
+            content: self.content.clone(),
+            kept: bucket.versioning == Versioning::Enabled,
+        })
+    }
 }
 
 /// Commits an object under its conditions, together with `others`. Exactly one of concurrent
@@ -99,17 +142,26 @@ pub(crate) async fn commit_object(
     permit: &WritePermit,
     name: &[u8],
     conditions: &WriteConditions,
-    value: Value,
+    draft: &Draft,
     others: impl Fn() -> Changes,
-) -> Result<()> {
+) -> Result<Written> {
     for _ in 0..COMMIT_TRIES_MAX {
-        let expected = expected(permit, name, conditions)?;
-        let changes = expected.apply(others().put(Kind::Object, name.to_vec(), value.clone()), name);
-        match permit.commit(changes).await {
-            Ok(_) => return Ok(()),
-            Err(e) if e.kind() == ErrorKind::Precondition && !conditions.is_empty() => {}
-            Err(e) if e.kind() == ErrorKind::Precondition => return Err(conflict()),
-            Err(e) => return Err(e.into()),
+        let build = |bucket: &BucketInfo| -> Result<Changes> {
+            let expected = expected(permit, name, conditions)?;
+            let put = others().put(Kind::Object, name.to_vec(), draft.value(bucket)?);
+            Ok(expected.apply(put, name))
+        };
+        match permit.commit_with(build).await {
+            Ok((Committed { sequence, .. }, bucket)) => {
+                return Ok(Written {
+                    meta: draft.meta(&bucket),
+                    version: VersionId::made(bucket.versioning, sequence),
+                    sequence,
+                });
+            }
+            Err(e) if e.kind() == ErrorKind::Precondition && e.is_of_commit() && !conditions.is_empty() => {}
+            Err(e) if e.kind() == ErrorKind::Precondition && e.is_of_commit() => return Err(conflict()),
+            Err(e) => return Err(e),
         }
     }
     Err(conflict())

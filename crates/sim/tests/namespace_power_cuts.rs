@@ -238,9 +238,12 @@ impl Run {
         let mut changes: Vec<Change> = Vec::new();
         for _ in 0..self.random.below(5) + 1 {
             let key = self.key();
-            let change = match self.random.below(10) {
+            let history = key.kind.keeps_history();
+            let change = match self.random.below(12) {
                 0..=6 => Change::Put(key, self.value()),
-                7 => Change::Erase(key, Sequence(self.random.below(self.model.latest().0 + 1))),
+                7 => Change::Erase(key, self.version()),
+                8 if history => Change::Mark(key, self.value()),
+                9 if history => Change::Amend(key, self.version(), self.value()),
                 _ => Change::Delete(key),
             };
             changes.push(change);
@@ -253,6 +256,10 @@ impl Run {
             preconditions,
             changes,
         }
+    }
+
+    fn version(&mut self) -> Sequence {
+        Sequence(self.random.below(self.model.latest().0 + 1))
     }
 
     fn key(&mut self) -> Key {

@@ -1,7 +1,8 @@
 //! Collection: what no entry needs any more goes, in bounded steps that can be repeated after a crash.
 //!
 //! - *garbage*: blobs whose entry was removed; their files go, then their `Garbage` entries;
-//! - *history*: versions that were superseded before the undo window began, with their blobs;
+//! - *history*: versions that were superseded before the undo window began, with their blobs; a version that is
+//!   kept ([`crate::value::Value::kept`]) supersedes nothing and is superseded by nothing;
 //! - *orphans*: blob files that no entry owns and nobody is writing: what a crash left.
 //!
 //! Each step is idempotent: the entry that says "to be done" goes last.
@@ -15,8 +16,9 @@ use craton_base::{BlobId, BranchId, BucketId, Kind as ErrorKind, Result, Sequenc
 
 use crate::{
     namespace::{Batch, Change, Direction, Key, Kind, Span, change},
-    store::{Store, Transaction, system_key},
-    value::{Stored, Value},
+    store::Store,
+    transaction::{Transaction, system_key},
+    value::{Standing, Stored, StoredVersion},
 };
 
 /// How many entries one step takes: bounds its memory and the size of its commit.
@@ -48,15 +50,15 @@ struct Erasing {
 
 impl Erasing {
     /// A version with its blobs; of its value only they are kept in memory.
-    fn remove(&mut self, key: Key, sequence: Sequence, mut value: Value) {
-        value.meta = Bytes::new();
-        value.content.retain(|extent| extent.inline.is_none());
+    fn remove(&mut self, mut stored: Stored) {
+        stored.value.meta = Bytes::new();
+        stored.value.content.retain(|extent| extent.inline.is_none());
         self.items = self
             .items
             .saturating_add(1)
-            .saturating_add(value.content.len().saturating_mul(2));
+            .saturating_add(stored.value.content.len().saturating_mul(2));
         self.versions = self.versions.saturating_add(1);
-        self.transaction.removes.push(Stored { key, sequence, value });
+        self.transaction.removes.push(stored);
     }
 
     /// A deletion, which has no blobs.
@@ -182,7 +184,7 @@ impl Store {
                 .parts()
                 .namespace
                 .scan(&span, Sequence::MAX, Direction::Forward, STEP)?;
-            // Of each key, the last commit of this page that changed it.
+            // Of each key, the last commit of this page that superseded versions of it.
             let mut changed = BTreeMap::new();
             let mut done = Vec::with_capacity(page.entries.len());
             for (key, entry) in &page.entries {
@@ -191,8 +193,11 @@ impl Store {
                     break;
                 }
                 let sequence = change::sequence_of(key)?;
-                let keys = changes.parse_keys()?.into_iter();
-                changed.extend(keys.filter(|k| k.kind.keeps_history()).map(|k| (k, sequence)));
+                for key in changes.parse_keys()? {
+                    if self.supersedes(&key, sequence)? {
+                        changed.insert(key, sequence);
+                    }
+                }
                 done.push(Change::Delete(key.clone()));
             }
             for (key, by) in &changed {
@@ -209,24 +214,29 @@ impl Store {
         }
     }
 
-    /// Erases the versions of `key` that the commit `by` or one before it superseded, and the newest if it is a
-    /// deletion, `by`'s own or an earlier one.
+    /// Whether the version of `key` that a commit made is there and is not kept. One that is gone was superseded
+    /// itself, or whoever removed it removed what it had superseded before.
+    fn supersedes(&self, key: &Key, sequence: Sequence) -> Result<bool> {
+        if !key.kind.keeps_history() {
+            return Ok(false);
+        }
+        let after = (&*key.name, Sequence(sequence.0.saturating_add(1)));
+        let found = self.history(&versions_of(key), Some(after), 1)?;
+        let made = |version: &&StoredVersion| version.stored.sequence == sequence;
+        Ok(found.first().filter(made).is_some_and(|v| !v.stored.value.kept))
+    }
+
+    /// Erases the versions of `key` that the commit `by` or one before it superseded, and what says no more than that
+    /// the key is deleted, if nothing is left that it hides.
     fn erase_superseded(&self, key: &Key, by: Sequence, erasing: &mut Erasing) -> Result<()> {
-        let mut end = key.name.to_vec();
-        end.push(0);
-        let span = Span {
-            bucket: key.bucket,
-            branch: key.branch,
-            kind: key.kind,
-            start: key.name.clone(),
-            end: Some(end.into()),
-        };
-        let mut newest = None;
+        let span = versions_of(key);
+        // The next newer version that is not kept: it is what supersedes.
+        let mut newer: Option<Sequence> = None;
         let mut tombstone = None;
         let mut seen: Option<Sequence> = None;
         loop {
             let from = seen.map(|sequence| (&*key.name, sequence));
-            let versions = self.parts().namespace.history(&span, from, STEP)?;
+            let versions = self.history(&span, from, STEP)?;
             let Some(last) = versions.last() else {
                 // After everything that it hides, which may be in several commits: else that would stand again.
                 if let Some(sequence) = tombstone {
@@ -234,17 +244,18 @@ impl Store {
                 }
                 return Ok(());
             };
-            seen = Some(last.sequence);
-            newest = newest.or(versions.first().map(|v| v.sequence));
-            for version in versions {
-                // What superseded the newest may have been erased since: then it is what stands again.
-                let stands = newest == Some(version.sequence);
-                match version.value {
-                    Some(value) if version.sequence < by && !stands => {
-                        erasing.remove(version.key, version.sequence, Value::decode(value)?);
+            seen = Some(last.stored.sequence);
+            for StoredVersion { stored, standing } in versions {
+                if stored.value.kept {
+                    continue;
+                }
+                let superseded = newer.replace(stored.sequence);
+                match (superseded, standing) {
+                    (Some(newer), Standing::Deleted) if newer <= by => {
+                        erasing.erase(stored.key, stored.sequence);
                     }
-                    None if version.sequence <= by && stands => tombstone = Some(version.sequence),
-                    None if version.sequence < by => erasing.erase(version.key, version.sequence),
+                    (Some(newer), _) if newer <= by => erasing.remove(stored),
+                    (None, Standing::Deleted) if stored.sequence <= by => tombstone = Some(stored.sequence),
                     _ => {}
                 }
                 // After each: one version alone may have thousands of blobs, and a batch has a limit.
@@ -294,6 +305,17 @@ impl Store {
                 }
             }
         }
+    }
+}
+
+/// All versions of one name.
+fn versions_of(key: &Key) -> Span {
+    Span {
+        bucket: key.bucket,
+        branch: key.branch,
+        kind: key.kind,
+        start: key.name.clone(),
+        end: Some(after(&key.name)),
     }
 }
 

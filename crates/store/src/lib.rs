@@ -22,6 +22,7 @@ pub mod namespace;
 mod open;
 pub mod scratch;
 pub mod store;
+mod transaction;
 pub mod value;
 
 pub use collect::Collected;

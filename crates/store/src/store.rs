@@ -12,9 +12,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use craton_base::{
-    BlobId, BranchId, BucketId, Clock, Error, Kind as ErrorKind, Random, Result, Sequence, random,
-};
+use craton_base::{BlobId, BucketId, Clock, Error, Kind as ErrorKind, Random, Result, Sequence, random};
 use craton_crypto::{keys, seal};
 
 use crate::{
@@ -26,11 +24,12 @@ use crate::{
     fresh::{Fresh, FreshBlobs},
     journal::Journal,
     keyring::KeyProvider,
-    namespace::{
-        Batch, Change, Committed, Direction, Key, Kind, Namespace, Precondition, Span, committer::Committer,
-    },
-    value::{Extent, Stored, Value},
+    namespace::{Batch, Change, Committed, Direction, Key, Namespace, Span, committer::Committer},
+    transaction::owner_bytes,
+    value::{Extent, Stored, StoredVersion, Value},
 };
+
+pub use crate::transaction::Transaction;
 
 /// Content up to this many bytes sits in the entry itself: one flush and no file. Chosen by
 /// measuring (`bench/RESULTS.md`): above it reading gains nothing any more, and what writing still gains is
@@ -94,21 +93,6 @@ pub enum Content {
     Stream(ContentStream),
 }
 
-/// Changes that are committed together, with the care of the blobs they name.
-#[derive(Debug, Default)]
-pub struct Transaction {
-    /// What must hold.
-    pub preconditions: Vec<Precondition>,
-    /// Entries to write.
-    pub puts: Vec<(Key, Value)>,
-    /// Keys of history kinds to mark deleted.
-    pub deletes: Vec<Key>,
-    /// Versions to erase, with the blobs that no put here adopts.
-    pub removes: Vec<Stored>,
-    /// Changes whose values name no blobs.
-    pub plain: Vec<Change>,
-}
-
 impl Store {
     /// Puts an open store together.
     ///
@@ -169,8 +153,24 @@ impl Store {
         Ok(Some(Stored {
             key: key.clone(),
             sequence: entry.sequence,
+            revision: entry.revision,
             value: Value::decode(entry.value)?,
         }))
+    }
+
+    /// Versions of the keys of a span, deletions included: by ascending name, newest first within a name; at most
+    /// `limit`, after `after`. Only an empty answer means the end. See [`Namespace::history`].
+    ///
+    /// # Errors
+    /// The engine's own; `Corrupt`.
+    pub fn history(
+        &self,
+        span: &Span,
+        after: Option<(&[u8], Sequence)>,
+        limit: usize,
+    ) -> Result<Vec<StoredVersion>> {
+        let versions = self.parts.namespace.history(span, after, limit)?;
+        versions.into_iter().map(StoredVersion::decode).collect()
     }
 
     /// Entries of a span.
@@ -183,6 +183,7 @@ impl Store {
             Ok(Stored {
                 key,
                 sequence: entry.sequence,
+                revision: entry.revision,
                 value: Value::decode(entry.value)?,
             })
         };
@@ -416,51 +417,6 @@ impl Upload {
     }
 }
 
-impl Transaction {
-    fn into_batch(self) -> Result<(Batch, Vec<Arc<Fresh>>, Vec<BlobId>)> {
-        let Self {
-            preconditions,
-            puts,
-            deletes,
-            removes,
-            plain,
-        } = self;
-        let mut changes = plain;
-        let mut adopted = std::collections::BTreeSet::new();
-        let mut named = Vec::new();
-        for (key, value) in puts {
-            named.extend(value.content.iter().filter_map(|e| e.fresh.clone()));
-            for blob in value.blobs() {
-                adopted.insert(blob);
-                changes.push(Change::Put(
-                    system_key(Kind::BlobOwner, blob),
-                    owner_bytes(&key).into(),
-                ));
-            }
-            changes.push(Change::Put(key, value.encode()));
-        }
-        changes.extend(deletes.into_iter().map(Change::Delete));
-        let mut garbage = Vec::new();
-        for stored in removes {
-            for blob in stored.value.blobs().filter(|b| !adopted.contains(b)) {
-                changes.push(Change::Delete(system_key(Kind::BlobOwner, blob)));
-                changes.push(Change::Put(system_key(Kind::Garbage, blob), Bytes::new()));
-                garbage.push(blob);
-            }
-            changes.push(Change::Erase(stored.key, stored.sequence));
-        }
-        if !named.iter().all(|fresh: &Arc<Fresh>| fresh.is_durable()) {
-            return Err(Error::internal("a commit names a blob that is not durable"));
-        }
-        named.iter().for_each(|fresh| fresh.set_maybe_named(true));
-        let batch = Batch {
-            preconditions,
-            changes,
-        };
-        Ok((batch, named, garbage))
-    }
-}
-
 /// After a commit: blobs that it certainly did not name are free to be deleted.
 fn settle(named: &[Arc<Fresh>], result: Result<Committed>) -> Result<Committed> {
     if let Err(e) = &result
@@ -472,25 +428,6 @@ fn settle(named: &[Arc<Fresh>], result: Result<Committed>) -> Result<Committed> 
         named.iter().for_each(|fresh| fresh.set_maybe_named(false));
     }
     result
-}
-
-pub(crate) fn system_key(kind: Kind, blob: BlobId) -> Key {
-    Key {
-        bucket: BucketId::SYSTEM,
-        branch: BranchId::MAIN,
-        kind,
-        name: Bytes::copy_from_slice(&blob.0),
-    }
-}
-
-/// A key as bytes, not ambiguous: bucket, branch, kind, name. Owners are stored and bound to in this form.
-pub(crate) fn owner_bytes(key: &Key) -> Vec<u8> {
-    let mut out = Vec::with_capacity(key.name.len() + 13);
-    out.extend_from_slice(&key.bucket.0.to_be_bytes());
-    out.extend_from_slice(&key.branch.0.to_be_bytes());
-    out.push(key.kind as u8);
-    out.extend_from_slice(&key.name);
-    out
 }
 
 /// What an extent's key is bound to: the entry it belongs to and its own id.

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use craton_base::{BlobId, Error, Result, Sequence};
 use prost::Message;
 
-use crate::{fresh::Fresh, namespace::Key};
+use crate::{
+    fresh::Fresh,
+    namespace::{Key, State, Version},
+};
 
 /// An entry's value as an engine sees it.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -20,6 +23,9 @@ pub struct Value {
     pub meta: Bytes,
     /// The content: the concatenation of the extents.
     pub content: Vec<Extent>,
+    /// Whether the version stays until it is removed by name. Of the versions that are not kept, each supersedes
+    /// those before it, which the collection takes when the undo window has passed.
+    pub kept: bool,
 }
 
 /// A piece of content.
@@ -53,8 +59,53 @@ pub struct Stored {
     pub key: Key,
     /// The commit that made it.
     pub sequence: Sequence,
+    /// The commit that wrote what it holds: the same, or that of the last amendment.
+    pub revision: Sequence,
     /// What it holds.
     pub value: Value,
+}
+
+/// A version of a key that may be a deletion.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredVersion {
+    /// The version. A plain deletion has an empty value; that of a mark is what is to be known of the deletion.
+    pub stored: Stored,
+    /// What it says of the key.
+    pub standing: Standing,
+}
+
+/// Whether a version says that its key exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It exists.
+    Exists,
+    /// It is deleted.
+    Deleted,
+    /// It is deleted, and the version's value is what is to be known of that.
+    Marked,
+}
+
+impl StoredVersion {
+    pub(crate) fn decode(version: Version) -> Result<Self> {
+        let (standing, value) = match version.state {
+            State::Value(bytes) => (Standing::Exists, Value::decode(bytes)?),
+            State::Deleted => (Standing::Deleted, Value::default()),
+            State::Marked(bytes) => (Standing::Marked, Value::decode(bytes)?),
+        };
+        let stored = Stored {
+            key: version.key,
+            sequence: version.sequence,
+            revision: version.revision,
+            value,
+        };
+        Ok(Self { stored, standing })
+    }
+
+    /// The entry, if the version says that its key exists.
+    #[must_use]
+    pub fn existing(self) -> Option<Stored> {
+        (self.standing == Standing::Exists).then_some(self.stored)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -63,6 +114,8 @@ struct ValueRecord {
     meta: Bytes,
     #[prost(message, repeated, tag = "2")]
     content: Vec<ExtentRecord>,
+    #[prost(bool, tag = "3")]
+    kept: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -83,7 +136,7 @@ impl Value {
     pub fn of_meta(meta: impl Into<Bytes>) -> Self {
         Self {
             meta: meta.into(),
-            content: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -120,6 +173,7 @@ impl Value {
         ValueRecord {
             meta: self.meta.clone(),
             content,
+            kept: self.kept,
         }
         .encode_to_vec()
         .into()
@@ -140,6 +194,7 @@ impl Value {
         Ok(Self {
             meta: record.meta,
             content,
+            kept: record.kept,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What an administrator sets.
 
-use craton_base::{BucketName, ResourcePath, Result};
-use craton_gate::Ask;
+use craton_base::{BucketName, Error, ResourcePath, Result};
+use craton_gate::{Ask, BucketSettings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(super) async fn set_bucket_strict(call: &mut Call<'_>) -> Result<Value> {
     call.gate
         .write(call.session, ask)
         .await?
-        .set_strict(strict)
+        .change_bucket(|settings| Ok::<_, Error>(BucketSettings { strict, ..settings }))
         .await?;
     Ok(json!({ "strict": strict }))
 }

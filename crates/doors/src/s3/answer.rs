@@ -3,7 +3,8 @@
 //! Deliberately absent: the headers that every door sends (request id, `Server`), which the router sets.
 
 use bytes::Bytes;
-use craton_base::Error;
+use craton_base::{Error, Timestamp};
+use craton_objects::version::VersionId;
 use http::{HeaderValue, StatusCode, header};
 use s3s::{Body, S3Error, S3ErrorCode};
 
@@ -154,6 +155,15 @@ pub(super) fn fail(error: craton_objects::Error) -> S3Error {
             out.set_headers(headers);
             out
         }
+        E::DeleteMarker {
+            version,
+            named,
+            modified,
+        } => {
+            let mut out = error_of(error.kind(), error.code(), error.to_string());
+            out.set_headers(marker_headers(version, named, modified));
+            out
+        }
         E::RangeNotSatisfiable { size } => {
             let message = "The requested range is not satisfiable".to_owned();
             let mut out = error_of(craton_base::Kind::Invalid, "InvalidRange", message);
@@ -165,6 +175,22 @@ pub(super) fn fail(error: craton_objects::Error) -> S3Error {
             out
         }
     }
+}
+
+/// What is told of a delete marker that a read came upon.
+fn marker_headers(version: VersionId, named: bool, modified: Timestamp) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    if let Ok(id) = HeaderValue::from_str(&version.to_text()) {
+        headers.insert("x-amz-version-id", id);
+    }
+    if named {
+        headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
+        if let Some(value) = super::convert::http_date(modified) {
+            headers.insert(header::LAST_MODIFIED, value);
+        }
+    }
+    headers
 }
 
 /// A gate's error, as `s3s` takes it.

@@ -6,7 +6,7 @@
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::call::Call;
-use super::ops::{bucket, configuration, copy, delete, get, list, multipart, put, tagging};
+use super::ops::{bucket, configuration, copy, delete, get, list, lock, multipart, put, tagging, versions};
 
 /// The operations.
 pub(super) struct Handlers;
@@ -47,7 +47,17 @@ operations! {
     delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = bucket::delete_bucket;
     head_bucket(HeadBucketInput) -> HeadBucketOutput = bucket::head_bucket;
     get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = bucket::get_bucket_location;
-    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = bucket::get_bucket_versioning;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = versions::get_bucket_versioning;
+    put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput = versions::put_bucket_versioning;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = versions::list_object_versions;
+    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput
+        = lock::get_object_lock_configuration;
+    put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput
+        = lock::put_object_lock_configuration;
+    get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput = lock::get_object_retention;
+    put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput = lock::put_object_retention;
+    get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = lock::get_object_legal_hold;
+    put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput = lock::put_object_legal_hold;
     get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = get::get_object_acl;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;

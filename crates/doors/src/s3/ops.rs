@@ -3,7 +3,10 @@
 //! Invariant: every function asks for its permit before it looks at anything stored.
 
 use craton_gate::{Ask, Permit, ReadPermit, WritePermit};
-use craton_objects::condition::{Tag, WriteConditions};
+use craton_objects::{
+    condition::{Tag, WriteConditions},
+    version::{Target, VersionId},
+};
 use s3s::{
     S3Result,
     dto::{ETagCondition, ObjectCannedACL},
@@ -22,11 +25,13 @@ pub(super) mod copy;
 pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod list;
+pub(super) mod lock;
 pub(super) mod multipart;
 pub(super) mod put;
 mod sse;
 pub(super) mod stated;
 pub(super) mod tagging;
+pub(super) mod versions;
 
 async fn read(call: &Call, ask: Ask) -> S3Result<ReadPermit> {
     call.read(ask).await.map_err(|e| fail_base(&e))
@@ -96,12 +101,14 @@ fn refuse_if(present: bool, feature: &str) -> S3Result<()> {
     Ok(())
 }
 
-/// Versions come with versioned buckets; until then an object's one version is `null`.
-fn check_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("null") => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
-    }
+/// Which version a request means.
+fn target(permit: &Permit, version_id: Option<&str>) -> S3Result<Target> {
+    settle(permit, Target::parse(version_id))
+}
+
+/// A version's name, as `s3s` takes it.
+fn version_text(version: Option<VersionId>) -> Option<String> {
+    version.map(VersionId::to_text)
 }
 
 fn write_conditions(

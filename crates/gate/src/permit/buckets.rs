@@ -4,23 +4,30 @@
 
 use craton_base::{BranchId, Error, Kind as ErrorKind, ResourcePath, Result, Sequence};
 use craton_store::{
-    namespace::{Kind, Precondition, Span},
+    namespace::{Committed, Kind, Precondition, Span},
     store::Transaction,
 };
 
-use super::WritePermit;
+use super::{WritePermit, no_such_bucket};
 use crate::{
-    bucket::BucketInfo,
+    bucket::{BucketInfo, BucketSettings},
     configuration::{ConfigurationChange, state},
     scope,
 };
+
+/// How often a commit is tried again because the bucket's own entry was changed meanwhile.
+pub(super) const BUCKET_TRIES_MAX: usize = 32;
 
 impl WritePermit {
     /// Makes the bucket that the permit's path names, configured like this from its first moment.
     ///
     /// # Errors
     /// `Exists`, `BucketAlreadyExists`; those of [`WritePermit::configure`]; the store's own.
-    pub async fn create_bucket(&self, configurations: &[ConfigurationChange]) -> Result<BucketInfo> {
+    pub async fn create_bucket(
+        &self,
+        settings: BucketSettings,
+        configurations: &[ConfigurationChange],
+    ) -> Result<BucketInfo> {
         let gate = &self.permit.gate;
         let ResourcePath::Bucket(name) = &self.permit.resource else {
             return Err(scope::outside(&self.permit.resource, Kind::Bucket));
@@ -31,7 +38,9 @@ impl WritePermit {
             created: self.now(),
             owner: self.permit.session.principal().to_owned(),
             region: gate.settings.region.clone(),
-            strict: false,
+            strict: settings.strict,
+            versioning: settings.versioning,
+            lock: settings.lock,
             sequence: Sequence::default(),
         };
         let key = BucketInfo::key(name);
@@ -59,26 +68,44 @@ impl WritePermit {
         })
     }
 
-    /// Changes whether reads of the bucket are recorded durably before their first byte.
+    /// Changes the bucket's settings to what `change` makes of them as they are, against which it may be tried
+    /// several times.
     ///
     /// # Errors
-    /// `NoSuchBucket`; the store's own.
-    pub async fn set_strict(&self, strict: bool) -> Result<()> {
-        let bucket = self.bucket()?;
-        let key = BucketInfo::key(&bucket.name);
-        let mut transaction = Transaction::default();
-        transaction
-            .preconditions
-            .push(Precondition::At(key.clone(), bucket.sequence));
-        transaction.puts.push((
-            key,
-            BucketInfo {
-                strict,
-                ..bucket.clone()
+    /// What `change` says; `NoSuchBucket`; the store's own.
+    pub async fn change_bucket<E: From<Error>>(
+        &self,
+        change: impl Fn(BucketSettings) -> Result<BucketSettings, E>,
+    ) -> Result<BucketInfo, E> {
+        let mut bucket = self.bucket()?.clone();
+        for _ in 0..BUCKET_TRIES_MAX {
+            let changed = bucket.with(change(bucket.settings())?);
+            let key = BucketInfo::key(&bucket.name);
+            let mut transaction = Transaction::default();
+            transaction
+                .preconditions
+                .push(Precondition::At(key.clone(), bucket.sequence));
+            transaction.puts.push((key, changed.to_value()));
+            match self.commit_transaction(transaction).await {
+                Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
+                Err(e) => return Err(e.into()),
+                Ok(Committed { sequence, .. }) => return Ok(BucketInfo { sequence, ..changed }),
             }
-            .to_value(),
-        ));
-        self.commit_transaction(transaction).await.map(drop)
+        }
+        Err(bucket_is_busy(&bucket).into())
+    }
+
+    /// The bucket as it is now, if a commit failed because its entry has another sequence; else that failure.
+    pub(super) fn moved(&self, before: &BucketInfo, failed: Error) -> Result<BucketInfo> {
+        // From the store: what the gate keeps of a bucket is let go of after the commit that changed it.
+        let store = &self.permit.gate.store;
+        let now = store.get(&BucketInfo::key(&before.name), Sequence::MAX)?;
+        match now.as_ref().map(BucketInfo::from_stored).transpose()? {
+            Some(now) if now.id != before.id => Err(no_such_bucket(Some(&before.name))),
+            Some(now) if now.sequence == before.sequence => Err(failed),
+            Some(now) => Ok(now),
+            None => Err(no_such_bucket(Some(&before.name))),
+        }
     }
 
     /// Deletes the bucket, which must be empty.
@@ -116,4 +143,12 @@ impl WritePermit {
             other => other.map(drop),
         }
     }
+}
+
+pub(super) fn bucket_is_busy(bucket: &BucketInfo) -> Error {
+    Error::new(
+        ErrorKind::Busy,
+        "OperationAborted",
+        format!("the settings of the bucket {} change all the time", bucket.name),
+    )
 }

@@ -38,6 +38,7 @@ proptest! {
             parts: parts.into_iter().map(|(size, c)| PartSize { size, checksum: c.to_vec() }).collect(),
             upload_id: vec![7; 16],
             owner: "root".into(),
+            lock: Some(LockRecord { mode: 1, until_micros: 7, legal_hold: Some(true) }),
             tags: Some(Tags::new(vec![Tag { key: "k".into(), value: "v".into() }])),
             encryption: Some(EncryptionRecord { method: 1, context: [("a".to_owned(), "b".to_owned())].into(), ..EncryptionRecord::default() }),
         };

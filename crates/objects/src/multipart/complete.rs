@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey};
-use craton_gate::{Changes, Direction, Extent, Kind, Stored, Value, WritePermit};
-use prost::Message as _;
+use craton_gate::{Changes, Direction, Extent, Kind, Stored, Versioning, WritePermit};
 
 use super::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, UploadId, open};
 use crate::{
@@ -11,9 +10,11 @@ use crate::{
     body::mismatch,
     checksum::{self, Algorithm, Scope},
     condition::WriteConditions,
+    lock::LockRequest,
     md5::Md5,
     meta::{ChecksumRecord, ObjectMeta, PartMeta, PartSize, UploadMeta},
-    put::{commit_object, conflict},
+    put::{Draft, Written, commit_object, conflict},
+    version::VersionId,
 };
 
 /// How often an end that lost a race is tried again.
@@ -85,7 +86,7 @@ pub async fn complete(
     key: &ObjectKey,
     id: UploadId,
     request: &Complete,
-) -> Result<ObjectMeta> {
+) -> Result<Written> {
     check_order(&request.parts)?;
     for _ in 0..END_TRIES_MAX {
         let (upload, upload_meta) = match open(permit, key, id) {
@@ -108,7 +109,7 @@ async fn finish(
     request: &Complete,
     (upload, upload_meta): (&Stored, &UploadMeta),
     parts: Vec<Loaded>,
-) -> Result<ObjectMeta> {
+) -> Result<Written> {
     let chosen = select(&request.parts, &parts)?;
     let checksum = whole_checksum(request, upload_meta, &chosen)?;
     let meta = ObjectMeta {
@@ -131,23 +132,17 @@ async fn finish(
         owner: upload_meta.initiator.clone(),
         tags: upload_meta.tags.clone(),
         encryption: upload_meta.encryption.clone(),
+        lock: None,
     };
     check_size(meta.size, request.size)?;
-    let content = chosen.iter().flat_map(|p| p.content.iter().cloned()).collect();
-    let value = Value {
-        meta: Bytes::from(meta.encode_to_vec()),
-        content,
+    let draft = Draft {
+        meta,
+        content: chosen.iter().flat_map(|p| p.content.iter().cloned()).collect(),
+        lock: LockRequest::kept(upload_meta.lock.as_ref()),
     };
     let closing = || close(upload, &parts);
-    commit_object(
-        permit,
-        key.as_str().as_bytes(),
-        &request.conditions,
-        value,
-        closing,
-    )
-    .await?;
-    Ok(meta)
+    let name = key.as_str().as_bytes();
+    commit_object(permit, name, &request.conditions, &draft, closing).await
 }
 
 /// The changes that close an upload: its entry and its parts, as they were read, go. A part that was committed
@@ -279,7 +274,7 @@ fn completed_before(
     key: &ObjectKey,
     id: UploadId,
     request: &Complete,
-) -> Result<Option<ObjectMeta>> {
+) -> Result<Option<Written>> {
     let Some(stored) = permit.entry(Kind::Object, key.as_str().as_bytes())? else {
         return Ok(None);
     };
@@ -290,7 +285,12 @@ fn completed_before(
         .map(|p| hex::decode(&p.etag).unwrap_or_default())
         .collect();
     let same = meta.upload_id == id.0 && meta.md5 == md5_of_md5s(md5s.iter().map(|m| &**m));
-    Ok(same.then_some(meta))
+    let versioned = permit.bucket()?.versioning != Versioning::Unversioned;
+    Ok(same.then(|| Written {
+        meta,
+        version: versioned.then(|| VersionId::of(&stored)),
+        sequence: stored.sequence,
+    }))
 }
 
 /// Aborts an upload: it and its parts go.

@@ -28,7 +28,7 @@ pub struct Create {
 /// # Errors
 /// The limits' faults; `InvalidRequest` for an algorithm and a scope that do not go together; the gate's own.
 pub async fn create(permit: &WritePermit, key: &ObjectKey, create: Create) -> Result<UploadId> {
-    permit.bucket()?;
+    create.about.lock.check(permit.bucket()?, permit.now())?;
     create.about.attributes.check()?;
     let (algorithm, scope) = choose(create.algorithm, create.scope)?;
     let now = permit.now();
@@ -42,12 +42,10 @@ pub async fn create(permit: &WritePermit, key: &ObjectKey, create: Create) -> Re
         algorithm: algorithm.number(),
         scope: scope.number(),
         chosen: create.algorithm.is_some(),
+        lock: create.about.lock.stated(),
     };
     let name = id.name(key);
-    let value = Value {
-        meta: meta.encode_to_vec().into(),
-        content: Vec::new(),
-    };
+    let value = Value::of_meta(meta.encode_to_vec());
     permit
         .commit(
             Changes::new()

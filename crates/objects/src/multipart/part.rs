@@ -12,12 +12,13 @@ use crate::{
     body::{self, Body, Claims, PUT_BYTES_MAX, Received},
     checksum::Algorithm,
     condition::ReadConditions,
-    copy::{body_of, source_too_large},
+    copy::{body_of, find_source, source_too_large},
     encryption::{self, CustomerKey, EncryptionRecord, Method},
-    get::{content, find},
+    get::content,
     meta::{PartMeta, UploadMeta},
     put::conflict,
-    range::{ByteRange, Selection},
+    range::ByteRange,
+    version::{Target, VersionId},
 };
 
 /// How often a commit that lost a race with another upload of the same part is tried again.
@@ -41,6 +42,8 @@ pub struct UploadedPart {
 pub struct PartSource {
     /// The object's key.
     pub key: ObjectKey,
+    /// Which version of it.
+    pub target: Target,
     /// The conditions on the object.
     pub conditions: ReadConditions,
     /// Which bytes of it; `None`: all.
@@ -121,7 +124,7 @@ fn check_algorithm(upload: &UploadMeta, expected: Algorithm, claims: &Claims) ->
     }
 }
 
-/// Uploads part `number` from an object that exists.
+/// Uploads part `number` from an object that exists; says which version of it that was, if versions have names.
 ///
 /// # Errors
 /// As [`upload_part`]; `NoSuchKey`, `PreconditionFailed` and `InvalidArgument` for the source.
@@ -132,11 +135,11 @@ pub async fn upload_part_copy(
     key: &ObjectKey,
     (id, number): (UploadId, u16),
     customer: Option<&CustomerKey>,
-) -> Result<UploadedPart> {
+) -> Result<(UploadedPart, Option<VersionId>)> {
     let (_, upload) = open(permit, key, id)?;
     let (algorithm, _) = upload.checksum()?;
     prepare(permit, &upload, customer).await?;
-    let (stored, found) = find(source, &from.key, &ReadConditions::default(), Selection::Whole)?;
+    let (stored, found) = find_source(source, &from.key, from.target)?;
     from.conditions.check_source(&found.meta)?;
     let range = source_range(from.range, found.meta.size)?;
     let len = range.end.saturating_sub(range.start);
@@ -152,14 +155,15 @@ pub async fn upload_part_copy(
     let body = body_of(content(source, &stored, range)?, len);
     let name = key.as_str().as_bytes();
     let received = body::receive(permit, name, body, algorithm, &Claims::default(), PUT_BYTES_MAX).await?;
-    commit_part(
+    let part = commit_part(
         permit,
         key,
         (id, number),
         algorithm,
         (received, upload.encryption),
     )
-    .await
+    .await?;
+    Ok((part, found.version))
 }
 
 /// A copied range must lie within the source: S3 does not cut it.
@@ -195,6 +199,7 @@ async fn commit_part(
     let value = Value {
         meta: meta.encode_to_vec().into(),
         content: received.content,
+        ..Value::default()
     };
     let (upload_name, name) = (id.name(key), id.part_name(key, number));
     for _ in 0..COMMIT_TRIES_MAX {

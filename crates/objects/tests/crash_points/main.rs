@@ -26,10 +26,11 @@ use craton_objects::{
     Result,
     body::{Body, Claims},
     bucket,
-    condition::WriteConditions,
-    delete, multipart,
+    delete::{self, Delete},
+    lock, multipart,
     multipart::{Complete, CompletedPart, Create, UploadId},
     put::{self, Put},
+    version::{self, Target, VersionId},
 };
 use craton_sim::{SimDisk, random::SplitMix};
 use tokio::runtime::Runtime;
@@ -95,7 +96,53 @@ async fn create_upload(server: &Server, name: &str) -> Result<UploadId> {
 
 async fn make_bucket(server: &Server, name: &str) -> Result<()> {
     let permit = server.write(ResourcePath::Bucket(bucket_name(name))).await?;
-    bucket::create(&permit, &[]).await.map(drop)
+    bucket::create(&permit, false, &[]).await.map(drop)
+}
+
+fn kept(name: &str) -> ResourcePath {
+    ResourcePath::Object(bucket_name("kept"), key(name))
+}
+
+async fn put_version(server: &Server, body: Bytes) -> Result<VersionId> {
+    let permit = server.write(kept("v")).await?;
+    let written = put::put(&permit, &key("v"), Put::default(), Body::of(body)).await?;
+    Ok(written.version.unwrap_or(VersionId::Null))
+}
+
+async fn delete_version(server: &Server, target: Target) -> Result<()> {
+    let permit = server.write(kept("v")).await?;
+    let request = Delete {
+        target,
+        ..Delete::default()
+    };
+    delete::delete(&permit, &key("v"), &request).await.map(drop)
+}
+
+/// The newest version of the object that has several.
+async fn newest(server: &Server) -> Result<Target> {
+    let permit = server.read("s3:GetObject", kept("v")).await?;
+    let located = version::locate(&permit, &key("v"), Target::Current)?;
+    Ok(Target::Version(VersionId::of(&located.stored)))
+}
+
+async fn hold(server: &Server) -> Result<()> {
+    let permit = server.write(kept("v")).await?;
+    lock::set_legal_hold(&permit, &key("v"), Target::Version(VersionId::Null), true)
+        .await
+        .map(drop)
+}
+
+/// An object with a null version, one that it superseded, and two with names.
+async fn set_up_versions(server: &Server) -> Result<()> {
+    make_bucket(server, "kept").await?;
+    put_version(server, content(6, SMALL)).await?;
+    put_version(server, content(7, LARGE)).await?;
+    let permit = server.write(ResourcePath::Bucket(bucket_name("kept"))).await?;
+    bucket::set_versioning(&permit, true).await?;
+    let permit = server.write(ResourcePath::Bucket(bucket_name("kept"))).await?;
+    lock::configure(&permit, None).await?;
+    put_version(server, content(8, LARGE)).await?;
+    put_version(server, content(10, SMALL)).await.map(drop)
 }
 
 /// The one open upload of a key, from what clients see.
@@ -126,7 +173,7 @@ async fn set_up(server: &Server) -> Result<()> {
     .await?;
     put_part(server, "parts", id, 2, content(4, SMALL)).await?;
     put_part(server, "parts", id, 3, content(5, LARGE)).await?;
-    Ok(())
+    set_up_versions(server).await
 }
 
 /// Completes the open upload without its last part, which becomes garbage.
@@ -160,7 +207,9 @@ async fn abort(server: &Server) -> Result<()> {
 
 async fn delete_object(server: &Server, name: &str) -> Result<()> {
     let permit = server.write(path(name)).await?;
-    delete::delete(&permit, &key(name), &WriteConditions::default()).await
+    delete::delete(&permit, &key(name), &Delete::default())
+        .await
+        .map(drop)
 }
 
 /// A disk with the set-up, everything flushed.
@@ -326,6 +375,22 @@ operations! {
     completing_an_upload: |server| complete(server);
     aborting_an_upload: |server| abort(server);
     delete_of_a_small_object: |server| delete_object(server, "small");
+    put_of_a_version: |server| async { put_version(server, content(9, LARGE)).await.map(drop) };
+    delete_that_leaves_a_marker: |server| delete_version(server, Target::Current);
+    removal_of_a_version: |server| async {
+        let target = newest(server).await?;
+        delete_version(server, target).await
+    };
+    removal_of_a_version_and_collection: |server| async {
+        let target = newest(server).await?;
+        delete_version(server, target).await?;
+        server.collect().await.map(drop)
+    };
+    a_hold_on_a_version: |server| hold(server);
+    keeping_versions_from_now_on: |server| async {
+        let permit = server.write(ResourcePath::Bucket(bucket_name("empty"))).await?;
+        bucket::set_versioning(&permit, true).await.map(drop)
+    };
     delete_of_a_large_object: |server| delete_object(server, "large");
     delete_and_collection: |server| async {
         delete_object(server, "large").await?;

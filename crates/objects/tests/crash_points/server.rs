@@ -11,11 +11,11 @@ use craton_gate::{
 use craton_objects::{
     Result, bucket,
     checksum::{self, Algorithm},
-    condition::ReadConditions,
-    get,
-    list::{self, Listing},
+    get::{self, ReadRequest},
+    list::{self, ListedVersion, VersionsListing, What},
+    meta::ObjectMeta,
     multipart::{self, UploadId, UploadsListing},
-    range::Selection,
+    version::{Target, VersionId},
 };
 use craton_sim::{SimClock, SimDisk, SimRandom};
 use craton_store::{Options, Store};
@@ -116,17 +116,7 @@ impl Server {
     pub(crate) async fn view(&self) -> Result<View> {
         let mut view = View::new();
         let permit = self.read("s3:ListAllMyBuckets", ResourcePath::Root).await?;
-        for info in bucket::list(
-            &permit,
-            bucket::Wanted {
-                prefix: "",
-                region: None,
-            },
-            None,
-            100,
-        )?
-        .buckets
-        {
+        for info in bucket::list(&permit, bucket::Wanted::default(), None, 100)?.buckets {
             self.view_bucket(&info.name, &mut view).await?;
             view.insert(info.name.to_string(), info.owner);
         }
@@ -137,18 +127,17 @@ impl Server {
         let permit = self
             .read("s3:ListBucket", ResourcePath::Bucket(name.clone()))
             .await?;
-        let listing = Listing {
+        let listing = VersionsListing {
             limit: 1000,
-            ..Listing::default()
+            ..VersionsListing::default()
         };
-        for listed in list::list(&permit, &listing)?.entries {
-            let content = self.content(name, &listed.key).await?;
-            let sum = hex::encode(checksum::of(Algorithm::Sha256, &content));
-            assert_eq!(content.len() as u64, listed.meta.size);
-            view.insert(
-                format!("{name}/{}", listed.key),
-                format!("{} {sum}", listed.meta.etag()),
-            );
+        for listed in list::list_versions(&permit, &listing).await?.versions {
+            let what = match &listed.what {
+                What::Marker(meta) => meta.owner.clone(),
+                What::Object(meta) => self.summary(name, &listed, meta).await?,
+            };
+            let current = if listed.latest { "" } else { " older" };
+            view.insert(format!("{name}/{} {:?}", listed.key, listed.id), what + current);
         }
         let listing = UploadsListing {
             limit: 1000,
@@ -176,12 +165,28 @@ impl Server {
         Ok(multipart::list_parts(&permit, &key, id, 0, 1000)?.parts)
     }
 
-    async fn content(&self, bucket: &BucketName, key: &str) -> Result<Bytes> {
+    async fn summary(
+        &self,
+        bucket: &BucketName,
+        listed: &ListedVersion,
+        meta: &ObjectMeta,
+    ) -> Result<String> {
+        let content = self.content(bucket, &listed.key, listed.id).await?;
+        let sum = hex::encode(checksum::of(Algorithm::Sha256, &content));
+        assert_eq!(content.len() as u64, meta.size);
+        let held = meta.lock.and_then(|lock| lock.legal_hold);
+        Ok(format!("{} {sum} {held:?}", meta.etag()))
+    }
+
+    async fn content(&self, bucket: &BucketName, key: &str, id: VersionId) -> Result<Bytes> {
         let key = ObjectKey::new(key)?;
         let path = ResourcePath::Object(bucket.clone(), key.clone());
         let permit = self.read("s3:GetObject", path).await?;
-        let (_, content) =
-            get::get(&permit, &key, &ReadConditions::default(), Selection::Whole, None).await?;
+        let wanted = ReadRequest {
+            target: Target::Version(id),
+            ..ReadRequest::default()
+        };
+        let (_, content) = get::get(&permit, &key, &wanted, None).await?;
         match content {
             Content::Whole(bytes) => Ok(bytes),
             Content::Stream(mut stream) => {

@@ -7,13 +7,13 @@ use craton_base::{BlobId, BranchId, BucketId, Result, Sequence};
 use craton_sim::SimDisk;
 use craton_store::{
     Store,
-    namespace::{Direction, Key, Kind, Span},
+    namespace::{Direction, Key, Kind, Span, State},
     store::Content,
     value::Value,
 };
 use futures::StreamExt as _;
 
-use crate::model::{Spec, Versions};
+use crate::model::{Said, Spec, Versions};
 
 pub(crate) const BUCKETS: [BucketId; 2] = [BucketId(7), BucketId(8)];
 
@@ -75,9 +75,13 @@ fn read_kind(store: &Store, bucket: BucketId, kind: Kind, found: &mut Found) -> 
         let Some(last) = page.last() else { return Ok(()) };
         after = Some((last.key.name.clone(), last.sequence));
         for version in page {
-            let value = version.value.map(Value::decode).transpose()?;
-            let spec = value.as_ref().map(|v| Spec::decode(&v.meta));
-            found.versions.insert(version.key.clone(), version.sequence, spec);
+            let value = version.state.bytes().cloned().map(Value::decode).transpose()?;
+            let said = Said {
+                spec: value.as_ref().map(|v| Spec::decode(&v.meta)),
+                deleted: !matches!(version.state, State::Value(_)),
+                kept: value.as_ref().is_some_and(|v| v.kept),
+            };
+            found.versions.insert(version.key.clone(), version.sequence, said);
             let Some(value) = value else { continue };
             for blob in value.blobs() {
                 let before = found.named.insert(blob, owner(&version.key));

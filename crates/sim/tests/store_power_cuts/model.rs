@@ -56,9 +56,29 @@ pub(crate) fn content(seed: u64, len: u64) -> Vec<u8> {
     out
 }
 
-/// The versions of entries; `None` is a deletion.
+/// What a version says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Said {
+    /// What it describes; `None` for a plain deletion.
+    pub(crate) spec: Option<Spec>,
+    /// Whether it says that its entry is deleted.
+    pub(crate) deleted: bool,
+    /// Whether only a removal takes it away.
+    pub(crate) kept: bool,
+}
+
+impl Said {
+    /// That the entry is deleted, and nothing else.
+    pub(crate) const NOTHING: Self = Self {
+        spec: None,
+        deleted: true,
+        kept: false,
+    };
+}
+
+/// The versions of entries.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Versions(pub(crate) BTreeMap<Key, BTreeMap<Sequence, Option<Spec>>>);
+pub(crate) struct Versions(pub(crate) BTreeMap<Key, BTreeMap<Sequence, Said>>);
 
 /// Versions that are gone, or may be.
 pub(crate) type Gone = BTreeSet<(Key, Sequence)>;
@@ -66,18 +86,34 @@ pub(crate) type Gone = BTreeSet<(Key, Sequence)>;
 /// One commit, as far as the model knows it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
-    pub(crate) puts: Vec<(Key, Spec)>,
+    pub(crate) puts: Vec<(Key, Said)>,
     pub(crate) deletes: Vec<Key>,
+    pub(crate) amends: Vec<(Key, Sequence, Said)>,
     pub(crate) removes: Vec<(Key, Sequence)>,
 }
 
+impl Step {
+    /// One entry that exists from then on.
+    pub(crate) fn put(key: Key, spec: Spec, kept: bool) -> Self {
+        let said = Said {
+            spec: Some(spec),
+            deleted: false,
+            kept,
+        };
+        Self {
+            puts: vec![(key, said)],
+            ..Self::default()
+        }
+    }
+}
+
 impl Versions {
-    pub(crate) fn insert(&mut self, key: Key, sequence: Sequence, spec: Option<Spec>) {
+    pub(crate) fn insert(&mut self, key: Key, sequence: Sequence, said: Said) {
         let versions = self.0.entry(key.clone()).or_default();
         if !key.kind.keeps_history() {
             versions.clear();
         }
-        versions.insert(sequence, spec);
+        versions.insert(sequence, said);
     }
 
     fn remove(&mut self, key: &Key, sequence: Sequence) {
@@ -93,27 +129,40 @@ impl Versions {
         for (key, old) in &step.removes {
             self.remove(key, *old);
         }
-        for (key, spec) in &step.puts {
-            self.insert(key.clone(), sequence, Some(spec.clone()));
+        for (key, said) in &step.puts {
+            self.insert(key.clone(), sequence, said.clone());
         }
         for key in &step.deletes {
-            self.insert(key.clone(), sequence, None);
+            self.insert(key.clone(), sequence, Said::NOTHING);
+        }
+        for (key, version, said) in &step.amends {
+            let versions = self.0.entry(key.clone()).or_default();
+            versions.insert(*version, said.clone());
         }
     }
 
     /// The newest version, if it is not a deletion.
     pub(crate) fn newest(&self, key: &Key) -> Option<(Sequence, &Spec)> {
-        let (sequence, spec) = self.0.get(key)?.last_key_value()?;
-        Some((*sequence, spec.as_ref()?))
+        let (sequence, said) = self.0.get(key)?.last_key_value()?;
+        (!said.deleted).then_some((*sequence, said.spec.as_ref()?))
     }
 
-    /// Without what a collection of all history removes.
+    /// Without what a collection of all history removes: of the versions of an entry that are not kept, all but
+    /// the newest, and that too if it says no more than that the entry is deleted.
     pub(crate) fn collected(&self) -> Self {
-        let newest = |key: &Key| {
-            let (sequence, spec) = self.newest(key)?;
-            Some((key.clone(), BTreeMap::from([(sequence, Some(spec.clone()))])))
+        let left = |versions: &BTreeMap<Sequence, Said>| -> BTreeMap<Sequence, Said> {
+            let newest = versions.iter().rfind(|(_, said)| !said.kept).map(|(at, _)| *at);
+            let stays =
+                |at: &Sequence, said: &Said| said.kept || (newest == Some(*at) && *said != Said::NOTHING);
+            let mut left = versions.clone();
+            left.retain(|at, said| stays(at, said));
+            left
         };
-        Self(self.0.keys().filter_map(newest).collect())
+        let entry = |(key, versions): (&Key, &BTreeMap<_, _>)| {
+            let left = left(versions);
+            (!left.is_empty()).then(|| (key.clone(), left))
+        };
+        Self(self.0.iter().filter_map(entry).collect())
     }
 
     /// Whether `found` is this, but for some of those that may be gone.
@@ -127,9 +176,8 @@ impl Versions {
         let mut out = Gone::new();
         for (key, versions) in &self.0 {
             let others = other.0.get(key);
-            let missing = |(sequence, spec): &(&Sequence, &Option<Spec>)| {
-                others.and_then(|o| o.get(*sequence)) != Some(*spec)
-            };
+            let missing =
+                |(sequence, said): &(&Sequence, &Said)| others.and_then(|o| o.get(*sequence)) != Some(*said);
             out.extend(versions.iter().filter(missing).map(|(s, _)| (key.clone(), *s)));
         }
         out

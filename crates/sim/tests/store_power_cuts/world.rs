@@ -9,13 +9,13 @@ use craton_store::{
     Options, Store,
     namespace::{Direction, Key, Kind, Precondition, Span},
     store::{INLINE_BYTES_MAX, Transaction, Upload},
-    value::{Extent, Stored, Value},
+    value::{Extent, Standing, Stored, StoredVersion, Value},
 };
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     check::{self, BUCKETS, sealed_for},
-    model::{Gone, Piece, Spec, Step, Versions, content},
+    model::{Gone, Piece, Said, Spec, Step, Versions, content},
 };
 
 pub(crate) struct World {
@@ -106,7 +106,7 @@ impl World {
     }
 
     async fn choose(&mut self, store: &Arc<Store>) -> Result<()> {
-        match self.random.below(24) {
+        match self.random.below(28) {
             0..=6 => self.put(store).await,
             7 => self.replace(store).await,
             8 => self.delete(store).await,
@@ -120,6 +120,9 @@ impl World {
             18 => self.rotate(store),
             19 => self.abandon(store).await,
             20 | 21 => self.hold(store).await,
+            22 => self.mark(store).await,
+            23 | 24 => self.amend(store).await,
+            25 => self.remove_older(store).await,
             _ => self.look(store).await,
         }
     }
@@ -181,6 +184,7 @@ impl World {
             Value {
                 meta: spec.encode(),
                 content,
+                ..Value::default()
             },
             spec,
         )
@@ -225,11 +229,9 @@ impl World {
 
     async fn put(&mut self, store: &Arc<Store>) -> Result<()> {
         let key = self.object();
-        let (value, spec) = self.content(store, &key).await?;
-        let step = Step {
-            puts: vec![(key.clone(), spec)],
-            ..Step::default()
-        };
+        let (mut value, spec) = self.content(store, &key).await?;
+        value.kept = self.random.chance(30);
+        let step = Step::put(key.clone(), spec, value.kept);
         let transaction = Transaction {
             puts: vec![(key, value)],
             ..Transaction::default()
@@ -252,9 +254,8 @@ impl World {
         let (value, spec) = self.content(store, &key).await?;
         let removes: Vec<Stored> = store.get(&key, Sequence::MAX)?.into_iter().collect();
         let step = Step {
-            puts: vec![(key.clone(), spec)],
             removes: removes.iter().map(|s| (s.key.clone(), s.sequence)).collect(),
-            ..Step::default()
+            ..Step::put(key.clone(), spec, false)
         };
         let puts = vec![(key, value)];
         let transaction = Transaction {
@@ -273,6 +274,90 @@ impl World {
         };
         let transaction = Transaction {
             deletes: vec![key],
+            ..Transaction::default()
+        };
+        self.commit(store, transaction, step).await
+    }
+
+    /// Deletes an entry, and says something about that.
+    async fn mark(&mut self, store: &Arc<Store>) -> Result<()> {
+        let key = self.object();
+        let (mut value, spec) = self.value(Vec::new(), Vec::new());
+        value.kept = self.random.chance(50);
+        let said = Said {
+            spec: Some(spec),
+            deleted: true,
+            kept: value.kept,
+        };
+        let step = Step {
+            puts: vec![(key.clone(), said)],
+            ..Step::default()
+        };
+        let transaction = Transaction {
+            marks: vec![(key, value)],
+            ..Transaction::default()
+        };
+        self.commit(store, transaction, step).await
+    }
+
+    /// Any version of an object that is not a plain deletion.
+    fn version(&mut self, store: &Store) -> Result<Option<StoredVersion>> {
+        let key = self.object();
+        let span = Span {
+            bucket: key.bucket,
+            branch: key.branch,
+            kind: key.kind,
+            end: Some([&*key.name, &[0]].concat().into()),
+            start: key.name,
+        };
+        let mut versions = store.history(&span, None, 1000)?;
+        versions.retain(|version| version.standing != Standing::Deleted);
+        let chosen = self.random.below(versions.len().max(1) as u64);
+        Ok(versions.into_iter().nth(chosen as usize))
+    }
+
+    /// Writes another description into a version, and now and then other content.
+    async fn amend(&mut self, store: &Arc<Store>) -> Result<()> {
+        let Some(StoredVersion { stored, standing }) = self.version(store)? else {
+            return Ok(());
+        };
+        let deleted = standing == Standing::Marked;
+        let old = Spec::decode(&stored.value.meta).pieces;
+        let (mut value, spec) = if deleted || self.random.chance(60) {
+            self.value(stored.value.content.clone(), old)
+        } else {
+            let (extent, piece) = self.extent(store, &stored.key).await?;
+            self.value(vec![extent], vec![piece])
+        };
+        value.kept = stored.value.kept;
+        let said = Said {
+            spec: Some(spec),
+            deleted,
+            kept: value.kept,
+        };
+        let step = Step {
+            amends: vec![(stored.key.clone(), stored.sequence, said)],
+            ..Step::default()
+        };
+        let transaction = Transaction {
+            amends: vec![(stored, value)],
+            ..Transaction::default()
+        };
+        self.commit(store, transaction, step).await
+    }
+
+    /// Removes a version by its name: one that is kept, which hides nothing that it superseded.
+    async fn remove_older(&mut self, store: &Arc<Store>) -> Result<()> {
+        let found = self.version(store)?.filter(|version| version.stored.value.kept);
+        let Some(StoredVersion { stored, .. }) = found else {
+            return Ok(());
+        };
+        let step = Step {
+            removes: vec![(stored.key.clone(), stored.sequence)],
+            ..Step::default()
+        };
+        let transaction = Transaction {
+            removes: vec![stored],
             ..Transaction::default()
         };
         self.commit(store, transaction, step).await
@@ -337,7 +422,7 @@ impl World {
                 .flat_map(|s| Spec::decode(&s.value.meta).pieces)
                 .collect();
             let (value, spec) = self.value(content, pieces);
-            step.puts.push((object.clone(), spec));
+            step.puts = Step::put(object.clone(), spec, false).puts;
             transaction.puts.push((object, value));
         }
         transaction.removes = removes;
@@ -388,10 +473,7 @@ impl World {
             return Ok(());
         };
         let (value, spec) = self.value(vec![extent], vec![piece]);
-        let step = Step {
-            puts: vec![(key.clone(), spec)],
-            ..Step::default()
-        };
+        let step = Step::put(key.clone(), spec, false);
         let transaction = Transaction {
             puts: vec![(key, value)],
             ..Transaction::default()

@@ -3,7 +3,7 @@
 //! A commit with a put or delete of a kind in the feed ([`Kind::in_change_feed`]) writes one entry of
 //! [`Kind::Change`] under [`BucketId::SYSTEM`], branch main, named by its sequence (u64 big-endian), so that a
 //! scan of the kind is the feed in order, and a search by time finds a sequence: times never go back.
-//! Erasing a version is not listed. The keys of kinds outside the feed are not listed either.
+//! Erasing and amending a version is not listed. The keys of kinds outside the feed are not listed either.
 //!
 //! Deliberately absent: what the changes mean, and how long the feed is kept.
 
@@ -30,8 +30,8 @@ impl Changes {
         let keys: Vec<Bytes> = changes
             .iter()
             .filter_map(|change| match change {
-                Change::Put(key, _) | Change::Delete(key) => Some(key),
-                Change::Erase(..) => None,
+                Change::Put(key, _) | Change::Delete(key) | Change::Mark(key, _) => Some(key),
+                Change::Amend(..) | Change::Erase(..) => None,
             })
             .filter(|key| key.kind.in_change_feed())
             .map(|key| Bytes::from(encoding::stem(key)))

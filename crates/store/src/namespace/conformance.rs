@@ -19,8 +19,10 @@ use super::{
 };
 
 mod history;
+mod versions;
 
 pub use history::{erased_versions_are_gone, history_is_paged, the_change_feed_tells_all};
+pub use versions::{amendments_stay_in_their_version, marks_are_deletions_that_tell};
 
 /// Makes a new empty namespace.
 pub type Make<'a> = &'a dyn Fn() -> Arc<dyn Namespace>;
@@ -41,6 +43,8 @@ pub fn all(make: Make<'_>) {
     history_is_paged(make);
     erased_versions_are_gone(make);
     the_change_feed_tells_all(make);
+    marks_are_deletions_that_tell(make);
+    amendments_stay_in_their_version(make);
 }
 
 const BUCKET: BucketId = BucketId(7);

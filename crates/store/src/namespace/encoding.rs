@@ -4,8 +4,9 @@
 //! byte in the name is `00 FF`. The version is the complement of the sequence, so that a name's newest
 //! version comes first; kinds without history have the fixed version `FF…FF`, so that a put replaces.
 //!
-//! Row: `form u8 | CRC-32C u32 | (sequence u64, kinds without history only) | value`. The checksum is over
-//! the key and the rest of the row: redb checks pages only when it repairs.
+//! Row: `form u8 | CRC-32C u32 | (number u64) | value`. The number is the sequence in kinds without history, and
+//! the revision of a version that was amended; others have none. The checksum is over the key and the rest
+//! of the row: redb checks pages only when it repairs.
 //!
 //! Deliberately absent: redb. The change feed lists keys in the same form without the version.
 
@@ -23,6 +24,9 @@ const NO_HISTORY: Sequence = Sequence(0);
 
 const FORM_VALUE: u8 = 1;
 const FORM_DELETED: u8 = 2;
+const FORM_MARK: u8 = 3;
+const FORM_AMENDED_VALUE: u8 = 4;
+const FORM_AMENDED_MARK: u8 = 5;
 
 fn push_prefix(out: &mut Vec<u8>, bucket: BucketId, branch: BranchId, kind: Kind) {
     out.extend_from_slice(&bucket.0.to_be_bytes());
@@ -123,46 +127,99 @@ pub(super) fn stem_in(span: &Span, name: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A row that was checked.
+/// What a row says of its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Says<'a> {
+    Value(&'a [u8]),
+    Deleted,
+    Marked(&'a [u8]),
+}
+
+impl<'a> Says<'a> {
+    /// The bytes that it carries.
+    pub(super) const fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Value(bytes) | Self::Marked(bytes) => bytes,
+            Self::Deleted => &[],
+        }
+    }
+
+    /// The value, if the key exists.
+    pub(super) const fn value(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Value(bytes) => Some(bytes),
+            Self::Deleted | Self::Marked(_) => None,
+        }
+    }
+}
+
+/// A row that was checked, or one that is to be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Row<'a> {
+    /// The commit that made the version.
     pub(super) sequence: Sequence,
-    /// `None` where the version says "deleted".
-    pub(super) value: Option<&'a [u8]>,
+    /// The commit that wrote it.
+    pub(super) revision: Sequence,
+    pub(super) says: Says<'a>,
 }
 
-/// How long the row of a value is.
-pub(super) fn row_len(kind: Kind, value: Option<&[u8]>) -> usize {
-    let sequence = if kind.keeps_history() { 0 } else { 8 };
-    5 + sequence + value.map_or(0, <[u8]>::len)
-}
-
-/// Writes a row of [`row_len`] bytes into `out`.
-pub(super) fn fill_row(
-    out: &mut [u8],
-    row_key: &[u8],
-    kind: Kind,
-    sequence: Sequence,
-    value: Option<&[u8]>,
-) -> Result<()> {
-    let misfit = || Error::internal("a row does not fit the space reserved for it");
-    let form = if value.is_some() { FORM_VALUE } else { FORM_DELETED };
-    let (head, rest) = out.split_first_chunk_mut::<5>().ok_or_else(misfit)?;
-    let body = if kind.keeps_history() {
-        &mut *rest
-    } else {
-        let (number, body) = rest.split_first_chunk_mut::<8>().ok_or_else(misfit)?;
-        *number = sequence.0.to_be_bytes();
-        body
-    };
-    let value = value.unwrap_or_default();
-    if body.len() != value.len() {
-        return Err(misfit());
+impl<'a> Row<'a> {
+    /// A row as the commit that makes its version writes it.
+    pub(super) const fn new(sequence: Sequence, says: Says<'a>) -> Self {
+        Self {
+            sequence,
+            revision: sequence,
+            says,
+        }
     }
-    body.copy_from_slice(value);
-    let [a, b, c, d] = checksum(row_key, form, rest).to_be_bytes();
-    *head = [form, a, b, c, d];
-    Ok(())
+
+    fn form(&self) -> u8 {
+        let amended = self.revision != self.sequence;
+        match self.says {
+            Says::Value(_) if amended => FORM_AMENDED_VALUE,
+            Says::Value(_) => FORM_VALUE,
+            Says::Deleted => FORM_DELETED,
+            Says::Marked(_) if amended => FORM_AMENDED_MARK,
+            Says::Marked(_) => FORM_MARK,
+        }
+    }
+
+    /// The number that stands before the value.
+    fn number(&self, kind: Kind) -> Option<Sequence> {
+        if !kind.keeps_history() {
+            return Some(self.sequence);
+        }
+        (self.revision != self.sequence).then_some(self.revision)
+    }
+
+    /// How long it is as bytes.
+    pub(super) fn len(&self, kind: Kind) -> usize {
+        let number = if self.number(kind).is_some() { 8 } else { 0 };
+        5 + number + self.says.bytes().len()
+    }
+
+    /// Writes it into `out`, which has [`Row::len`] bytes.
+    pub(super) fn fill(&self, out: &mut [u8], row_key: &[u8], kind: Kind) -> Result<()> {
+        let misfit = || Error::internal("a row does not fit the space reserved for it");
+        let (head, rest) = out.split_first_chunk_mut::<5>().ok_or_else(misfit)?;
+        let body = match self.number(kind) {
+            None => &mut *rest,
+            Some(number) => {
+                let (place, body) = rest.split_first_chunk_mut::<8>().ok_or_else(misfit)?;
+                *place = number.0.to_be_bytes();
+                body
+            }
+        };
+        let bytes = self.says.bytes();
+        if body.len() != bytes.len() {
+            return Err(misfit());
+        }
+        body.copy_from_slice(bytes);
+        let form = self.form();
+        let [a, b, c, d] = checksum(row_key, form, rest).to_be_bytes();
+        *head = [form, a, b, c, d];
+        Ok(())
+    }
 }
 
 /// Checks a row and takes it apart. `version` is the one in its key.
@@ -173,23 +230,26 @@ pub(super) fn open_row<'a>(row_key: &[u8], row: &'a [u8]) -> Result<Row<'a>> {
     if checksum(row_key, *form, rest) != u32::from_be_bytes([*a, *b, *c, *d]) {
         return Err(bad());
     }
-    let (sequence, value) = if version == NO_HISTORY {
+    let amended = matches!(*form, FORM_AMENDED_VALUE | FORM_AMENDED_MARK);
+    let alone = version == NO_HISTORY;
+    let (number, value) = if alone || amended {
         let (number, value) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
         (Sequence(u64::from_be_bytes(*number)), value)
     } else {
         (version, rest)
     };
-    match *form {
-        FORM_VALUE => Ok(Row {
-            sequence,
-            value: Some(value),
-        }),
-        FORM_DELETED => Ok(Row {
-            sequence,
-            value: None,
-        }),
-        _ => Err(bad()),
-    }
+    let says = match *form {
+        FORM_VALUE => Says::Value(value),
+        FORM_DELETED => Says::Deleted,
+        FORM_AMENDED_VALUE if !alone => Says::Value(value),
+        FORM_MARK | FORM_AMENDED_MARK if !alone => Says::Marked(value),
+        _ => return Err(bad()),
+    };
+    Ok(Row {
+        sequence: if alone { number } else { version },
+        revision: number,
+        says,
+    })
 }
 
 fn checksum(row_key: &[u8], form: u8, rest: &[u8]) -> u32 {

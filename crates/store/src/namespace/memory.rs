@@ -12,16 +12,16 @@ use craton_base::{Clock, Result, Sequence, Timestamp};
 use parking_lot::RwLock;
 
 use super::{
-    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, Version,
+    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, State, Version,
     change::{self, Changes},
     rules,
 };
 
-/// A key's versions, oldest first; `None` is a deletion.
-type Versions = BTreeMap<Sequence, Option<Bytes>>;
+/// A key's versions, oldest first: what each says, and which commit wrote that.
+type Versions = BTreeMap<Sequence, (State, Sequence)>;
 
 #[derive(Clone, Default)]
-struct State {
+struct Held {
     keys: BTreeMap<Key, Versions>,
     latest: Sequence,
     time: Timestamp,
@@ -29,7 +29,7 @@ struct State {
 
 /// A namespace in memory.
 pub struct MemoryNamespace {
-    state: RwLock<State>,
+    state: RwLock<Held>,
     clock: Arc<dyn Clock>,
 }
 
@@ -99,14 +99,18 @@ impl Namespace for MemoryNamespace {
         let versions = state
             .span(span)
             .flat_map(|(key, versions)| {
-                versions.iter().rev().map(|(sequence, value)| Version {
-                    key: key.clone(),
-                    sequence: *sequence,
-                    value: value.clone(),
-                })
+                versions
+                    .iter()
+                    .rev()
+                    .map(|(sequence, (state, revision))| Version {
+                        key: key.clone(),
+                        sequence: *sequence,
+                        revision: *revision,
+                        state: state.clone(),
+                    })
             })
             .filter(is_after)
-            .take_while(|version| room.take(version.value.as_ref().map_or(0, Bytes::len)));
+            .take_while(|version| room.take(version.state.bytes().map_or(0, Bytes::len)));
         Ok(versions.collect())
     }
 
@@ -117,7 +121,7 @@ impl Namespace for MemoryNamespace {
     }
 }
 
-impl State {
+impl Held {
     fn span<'a>(&'a self, span: &'a Span) -> impl Iterator<Item = (&'a Key, &'a Versions)> {
         let key = |name: &Bytes| Key {
             bucket: span.bucket,
@@ -141,45 +145,82 @@ impl State {
                 return Err(rules::unmet(i, precondition));
             }
         }
+        for change in &batch.changes {
+            if let Change::Amend(key, version, _) = change
+                && self.revision(key, *version).is_none()
+            {
+                return Err(rules::nothing_to_amend());
+            }
+        }
         let sequence = Sequence(self.latest.0.saturating_add(1));
         self.latest = sequence;
         self.time = now;
         for change in &batch.changes {
             match change {
-                Change::Put(key, value) => self.put(key, sequence, Some(value.clone())),
-                Change::Delete(key) => self.put(key, sequence, None),
+                Change::Put(key, value) => self.put(key, sequence, State::Value(value.clone())),
+                Change::Delete(key) => self.put(key, sequence, State::Deleted),
+                Change::Mark(key, note) => self.put(key, sequence, State::Marked(note.clone())),
+                Change::Amend(key, version, value) => self.amend(key, *version, sequence, value),
                 Change::Erase(key, version) => self.erase(key, *version),
             }
         }
         if let Some(changes) = Changes::of(&batch.changes, now) {
-            self.put(&change::key(sequence), sequence, Some(changes));
+            self.put(&change::key(sequence), sequence, State::Value(changes));
         }
         Ok(Committed { sequence, time: now })
     }
 
     fn holds(&self, precondition: &Precondition) -> bool {
         let newest = |key| self.keys.get(key).and_then(Versions::last_key_value);
-        let exists = |key| matches!(newest(key), Some((_, Some(_))));
+        let exists = |key| matches!(newest(key), Some((_, (State::Value(_), _))));
         match precondition {
             Precondition::Absent(key) => !exists(key),
             Precondition::Present(key) => exists(key),
-            Precondition::At(key, at) => matches!(newest(key), Some((made, Some(_))) if made == at),
+            Precondition::At(key, at) => {
+                matches!(newest(key), Some((made, (State::Value(_), _))) if made == at)
+            }
             Precondition::UnchangedSince(key, since) => newest(key).is_none_or(|(made, _)| made <= since),
+            Precondition::Revision(key, version, made) => self.revision(key, *version) == Some(*made),
             Precondition::Empty(span) => {
-                let mut inside = self.span(span);
-                inside.all(|(_, versions)| entry_at(versions, Sequence::MAX).is_none())
+                let deleted = |versions: &Versions| {
+                    matches!(versions.last_key_value(), None | Some((_, (State::Deleted, _))))
+                };
+                self.span(span).all(|(_, versions)| deleted(versions))
             }
         }
     }
 
-    fn put(&mut self, key: &Key, sequence: Sequence, value: Option<Bytes>) {
+    /// The revision of a version that is not a plain deletion.
+    fn revision(&self, key: &Key, version: Sequence) -> Option<Sequence> {
+        match self.keys.get(key)?.get(&version)? {
+            (State::Deleted, _) => None,
+            (_, revision) => Some(*revision),
+        }
+    }
+
+    fn put(&mut self, key: &Key, sequence: Sequence, state: State) {
         if !key.kind.keeps_history() {
             self.keys.remove(key);
-            if value.is_none() {
+            if state == State::Deleted {
                 return;
             }
         }
-        self.keys.entry(key.clone()).or_default().insert(sequence, value);
+        let versions = self.keys.entry(key.clone()).or_default();
+        versions.insert(sequence, (state, sequence));
+    }
+
+    fn amend(&mut self, key: &Key, version: Sequence, by: Sequence, value: &Bytes) {
+        let version = self
+            .keys
+            .get_mut(key)
+            .and_then(|versions| versions.get_mut(&version));
+        if let Some((state, revision)) = version {
+            *revision = by;
+            *state = match state {
+                State::Marked(_) => State::Marked(value.clone()),
+                _ => State::Value(value.clone()),
+            };
+        }
     }
 
     fn erase(&mut self, key: &Key, sequence: Sequence) {
@@ -193,9 +234,13 @@ impl State {
 }
 
 fn entry_at(versions: &Versions, at: Sequence) -> Option<Entry> {
-    let (sequence, value) = versions.range(..=at).next_back()?;
-    value.clone().map(|value| Entry {
-        sequence: *sequence,
-        value,
-    })
+    let (sequence, (state, revision)) = versions.range(..=at).next_back()?;
+    match state {
+        State::Value(value) => Some(Entry {
+            sequence: *sequence,
+            revision: *revision,
+            value: value.clone(),
+        }),
+        State::Deleted | State::Marked(_) => None,
+    }
 }

@@ -7,6 +7,10 @@
 //! Kinds that keep no history ([`Kind::keeps_history`]) hold only their newest version: a read before
 //! it sees nothing, and a deletion leaves nothing.
 //!
+//! A version stays as its commit made it, but for one thing: its value can be *amended* in place
+//! ([`Change::Amend`]), which every reader sees from then on, whatever it reads at. Each amendment gives the
+//! version another *revision*, the sequence of the commit that wrote it.
+//!
 //! Two implementations stand: [`redb::RedbNamespace`], on a [`crate::disk::File`], and
 //! [`memory::MemoryNamespace`], the model. [`conformance`] holds both to the trait. What is on disk, and
 //! why a crash leaves it whole, is `docs/formats.md`, section "Namespace".
@@ -186,19 +190,45 @@ pub const PAGE_BYTES_MAX: usize = 4 << 20;
 pub struct Entry {
     /// The commit that made this version.
     pub sequence: Sequence,
+    /// The commit that wrote its value: the same, or that of the last amendment.
+    pub revision: Sequence,
     /// Its value.
     pub value: Bytes,
 }
 
-/// One version of a key in its history; a value of `None` is a deletion.
+/// One version of a key in its history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Version {
     /// The key.
     pub key: Key,
     /// The commit that made this version.
     pub sequence: Sequence,
-    /// Its value, or `None` where that commit deleted the key.
-    pub value: Option<Bytes>,
+    /// The commit that wrote what it says: the same, or that of the last amendment.
+    pub revision: Sequence,
+    /// What it says of the key.
+    pub state: State,
+}
+
+/// What a version says of its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It exists and has this value.
+    Value(Bytes),
+    /// It does not exist.
+    Deleted,
+    /// It does not exist, and this is to be known of its deletion.
+    Marked(Bytes),
+}
+
+impl State {
+    /// The value, or what is to be known of a deletion.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Value(bytes) | Self::Marked(bytes) => Some(bytes),
+            Self::Deleted => None,
+        }
+    }
 }
 
 /// What must hold when a batch is applied; checked against the newest versions.
@@ -213,7 +243,10 @@ pub enum Precondition {
     /// No version of the key, deletion included, is later than this sequence. (A deletion of a kind
     /// without history leaves no version, so it is not noticed.)
     UnchangedSince(Key, Sequence),
-    /// No key in `[start, end)` of one bucket, branch and kind exists (for "the bucket is empty").
+    /// The version of the key that the first commit made, newest or not, has the revision of the second.
+    Revision(Key, Sequence, Sequence),
+    /// No key in `[start, end)` of one bucket, branch and kind exists or is marked as deleted (for "the bucket
+    /// is empty").
     Empty(Span),
 }
 
@@ -224,11 +257,18 @@ pub enum Change {
     Put(Key, Bytes),
     /// A new version that says "deleted". For a kind without history: the key is gone.
     Delete(Key),
+    /// A new version that says "deleted" and keeps this about the deletion. Only for a kind with history.
+    Mark(Key, Bytes),
+    /// The version made by exactly this commit, newest or not, has this value (or mark) from now on: its revision is
+    /// this commit. Only for a kind with history; a batch whose version is gone, or is a plain deletion, is
+    /// refused as one whose precondition fails.
+    Amend(Key, Sequence, Bytes),
     /// The version made by exactly this commit is removed from history, for good. No error if it is gone already.
     Erase(Key, Sequence),
 }
 
-/// Changes that are applied together or not at all. At most one `Put` or `Delete` for a key; at most
+/// Changes that are applied together or not at all. At most one `Put`, `Delete` or `Mark` for a key, and one `Amend`
+/// for a version; at most
 /// [`BATCH_ITEMS_MAX`] items and [`BATCH_BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
@@ -246,11 +286,14 @@ impl Batch {
             Precondition::Absent(key)
             | Precondition::Present(key)
             | Precondition::At(key, _)
-            | Precondition::UnchangedSince(key, _) => key.name.len(),
+            | Precondition::UnchangedSince(key, _)
+            | Precondition::Revision(key, ..) => key.name.len(),
             Precondition::Empty(span) => span.start.len() + span.end.as_ref().map_or(0, Bytes::len),
         });
         let changes = self.changes.iter().map(|change| match change {
-            Change::Put(key, value) => key.name.len() + value.len(),
+            Change::Put(key, value) | Change::Mark(key, value) | Change::Amend(key, _, value) => {
+                key.name.len() + value.len()
+            }
             Change::Delete(key) | Change::Erase(key, _) => key.name.len(),
         });
         conditions.chain(changes).sum()

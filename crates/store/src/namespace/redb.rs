@@ -17,9 +17,10 @@ use craton_base::{Clock, Error, Kind as ErrorKind, Result, Sequence, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
-    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, Version,
+    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, State, Version,
     change::{self, Changes},
-    encoding, rules,
+    encoding::{self, Row, Says},
+    rules,
 };
 use crate::disk::File;
 
@@ -171,7 +172,7 @@ impl Namespace for RedbNamespace {
         let mut page = Page::default();
         while let Some(raw) = walk.next_existing()? {
             let row = raw.open()?;
-            if !room.take(row.value.map_or(0, <[u8]>::len)) {
+            if !room.take(row.says.bytes().len()) {
                 page.more = true;
                 break;
             }
@@ -198,13 +199,18 @@ impl Namespace for RedbNamespace {
                 break;
             }
             let row = encoding::open_row(key.value(), row.value())?;
-            if !room.take(row.value.map_or(0, <[u8]>::len)) {
+            if !room.take(row.says.bytes().len()) {
                 break;
             }
             versions.push(Version {
                 key: encoding::parse_stem(encoding::split(key.value())?.0)?,
                 sequence: row.sequence,
-                value: row.value.map(Bytes::copy_from_slice),
+                revision: row.revision,
+                state: match row.says {
+                    Says::Value(bytes) => State::Value(Bytes::copy_from_slice(bytes)),
+                    Says::Deleted => State::Deleted,
+                    Says::Marked(bytes) => State::Marked(Bytes::copy_from_slice(bytes)),
+                },
             });
         }
         Ok(versions)
@@ -290,13 +296,22 @@ fn admit(rows: &RowsWrite<'_>, batch: &Batch) -> Result<Result<()>> {
             return Ok(Err(rules::unmet(i, precondition)));
         }
     }
+    for change in &batch.changes {
+        if let Change::Amend(key, version, _) = change
+            && revision(rows, key, *version)?.is_none()
+        {
+            return Ok(Err(rules::nothing_to_amend()));
+        }
+    }
     Ok(Ok(()))
 }
 
 fn holds(rows: &RowsWrite<'_>, precondition: &Precondition) -> Result<bool> {
     // The newest version: when it was made, and whether it is a value.
     let newest = |key| match newest(rows, key, Sequence::MAX)? {
-        Some(raw) => raw.open().map(|row| Some((row.sequence, row.value.is_some()))),
+        Some(raw) => raw
+            .open()
+            .map(|row| Some((row.sequence, row.says.value().is_some()))),
         None => Ok(None),
     };
     Ok(match precondition {
@@ -304,32 +319,75 @@ fn holds(rows: &RowsWrite<'_>, precondition: &Precondition) -> Result<bool> {
         Precondition::Present(key) => matches!(newest(key)?, Some((_, true))),
         Precondition::At(key, at) => newest(key)? == Some((*at, true)),
         Precondition::UnchangedSince(key, since) => newest(key)?.is_none_or(|(made, _)| made <= *since),
-        Precondition::Empty(span) => Walk::new(rows, span, Sequence::MAX, Direction::Forward)?
-            .next_existing()?
-            .is_none(),
+        Precondition::Revision(key, version, made) => revision(rows, key, *version)? == Some(*made),
+        Precondition::Empty(span) => is_empty(rows, span)?,
     })
+}
+
+fn is_empty(rows: &RowsWrite<'_>, span: &Span) -> Result<bool> {
+    let mut walk = Walk::new(rows, span, Sequence::MAX, Direction::Forward)?;
+    while let Some(raw) = walk.next_any()? {
+        if raw.open()?.says != Says::Deleted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The revision of the version that `sequence` made, if it is there and is not a plain deletion.
+fn revision(rows: &RowsWrite<'_>, key: &Key, sequence: Sequence) -> Result<Option<Sequence>> {
+    let Some(raw) = newest(rows, key, sequence)? else {
+        return Ok(None);
+    };
+    let row = raw.open()?;
+    Ok((row.sequence == sequence && row.says != Says::Deleted).then_some(row.revision))
 }
 
 fn write_batch(rows: &mut RowsWrite<'_>, batch: &Batch, made: Committed) -> Result<()> {
     for change in &batch.changes {
         match change {
-            Change::Put(key, value) => put(rows, key, made.sequence, Some(value))?,
-            Change::Delete(key) if key.kind.keeps_history() => put(rows, key, made.sequence, None)?,
+            Change::Put(key, value) => put(rows, key, &Row::new(made.sequence, Says::Value(value)))?,
+            Change::Mark(key, note) => put(rows, key, &Row::new(made.sequence, Says::Marked(note)))?,
+            Change::Amend(key, version, value) => amend(rows, key, *version, made.sequence, value)?,
+            Change::Delete(key) if key.kind.keeps_history() => {
+                put(rows, key, &Row::new(made.sequence, Says::Deleted))?;
+            }
             Change::Delete(key) => remove(rows, key, Sequence(0))?,
             Change::Erase(key, sequence) => erase(rows, key, *sequence)?,
         }
     }
     if let Some(changes) = Changes::of(&batch.changes, made.time) {
-        put(rows, &change::key(made.sequence), made.sequence, Some(&changes))?;
+        let row = Row::new(made.sequence, Says::Value(&changes));
+        put(rows, &change::key(made.sequence), &row)?;
     }
     Ok(())
 }
 
-fn put(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence, value: Option<&[u8]>) -> Result<()> {
-    let row_key = encoding::row_key(key, sequence);
-    let len = encoding::row_len(key.kind, value);
-    let mut row = rows.insert_reserve(row_key.as_slice(), len).map_err(engine)?;
-    encoding::fill_row(row.as_mut(), &row_key, key.kind, sequence, value)
+fn put(rows: &mut RowsWrite<'_>, key: &Key, row: &Row<'_>) -> Result<()> {
+    let row_key = encoding::row_key(key, row.sequence);
+    let mut place = rows
+        .insert_reserve(row_key.as_slice(), row.len(key.kind))
+        .map_err(engine)?;
+    row.fill(place.as_mut(), &row_key, key.kind)
+}
+
+/// Writes another value into the version that `version` made; [`admit`] has seen that it is there.
+fn amend(rows: &mut RowsWrite<'_>, key: &Key, version: Sequence, by: Sequence, value: &[u8]) -> Result<()> {
+    let marked = match newest(rows, key, version)? {
+        Some(raw) => matches!(raw.open()?.says, Says::Marked(_)),
+        None => return Err(Error::internal("a version that is to be amended is gone")),
+    };
+    let says = if marked {
+        Says::Marked(value)
+    } else {
+        Says::Value(value)
+    };
+    let row = Row {
+        sequence: version,
+        revision: by,
+        says,
+    };
+    put(rows, key, &row)
 }
 
 fn erase(rows: &mut RowsWrite<'_>, key: &Key, sequence: Sequence) -> Result<()> {
@@ -361,8 +419,9 @@ fn after_version(span: &Span, name: &[u8], sequence: Sequence) -> Vec<u8> {
 }
 
 fn entry(row: encoding::Row<'_>) -> Option<Entry> {
-    row.value.map(|value| Entry {
+    row.says.value().map(|value| Entry {
         sequence: row.sequence,
+        revision: row.revision,
         value: Bytes::copy_from_slice(value),
     })
 }

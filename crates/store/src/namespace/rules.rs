@@ -30,7 +30,12 @@ pub(super) fn check(batch: &Batch) -> Result<()> {
     let mut changed = HashSet::with_capacity(batch.changes.len());
     for change in &batch.changes {
         let key = check_change(change)?;
-        if !matches!(change, Change::Erase(..)) && !changed.insert(key) {
+        let what = match change {
+            Change::Put(..) | Change::Delete(_) | Change::Mark(..) => (key, None),
+            Change::Amend(_, version, _) => (key, Some(version)),
+            Change::Erase(..) => continue,
+        };
+        if !changed.insert(what) {
             return Err(Error::invalid("a batch changes one key twice"));
         }
     }
@@ -42,7 +47,8 @@ fn check_precondition(precondition: &Precondition) -> Result<()> {
         Precondition::Absent(key)
         | Precondition::Present(key)
         | Precondition::At(key, _)
-        | Precondition::UnchangedSince(key, _) => check_name(&key.name),
+        | Precondition::UnchangedSince(key, _)
+        | Precondition::Revision(key, ..) => check_name(&key.name),
         Precondition::Empty(Span { start, end, .. }) => {
             check_name(start)?;
             end.as_deref().map_or(Ok(()), check_name)
@@ -52,7 +58,9 @@ fn check_precondition(precondition: &Precondition) -> Result<()> {
 
 fn check_change(change: &Change) -> Result<&Key> {
     let (key, value) = match change {
-        Change::Put(key, value) => (key, Some(value)),
+        Change::Put(key, value) | Change::Mark(key, value) | Change::Amend(key, _, value) => {
+            (key, Some(value))
+        }
         Change::Delete(key) | Change::Erase(key, _) => (key, None),
     };
     check_name(&key.name)?;
@@ -65,6 +73,11 @@ fn check_change(change: &Change) -> Result<&Key> {
     if key.kind == Kind::Change && value.is_some() {
         return Err(Error::invalid(
             "the change feed is written by the namespace alone",
+        ));
+    }
+    if matches!(change, Change::Mark(..) | Change::Amend(..)) && !key.kind.keeps_history() {
+        return Err(Error::invalid(
+            "only versions of a kind with history are marked or amended",
         ));
     }
     Ok(key)
@@ -91,12 +104,22 @@ pub(super) fn unmet(index: usize, precondition: &Precondition) -> Error {
         Precondition::Present(_) => "the key does not exist",
         Precondition::At(..) => "the key's newest version is another one",
         Precondition::UnchangedSince(..) => "the key has a later version",
+        Precondition::Revision(..) => "the version was amended or is gone",
         Precondition::Empty(_) => "the span is not empty",
     };
     Error::new(
         ErrorKind::Precondition,
         "PreconditionFailed",
         format!("precondition {index} does not hold: {what}"),
+    )
+}
+
+/// The error of a batch that amends a version which is not there.
+pub(super) fn nothing_to_amend() -> Error {
+    Error::new(
+        ErrorKind::Precondition,
+        "PreconditionFailed",
+        "a version that is to be amended is gone",
     )
 }
 

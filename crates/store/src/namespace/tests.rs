@@ -12,8 +12,10 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::{
-    Batch, Change, Direction, Key, Kind, Namespace, Precondition, Span, conformance, encoding,
-    memory::MemoryNamespace, redb::RedbNamespace,
+    Batch, Change, Direction, Key, Kind, Namespace, Precondition, Span, conformance,
+    encoding::{self, Row, Says},
+    memory::MemoryNamespace,
+    redb::RedbNamespace,
 };
 use crate::disk::File;
 
@@ -291,6 +293,8 @@ fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         6 => (any_key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(k, v)| Change::Put(k, v.into())),
         3 => any_key().prop_map(Change::Delete),
+        2 => (any_key(), any::<u8>()).prop_map(|(k, v)| Change::Mark(k, vec![v].into())),
+        3 => (any_key(), 0..80_u64, any::<u8>()).prop_map(|(k, s, v)| Change::Amend(k, Sequence(s), vec![v].into())),
         2 => (any_key(), 0..80_u64).prop_map(|(k, s)| Change::Erase(k, Sequence(s))),
     ]
 }
@@ -319,6 +323,11 @@ fn any_precondition() -> impl Strategy<Value = Precondition> {
         any_key().prop_map(Precondition::Present),
         (any_key(), 0..80_u64).prop_map(|(k, s)| Precondition::At(k, Sequence(s))),
         (any_key(), 0..80_u64).prop_map(|(k, s)| Precondition::UnchangedSince(k, Sequence(s))),
+        (any_key(), 0..80_u64, 0..80_u64).prop_map(|(k, s, r)| Precondition::Revision(
+            k,
+            Sequence(s),
+            Sequence(r)
+        )),
         any_span().prop_map(Precondition::Empty),
     ]
 }
@@ -419,13 +428,22 @@ proptest! {
     }
 
     #[test]
-    fn rows_come_back_and_damage_is_found(k in any_key(), made in 1..u64::MAX, value in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)), bit in any::<prop::sample::Index>()) {
+    fn rows_come_back_and_damage_is_found(
+        k in any_key(), made in 1..u64::MAX, amended in prop::option::of(1..u64::MAX), form in 0..3,
+        bytes in prop::collection::vec(any::<u8>(), 0..40), bit in any::<prop::sample::Index>(),
+    ) {
+        let history = k.kind.keeps_history();
+        let says = match form {
+            0 if history => Says::Marked(&bytes),
+            1 => Says::Deleted,
+            _ => Says::Value(&bytes),
+        };
+        let revision = amended.filter(|_| history && says != Says::Deleted).unwrap_or(made);
+        let written = Row { sequence: Sequence(made), revision: Sequence(revision), says };
         let row_key = encoding::row_key(&k, Sequence(made));
-        let value = value.as_deref();
-        let mut row = vec![0; encoding::row_len(k.kind, value)];
-        encoding::fill_row(&mut row, &row_key, k.kind, Sequence(made), value).unwrap();
-        let open = encoding::open_row(&row_key, &row).unwrap();
-        prop_assert_eq!((open.sequence, open.value), (Sequence(made), value));
+        let mut row = vec![0; written.len(k.kind)];
+        written.fill(&mut row, &row_key, k.kind).unwrap();
+        prop_assert_eq!(encoding::open_row(&row_key, &row).unwrap(), written);
         let bit = bit.index(row.len() * 8);
         row[bit / 8] ^= 1 << (bit % 8);
         prop_assert!(encoding::open_row(&row_key, &row).is_err());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use craton_base::{BranchId, BucketId, ByteSize, Clock as _};
+use craton_base::{BranchId, BucketId, ByteSize, Clock as _, Sequence};
 use craton_sim::{SimClock, SimDisk, SimRandom};
 use craton_store::{
     Options, Store,
@@ -180,4 +180,89 @@ fn versions_of_many_blobs_are_collected_in_several_commits() {
         };
         assert_eq!(versions(&store, kind, bucket), 0, "{kind:?}");
     }
+}
+
+fn put(store: &Store, kept: bool) -> Sequence {
+    let value = Value {
+        kept,
+        ..Value::of_meta("x")
+    };
+    let transaction = Transaction {
+        puts: vec![(key(), value)],
+        ..Transaction::default()
+    };
+    let committed = store.commit_blocking(transaction).expect("the disk works");
+    committed.sequence
+}
+
+fn mark(store: &Store, kept: bool) -> Sequence {
+    let value = Value {
+        kept,
+        ..Value::of_meta("deleted")
+    };
+    let transaction = Transaction {
+        marks: vec![(key(), value)],
+        ..Transaction::default()
+    };
+    let committed = store.commit_blocking(transaction).expect("the disk works");
+    committed.sequence
+}
+
+fn left(store: &Store) -> Vec<Sequence> {
+    let span = Span {
+        bucket: BUCKET,
+        branch: BranchId::MAIN,
+        kind: Kind::Object,
+        start: Bytes::new(),
+        end: None,
+    };
+    let versions = store.history(&span, None, 10_000).expect("the disk works");
+    versions.into_iter().map(|v| v.stored.sequence).collect()
+}
+
+/// Of the versions that are not kept the newest stays; those that are kept stay, and supersede nothing.
+#[test]
+fn versions_that_are_kept_stay_however_old() {
+    let clock = SimClock::default();
+    let store = open(&clock);
+    let mut expected = vec![put(&store, true)];
+    put(&store, false);
+    mark(&store, false);
+    expected.push(mark(&store, true));
+    expected.push(put(&store, false));
+    expected.push(put(&store, true));
+    clock.advance(Duration::from_secs(1));
+    let collected = store.collect(clock.now()).expect("the disk works");
+    expected.reverse();
+    assert_eq!(left(&store), expected);
+    assert_eq!(collected.versions, 2);
+    let newest = mark(&store, false);
+    clock.advance(Duration::from_secs(1));
+    store.collect(clock.now()).expect("the disk works");
+    expected.remove(1);
+    expected.insert(0, newest);
+    assert_eq!(left(&store), expected, "a mark supersedes like a value");
+}
+
+/// What is superseded within the window stays, though an older version of the same name was just amended.
+#[test]
+fn an_amendment_makes_nothing_older() {
+    let clock = SimClock::default();
+    let store = open(&clock);
+    let first = put(&store, false);
+    let stored = store.get(&key(), Sequence::MAX).expect("the disk works");
+    let amended = Transaction {
+        amends: vec![(stored.expect("it is there"), Value::of_meta("y"))],
+        ..Transaction::default()
+    };
+    store.commit_blocking(amended).expect("the disk works");
+    clock.advance(Duration::from_secs(10));
+    let window = clock.now();
+    clock.advance(Duration::from_secs(10));
+    let second = put(&store, false);
+    store.collect(window).expect("the disk works");
+    assert_eq!(left(&store), [second, first]);
+    clock.advance(Duration::from_secs(10));
+    store.collect(clock.now()).expect("the disk works");
+    assert_eq!(left(&store), [second]);
 }

@@ -7,9 +7,8 @@ use s3s::{
     S3Request, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
-        GetBucketVersioningOutput, Grant, Grantee, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
-        ListBucketsOutput, Permission, Type,
+        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, Grant, Grantee, HeadBucketInput,
+        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Permission, Type,
     },
     s3_error,
 };
@@ -19,7 +18,7 @@ use super::{
         access,
         acl::{Owners, Stated, stated},
     },
-    read, refuse_if, settle, with, write,
+    read, settle, with, write,
 };
 use crate::s3::{answer::fail_base, call::Call, convert};
 
@@ -101,8 +100,14 @@ pub(in crate::s3) async fn create_bucket(
         "s3:locationconstraint",
         location.map(|l| l.as_str().to_owned()),
     );
+    let lock = input.object_lock_enabled_for_bucket == Some(true);
+    let ask = if lock {
+        ask.and_action("s3:PutBucketObjectLockConfiguration")
+            .and_action("s3:PutBucketVersioning")
+    } else {
+        ask
+    };
     let permit = write(&call, ask).await?;
-    refuse_if(input.object_lock_enabled_for_bucket == Some(true), "Object lock")?;
     let region = &call.gate().settings().region;
     if location.is_some_and(|l| !l.as_str().is_empty() && l.as_str() != region) {
         return Err(s3_error!(
@@ -111,7 +116,7 @@ pub(in crate::s3) async fn create_bucket(
         ));
     }
     let configurations = initial(&permit, &stated, ownership)?;
-    settle(&permit, engine::create(&permit, &configurations).await)?;
+    settle(&permit, engine::create(&permit, lock, &configurations).await)?;
     Ok(CreateBucketOutput {
         location: Some(format!("/{name}")),
     })
@@ -172,7 +177,7 @@ pub(in crate::s3) async fn delete_bucket(
 }
 
 /// A permit to read something about a bucket that exists.
-async fn about<T>(
+pub(super) async fn about<T>(
     request: &S3Request<T>,
     name: &str,
     operation: &'static str,
@@ -210,19 +215,6 @@ pub(in crate::s3) async fn get_bucket_location(
     Ok(GetBucketLocationOutput {
         location_constraint: named,
     })
-}
-
-pub(in crate::s3) async fn get_bucket_versioning(
-    request: S3Request<GetBucketVersioningInput>,
-) -> S3Result<GetBucketVersioningOutput> {
-    about(
-        &request,
-        &request.input.bucket,
-        "GetBucketVersioning",
-        "s3:GetBucketVersioning",
-    )
-    .await?;
-    Ok(GetBucketVersioningOutput::default())
 }
 
 /// The one grant of every list: the owner has full control.

@@ -4,9 +4,11 @@ use craton_base::{ObjectKey, ResourcePath};
 use craton_gate::{Ask, ReadPermit};
 use craton_objects::{
     condition::{ReadConditions, WriteConditions},
-    copy::{self as engine, Copy},
+    copy::{self as engine, Copied, Copy},
     multipart::{PartSource, UploadId, part_number, upload_part_copy as engine_part_copy},
+    put::Written,
     range::ByteRange,
+    version::Target,
 };
 use http::header;
 use s3s::{
@@ -19,10 +21,10 @@ use s3s::{
 };
 
 use super::{
-    check_version, read, settle,
+    lock, read, settle,
     sse::{self, SseFields},
     stated::{Stated, with_facts},
-    with, with_match, write, write_conditions,
+    target, version_text, with, with_match, write, write_conditions,
 };
 use crate::s3::{
     call::Call,
@@ -78,7 +80,7 @@ impl Source {
     }
 
     /// The permit to read it.
-    async fn permit(&self, call: &Call, operation: &'static str) -> S3Result<ReadPermit> {
+    async fn permit(&self, call: &Call, operation: &'static str) -> S3Result<(ReadPermit, Target)> {
         let action = if self.version.is_some() {
             "s3:GetObjectVersion"
         } else {
@@ -90,8 +92,8 @@ impl Source {
             self.version.clone(),
         );
         let permit = read(call, ask).await?;
-        check_version(self.version.as_deref())?;
-        Ok(permit)
+        let target = target(&permit, self.version.as_deref())?;
+        Ok((permit, target))
     }
 }
 
@@ -102,8 +104,9 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     let source = Source::of(&request.input.copy_source)?;
     let ask = Ask::new("CopyObject", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
     let ask = with_match(with_facts(ask, &request.headers), conditions.matches.is_some());
+    let ask = lock::with_lock(ask, &request.headers, call.session());
     let permit = write(&call, ask).await?;
-    let source_permit = source.permit(&call, "CopyObject").await?;
+    let (source_permit, source_target) = source.permit(&call, "CopyObject").await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, mut input) = (request.headers, request.input);
     let replaces = |directive: Option<&str>| match directive {
@@ -117,6 +120,8 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     let context = sse::stated_context(&headers);
     let customer = wanted.customer().cloned();
     let copy = Copy {
+        source: source_target,
+        lock: stated.lock,
         source_conditions: source_conditions!(input),
         storage_class: stated.attributes.storage_class.clone(),
         redirect: stated.attributes.headers.website_redirect.clone(),
@@ -129,7 +134,8 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         conditions,
     };
     let copied = engine::copy(&source_permit, &source.key, &permit, &key, copy).await;
-    let meta = settle(&source_permit, settle_both(&permit, copied))?;
+    let Copied { written, source } = settle(&source_permit, settle_both(&permit, copied))?;
+    let Written { meta, version, .. } = written;
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     let result = CopyObjectResult {
         checksum_crc32: fields.crc32,
@@ -145,6 +151,8 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     Ok(CopyObjectOutput {
         bucket_key_enabled: sse.bucket_key,
         copy_object_result: Some(result),
+        copy_source_version_id: version_text(source),
+        version_id: version_text(version),
         sse_customer_algorithm: sse.customer_algorithm,
         sse_customer_key_md5: sse.customer_md5,
         ssekms_encryption_context: context,
@@ -186,7 +194,7 @@ pub(in crate::s3) async fn upload_part_copy(
     let ask =
         Ask::new("UploadPartCopy", "s3:PutObject", path).with("s3:x-amz-copy-source", source.text.clone());
     let permit = write(&call, ask).await?;
-    let source_permit = source.permit(&call, "UploadPartCopy").await?;
+    let (source_permit, target) = source.permit(&call, "UploadPartCopy").await?;
     let customer = sse::customer_key(&headers, call.session().origin())?;
     let number = settle(&permit, part_number(i64::from(input.part_number)))?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
@@ -202,13 +210,14 @@ pub(in crate::s3) async fn upload_part_copy(
     };
     let from = PartSource {
         key: source.key,
+        target,
         conditions: source_conditions!(input),
         range,
         key_of_source: sse::source_key(&headers, call.session().origin())?,
     };
     let to = (id, number);
     let copied = engine_part_copy(&source_permit, &from, &permit, &key, to, customer.as_ref()).await;
-    let part = settle(&source_permit, settle_both(&permit, copied))?;
+    let (part, source_version) = settle(&source_permit, settle_both(&permit, copied))?;
     let fields = ChecksumFields::of_part(part.checksum.0, &part.checksum.1);
     let result = CopyPartResult {
         checksum_crc32: fields.crc32,
@@ -223,6 +232,7 @@ pub(in crate::s3) async fn upload_part_copy(
     Ok(UploadPartCopyOutput {
         bucket_key_enabled: sse.bucket_key,
         copy_part_result: Some(result),
+        copy_source_version_id: version_text(source_version),
         sse_customer_algorithm: sse.customer_algorithm,
         sse_customer_key_md5: sse.customer_md5,
         ssekms_key_id: sse.key_id,

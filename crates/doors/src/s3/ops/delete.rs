@@ -3,20 +3,20 @@
 use craton_base::BucketName;
 use craton_gate::Ask;
 use craton_objects::{
-    condition::WriteConditions,
-    delete::{self as engine, DELETE_KEYS_MAX},
+    condition::DeleteConditions,
+    delete::{self as engine, DELETE_KEYS_MAX, Delete, Deleted},
 };
 use futures::StreamExt as _;
 use s3s::{
     S3Error, S3Request, S3Result,
     dto::{
-        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
+        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
         ETagCondition, Error, ObjectIdentifier,
     },
     s3_error,
 };
 
-use super::{check_version, refuse_if, settle, with, write, write_conditions};
+use super::{lock, settle, target, version_text, with, with_match, write};
 use crate::s3::{call::Call, convert};
 
 /// How many keys of a multi-delete are in work at once: enough to share flushes.
@@ -28,26 +28,42 @@ pub(in crate::s3) async fn delete_object(
     let call = Call::of(&request)?;
     let input = request.input;
     let bucket = convert::bucket(&input.bucket)?;
-    let timed = input.if_match_last_modified_time.is_some() || input.if_match_size.is_some();
     let one = One {
         key: &input.key,
         version: input.version_id.as_deref(),
-        if_match: input.if_match,
-        timed,
+        conditions: DeleteConditions {
+            matches: input.if_match.map(convert::tag),
+            size: size(input.if_match_size),
+            modified: input.if_match_last_modified_time.as_ref().map(convert::seconds),
+        },
+        bypass: input.bypass_governance_retention,
     };
-    delete(&call, &bucket, "DeleteObject", one).await?;
-    Ok(DeleteObjectOutput::default())
+    let Deleted { version, marker } = delete(&call, &bucket, "DeleteObject", one).await?;
+    Ok(DeleteObjectOutput {
+        delete_marker: marker.then_some(true),
+        request_charged: None,
+        version_id: version_text(version),
+    })
 }
 
 struct One<'a> {
     key: &'a str,
     version: Option<&'a str>,
-    if_match: Option<ETagCondition>,
-    /// Whether it has conditions that only directory buckets have.
-    timed: bool,
+    conditions: DeleteConditions,
+    bypass: Option<bool>,
 }
 
-async fn delete(call: &Call, bucket: &BucketName, operation: &'static str, one: One<'_>) -> S3Result<()> {
+/// A size that no object has matches none.
+fn size(stated: Option<i64>) -> Option<u64> {
+    stated.map(|size| u64::try_from(size).unwrap_or(u64::MAX))
+}
+
+async fn delete(
+    call: &Call,
+    bucket: &BucketName,
+    operation: &'static str,
+    one: One<'_>,
+) -> S3Result<Deleted> {
     let (path, key) = convert::object(bucket.as_str(), one.key)?;
     let action = if one.version.is_some() {
         "s3:DeleteObjectVersion"
@@ -55,11 +71,15 @@ async fn delete(call: &Call, bucket: &BucketName, operation: &'static str, one: 
         "s3:DeleteObject"
     };
     let ask = with(Ask::new(operation, action, path), "s3:VersionId", one.version);
-    let permit = write(call, ask).await?;
-    check_version(one.version)?;
-    refuse_if(one.timed, "A conditional delete by time or size")?;
-    let conditions: WriteConditions = write_conditions(one.if_match, None)?;
-    settle(&permit, engine::delete(&permit, &key, &conditions).await)
+    let ask = lock::with_bypass(ask, one.bypass);
+    // It tells whether an object is as stated: only to who may read it, as in S3.
+    let permit = write(call, with_match(ask, !one.conditions.is_empty())).await?;
+    let request = Delete {
+        target: target(&permit, one.version)?,
+        conditions: one.conditions,
+        bypass: one.bypass == Some(true),
+    };
+    settle(&permit, engine::delete(&permit, &key, &request).await)
 }
 
 /// Each key is decided on its own; all are committed side by side, so that they share flushes.
@@ -77,8 +97,9 @@ pub(in crate::s3) async fn delete_objects(
         ));
     }
     let quiet = input.delete.quiet.unwrap_or_default();
-    let results: Vec<(ObjectIdentifier, S3Result<()>)> = futures::stream::iter(objects)
-        .map(|object| delete_listed(&call, &bucket, object))
+    let bypass = input.bypass_governance_retention;
+    let results: Vec<(ObjectIdentifier, S3Result<Deleted>)> = futures::stream::iter(objects)
+        .map(|object| delete_listed(&call, &bucket, object, bypass))
         .buffered(DELETES_AT_ONCE)
         .collect()
         .await;
@@ -86,11 +107,8 @@ pub(in crate::s3) async fn delete_objects(
     let mut errors = Vec::new();
     for (object, result) in results {
         match result {
-            Ok(()) if quiet => {}
-            Ok(()) => deleted.push(DeletedObject {
-                key: Some(object.key),
-                ..DeletedObject::default()
-            }),
+            Ok(_) if quiet => {}
+            Ok(done) => deleted.push(listed(object, done)),
             Err(e) if e.code().as_str() == "NoSuchBucket" => return Err(e),
             Err(e) => errors.push(listed_error(object, &e)),
         }
@@ -107,15 +125,34 @@ async fn delete_listed(
     call: &Call,
     bucket: &BucketName,
     object: ObjectIdentifier,
-) -> (ObjectIdentifier, S3Result<()>) {
+    bypass: Option<bool>,
+) -> (ObjectIdentifier, S3Result<Deleted>) {
     let one = One {
         key: &object.key,
         version: object.version_id.as_deref(),
-        if_match: object.e_tag.clone().map(|tag: ETag| ETagCondition::ETag(tag)),
-        timed: object.last_modified_time.is_some() || object.size.is_some(),
+        conditions: DeleteConditions {
+            matches: object
+                .e_tag
+                .clone()
+                .map(|tag| convert::tag(ETagCondition::ETag(tag))),
+            size: size(object.size),
+            modified: object.last_modified_time.as_ref().map(convert::seconds),
+        },
+        bypass,
     };
     let result = delete(call, bucket, "DeleteObjects", one).await;
     (object, result)
+}
+
+/// A version that was named is told by its name; the marker that a deletion made or removed by its own.
+fn listed(object: ObjectIdentifier, done: Deleted) -> DeletedObject {
+    let marker = done.marker.then(|| version_text(done.version)).flatten();
+    DeletedObject {
+        delete_marker: done.marker.then_some(true),
+        delete_marker_version_id: marker,
+        key: Some(object.key),
+        version_id: object.version_id,
+    }
 }
 
 fn listed_error(object: ObjectIdentifier, error: &S3Error) -> Error {

@@ -2,11 +2,12 @@
 
 use craton_gate::{Ask, PrincipalKind};
 use craton_objects::{
-    condition::ReadConditions,
+    condition::{IfRange, ReadConditions},
     encryption::CustomerKey,
-    get::{self as engine, Found},
+    get::{self as engine, Found, ReadRequest},
     meta::ObjectMeta,
     range::Selection,
+    version::{Target, locate},
 };
 use http::header;
 use s3s::{
@@ -21,9 +22,9 @@ use s3s::{
 
 use super::{
     bucket::full_control,
-    check_version, read, settle,
+    lock, read, settle,
     sse::{self, SseFields},
-    with,
+    target, version_text, with,
 };
 use crate::s3::{
     call::Call,
@@ -43,8 +44,8 @@ macro_rules! conditions {
 
 macro_rules! output {
     ($type:ident, $found:expr, $fields:expr $(, $name:ident: $value:expr)*) => {{
-        let Found { meta, range, partial } = $found;
-        let (fields, sse): (ChecksumFields, SseFields) = $fields;
+        let Found { meta, version, range, partial } = $found;
+        let (fields, sse, locked): (ChecksumFields, SseFields, lock::Shown) = $fields;
         $type {
             accept_ranges: Some("bytes".to_owned()),
             bucket_key_enabled: sse.bucket_key,
@@ -68,7 +69,11 @@ macro_rules! output {
             sse_customer_key_md5: sse.customer_md5,
             ssekms_key_id: sse.key_id,
             server_side_encryption: sse.method,
+            object_lock_legal_hold_status: locked.hold,
+            object_lock_mode: locked.mode,
+            object_lock_retain_until_date: locked.until,
             storage_class: storage_class(meta),
+            version_id: version_text(*version),
             website_redirect_location: meta.attributes.headers.website_redirect.clone(),
             $($name: $value,)*
             ..$type::default()
@@ -130,7 +135,7 @@ pub(in crate::s3) async fn get_object(
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
     let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
-    check_version(input.version_id.as_deref())?;
+    let target = target(&permit, input.version_id.as_deref())?;
     if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
         return Err(s3_error!(
             InvalidRequest,
@@ -141,10 +146,15 @@ pub(in crate::s3) async fn get_object(
     let customer = sse::customer_key(&headers, call.session().origin())?;
     let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
     let asked = asked(input.range.as_ref(), input.part_number, mode)?;
-    let conditions = conditions!(input);
-    let found = engine::get(&permit, &key, &conditions, asked.selection, customer.as_ref()).await;
+    let wanted = ReadRequest {
+        target,
+        conditions: conditions!(input),
+        selection: asked.selection,
+        if_range: if_range(&headers),
+    };
+    let found = engine::get(&permit, &key, &wanted, customer.as_ref()).await;
     let (found, content) = settle(&permit, found)?;
-    let fields = fields(&asked, &found, customer.as_ref())?;
+    let fields = fields(&permit, &asked, &found, customer.as_ref())?;
     let output = output!(GetObjectOutput, &found, fields,
         body: Some(convert::blob(content)),
         parts_count: parts_count(&asked, &found.meta),
@@ -154,6 +164,27 @@ pub(in crate::s3) async fn get_object(
         response.headers.extend(expires(&found.meta));
     }
     Ok(response)
+}
+
+/// A version as it is, without conditions.
+fn whole(target: Target) -> ReadRequest {
+    ReadRequest {
+        target,
+        ..ReadRequest::default()
+    }
+}
+
+/// `If-Range`: an entity tag, or an HTTP date.
+fn if_range(headers: &http::HeaderMap) -> Option<IfRange> {
+    let value = headers.get(header::IF_RANGE)?;
+    let Ok(text) = value.to_str() else {
+        return Some(IfRange::Nothing);
+    };
+    if let Some(tag) = text.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
+        return Some(IfRange::Tag(tag.to_owned()));
+    }
+    let date = s3s::dto::Timestamp::parse(s3s::dto::TimestampFormat::HttpDate, text);
+    Some(date.map_or(IfRange::Nothing, |date| IfRange::Written(convert::seconds(&date))))
 }
 
 const fn overrides(input: &GetObjectInput) -> bool {
@@ -174,16 +205,20 @@ pub(in crate::s3) async fn head_object(
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("HeadObject", action(input.version_id.as_ref()), path);
     let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
-    check_version(input.version_id.as_deref())?;
+    let target = target(&permit, input.version_id.as_deref())?;
     let overridden = overridden(&call, &input)?;
     sse::refuse_on_read(&headers)?;
     let customer = sse::customer_key(&headers, call.session().origin())?;
     let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
     let asked = asked(input.range.as_ref(), input.part_number, mode)?;
-    let conditions = conditions!(input);
-    let found = engine::head(&permit, &key, &conditions, asked.selection, customer.as_ref());
-    let found = settle(&permit, found)?;
-    let fields = fields(&asked, &found, customer.as_ref())?;
+    let wanted = ReadRequest {
+        target,
+        conditions: conditions!(input),
+        selection: asked.selection,
+        if_range: if_range(&headers),
+    };
+    let found = settle(&permit, engine::head(&permit, &key, &wanted, customer.as_ref()))?;
+    let fields = fields(&permit, &asked, &found, customer.as_ref())?;
     let output = output!(HeadObjectOutput, &found, fields, parts_count: parts_count(&asked, &found.meta));
     let mut response = S3Response::new(output);
     response.headers.extend(expires(&found.meta));
@@ -262,12 +297,14 @@ fn tag_count(permit: &craton_gate::Permit, meta: &ObjectMeta) -> Option<i32> {
 }
 
 fn fields(
+    permit: &craton_gate::Permit,
     asked: &Asked,
     found: &Found,
     customer: Option<&CustomerKey>,
-) -> S3Result<(ChecksumFields, SseFields)> {
+) -> S3Result<(ChecksumFields, SseFields, lock::Shown)> {
     let sse = SseFields::of(found.meta.encryption.as_ref(), customer)?;
-    Ok((checksum_fields(asked, found), sse))
+    let locked = lock::Shown::of(permit, &found.meta);
+    Ok((checksum_fields(asked, found), sse, locked))
 }
 
 /// The checksum is the whole object's, so it goes with the whole object only.
@@ -280,7 +317,7 @@ fn checksum_fields(asked: &Asked, found: &Found) -> ChecksumFields {
 
 fn parts_count(asked: &Asked, meta: &ObjectMeta) -> Option<i32> {
     (asked.parts && !meta.parts.is_empty())
-        .then(|| convert::count(meta.parts.len()))
+        .then(|| convert::count(meta.part_count()))
         .flatten()
 }
 
@@ -313,8 +350,8 @@ pub(in crate::s3) async fn get_object_acl(
         "s3:GetObjectAcl"
     };
     let permit = read(&call, Ask::new("GetObjectAcl", wanted, path)).await?;
-    check_version(input.version_id.as_deref())?;
-    settle(&permit, engine::find_meta(&permit, &key).map(drop))?;
+    let target = target(&permit, input.version_id.as_deref())?;
+    settle(&permit, locate(&permit, &key, target).map(drop))?;
     let owner = settle(&permit, craton_objects::bucket::head(&permit))?
         .owner
         .clone();
@@ -338,12 +375,11 @@ pub(in crate::s3) async fn get_object_attributes(
     };
     let ask = Ask::new("GetObjectAttributes", wanted, path).and_action(action(input.version_id.as_ref()));
     let permit = read(&call, ask).await?;
-    check_version(input.version_id.as_deref())?;
+    let request = whole(target(&permit, input.version_id.as_deref())?);
     let customer = sse::customer_key(&headers, call.session().origin())?;
     let attributes = named_attributes(&input)?;
-    let none = ReadConditions::default();
-    let found = engine::head(&permit, &key, &none, Selection::Whole, customer.as_ref());
-    let Found { meta, .. } = settle(&permit, found)?;
+    let found = engine::head(&permit, &key, &request, customer.as_ref());
+    let Found { meta, version, .. } = settle(&permit, found)?;
     let wanted = |name: &str| attributes.contains(&name);
     let parts = if wanted("ObjectParts") && !meta.parts.is_empty() {
         Some(parts_page(&input, &meta)?)
@@ -360,6 +396,7 @@ pub(in crate::s3) async fn get_object_attributes(
         e_tag: wanted("ETag").then(|| convert::etag(&meta)),
         last_modified: Some(convert::time(meta.modified())),
         object_parts: parts,
+        version_id: version_text(version),
         object_size: wanted("ObjectSize").then(|| convert::size(meta.size)).flatten(),
         storage_class: wanted("StorageClass")
             .then(|| StorageClass::from(meta.attributes.storage_class().to_owned())),
@@ -400,7 +437,7 @@ fn parts_page(input: &GetObjectAttributesInput, meta: &ObjectMeta) -> S3Result<G
     // Parts are shown only for a checksum that the client chose, as in S3.
     if meta.checksum.as_ref().is_none_or(|c| c.unchosen) {
         return Ok(GetObjectAttributesParts {
-            total_parts_count: convert::count(meta.parts.len()),
+            total_parts_count: convert::count(meta.part_count()),
             ..GetObjectAttributesParts::default()
         });
     }
@@ -428,11 +465,11 @@ fn parts_page(input: &GetObjectAttributesInput, meta: &ObjectMeta) -> S3Result<G
         .collect();
     let last = after.saturating_add(parts.len());
     Ok(GetObjectAttributesParts {
-        is_truncated: Some(last < meta.parts.len()),
+        is_truncated: Some(last < meta.part_count()),
         max_parts: convert::count(limit),
         next_part_number_marker: convert::count(last),
         part_number_marker: convert::count(after),
-        total_parts_count: convert::count(meta.parts.len()),
+        total_parts_count: convert::count(meta.part_count()),
         parts: Some(parts),
     })
 }

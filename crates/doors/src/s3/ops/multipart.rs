@@ -7,7 +7,7 @@ use craton_objects::{
     encryption,
     list::PAGE_KEYS_MAX,
     multipart::{self as engine, Complete, CompletedPart, Create, UploadId, UploadsAfter, UploadsListing},
-    put::About,
+    put::{About, Written},
 };
 use s3s::{
     S3Request, S3Result,
@@ -23,10 +23,10 @@ use s3s::{
 
 use super::{
     list::{common_prefixes, encodes},
-    read, settle,
+    lock, read, settle,
     sse::{self, SseFields},
     stated::{Stated, with_facts},
-    with, with_match, write, write_conditions,
+    version_text, with, with_match, write, write_conditions,
 };
 use crate::s3::{
     answer::{fail, fail_base},
@@ -41,7 +41,12 @@ pub(in crate::s3) async fn create(
     let call = Call::of(&request)?;
     let (path, key) = convert::object(&request.input.bucket, &request.input.key)?;
     let ask = Ask::new("CreateMultipartUpload", "s3:PutObject", path);
-    let permit = write(&call, with_facts(ask, &request.headers)).await?;
+    let ask = lock::with_lock(
+        with_facts(ask, &request.headers),
+        &request.headers,
+        call.session(),
+    );
+    let permit = write(&call, ask).await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, input) = (request.headers, request.input);
     let wanted = stated.encryption(&permit)?;
@@ -53,6 +58,7 @@ pub(in crate::s3) async fn create(
             attributes: stated.attributes,
             tags: stated.tags.unwrap_or_default(),
             encryption: encrypted,
+            lock: stated.lock,
         },
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         scope: scope(input.checksum_type.as_ref())?,
@@ -126,13 +132,16 @@ pub(in crate::s3) async fn complete(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let call = Call::of(&request)?;
+    let headers = request.headers;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("CompleteMultipartUpload", "s3:PutObject", path);
-    let permit = write(&call, with_match(ask, input.if_match.is_some())).await?;
+    let ask = with_match(with_facts(ask, &headers), input.if_match.is_some());
+    let permit = write(&call, ask).await?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let complete = complete_request(&mut input)?;
-    let meta = settle(&permit, engine::complete(&permit, &key, id, &complete).await)?;
+    let completed = engine::complete(&permit, &key, id, &complete).await;
+    let Written { meta, version, .. } = settle(&permit, completed)?;
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     let sse = SseFields::of(meta.encryption.as_ref(), None)?;
     Ok(CompleteMultipartUploadOutput {
@@ -153,6 +162,7 @@ pub(in crate::s3) async fn complete(
         checksum_sha256: fields.sha256,
         checksum_type: fields.scope,
         e_tag: Some(convert::etag(&meta)),
+        version_id: version_text(version),
         ..CompleteMultipartUploadOutput::default()
     })
 }

@@ -3,7 +3,7 @@
 use craton_gate::Ask;
 use craton_objects::{
     encryption,
-    put::{self as engine, About, Put},
+    put::{self as engine, About, Put, Written},
 };
 use s3s::{
     S3Request, S3Result,
@@ -11,10 +11,10 @@ use s3s::{
 };
 
 use super::{
-    refuse_if, settle,
+    lock, refuse_if, settle,
     sse::{self, SseFields},
     stated::{Stated, with_facts},
-    with_match, write, write_conditions,
+    version_text, with_match, write, write_conditions,
 };
 use crate::s3::{
     answer::fail_base,
@@ -30,12 +30,18 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
         Ask::new("PutObject", "s3:PutObject", path),
         request.input.if_match.is_some(),
     );
-    let permit = write(&call, with_facts(ask, &request.headers)).await?;
+    let ask = lock::with_lock(
+        with_facts(ask, &request.headers),
+        &request.headers,
+        call.session(),
+    );
+    let permit = write(&call, ask).await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, mut input) = (request.headers, request.input);
     refuse_if(input.write_offset_bytes.is_some(), "Appending")?;
     let conditions = write_conditions(input.if_match.take(), input.if_none_match.take())?;
     let claims = claims(&headers, &call).map_err(|e| fail_base(&e))?;
+    lock::check_claims(&permit, &stated.lock, &claims)?;
     let wanted = stated.encryption(&permit)?;
     let encrypted = encryption::seal(&permit, &key, &wanted).await;
     let put = Put {
@@ -43,12 +49,13 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
             attributes: stated.attributes,
             tags: stated.tags.unwrap_or_default(),
             encryption: settle(&permit, encrypted)?,
+            lock: stated.lock,
         },
         claims,
         conditions,
     };
     let body = convert::body(input.body.take(), input.content_length, call.trailers());
-    let meta = settle(&permit, engine::put(&permit, &key, put, body).await)?;
+    let Written { meta, version, .. } = settle(&permit, engine::put(&permit, &key, put, body).await)?;
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     let sse = SseFields::of(meta.encryption.as_ref(), wanted.customer())?;
     Ok(PutObjectOutput {
@@ -65,6 +72,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
         ssekms_encryption_context: sse::stated_context(&headers),
         ssekms_key_id: sse.key_id,
         server_side_encryption: sse.method,
+        version_id: version_text(version),
         ..PutObjectOutput::default()
     })
 }

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use craton_gate::{Ask, Origin, WritePermit, tags::Tags};
 use craton_objects::{
     encryption::Wanted,
+    lock::LockRequest,
     meta::{Attributes, Headers},
     tagging,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::{check_acl_headers, refuse_if, sse};
+use super::{check_acl_headers, lock, sse};
 use crate::s3::answer::fail;
 
 /// `Expires`, as the client wrote it: what `s3s` would refuse if it is no date, while S3 keeps any text.
@@ -67,22 +68,21 @@ pub(super) struct Stated {
     pub(super) tags: Option<Tags>,
     /// What encryption it asks for, if any.
     pub(super) encryption: Option<Wanted>,
+    /// What lock it asks for, if any.
+    pub(super) lock: LockRequest,
 }
 
 impl Stated {
     /// Reads the headers of a write.
     pub(super) fn of<T>(request: &S3Request<T>, origin: &Origin) -> S3Result<Self> {
         let headers = &request.headers;
-        let lock = headers
-            .keys()
-            .any(|name| name.as_str().starts_with("x-amz-object-lock-"));
-        refuse_if(lock, "Object lock")?;
         check_acl_headers(headers)?;
         let tags = text(headers, "x-amz-tagging")?;
         Ok(Self {
             attributes: attributes(headers, request.extensions.get::<Expires>())?,
             tags: tags.map(tagging::parse_header).transpose().map_err(fail)?,
             encryption: sse::wanted(headers, origin)?,
+            lock: lock::request(headers)?,
         })
     }
 }

@@ -7,14 +7,14 @@ use craton_gate::{
     Ask,
     tags::{OBJECT_TAGS_MAX, Tag, Tags},
 };
-use craton_objects::get as engine;
+use craton_objects::version::{Located, locate};
 use s3s::{
     S3Request, S3Result,
     dto::{self, GetObjectTaggingInput, GetObjectTaggingOutput},
     xml::{Deserialize as _, Deserializer},
 };
 
-use super::{check_version, read, settle, with};
+use super::{read, settle, target, version_text, with};
 use crate::s3::{call::Call, convert};
 
 pub(in crate::s3) async fn get_object_tagging(
@@ -29,11 +29,11 @@ pub(in crate::s3) async fn get_object_tagging(
     };
     let ask = Ask::new("GetObjectTagging", action, path);
     let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
-    check_version(input.version_id.as_deref())?;
-    let meta = settle(&permit, engine::find_meta(&permit, &key))?;
+    let target = target(&permit, input.version_id.as_deref())?;
+    let Located { meta, version, .. } = settle(&permit, locate(&permit, &key, target))?;
     Ok(GetObjectTaggingOutput {
         tag_set: shown(meta.tags.unwrap_or_default()),
-        version_id: None,
+        version_id: version_text(version),
     })
 }
 

@@ -15,6 +15,8 @@ fn state(n: usize) -> Arc<BucketState> {
         owner: "root".to_owned(),
         region: "us-east-1".to_owned(),
         strict: false,
+        versioning: crate::Versioning::default(),
+        lock: None,
         sequence: Sequence(1),
     };
     Arc::new(BucketState::of_info(info))

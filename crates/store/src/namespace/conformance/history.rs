@@ -38,7 +38,13 @@ pub fn history_is_paged(make: Make<'_>) {
         }
         let told: Vec<_> = told
             .iter()
-            .map(|v| (v.key.name.as_ref(), v.sequence.0, v.value.as_deref()))
+            .map(|v| {
+                (
+                    v.key.name.as_ref(),
+                    v.sequence.0,
+                    v.state.bytes().map(|bytes| &**bytes),
+                )
+            })
             .collect();
         assert_eq!(told, expected, "in pieces of {limit}");
     }

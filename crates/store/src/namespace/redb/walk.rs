@@ -110,14 +110,20 @@ where
     /// The next name's entry, deleted names left out.
     pub(super) fn next_existing(&mut self) -> Result<Option<Raw<'t>>> {
         loop {
-            let found = match self.direction {
-                Direction::Forward => self.next_name()?,
-                Direction::Backward => self.prev_name()?,
+            let Some(raw) = self.next_any()? else {
+                return Ok(None);
             };
-            let Some(raw) = found else { return Ok(None) };
-            if raw.open()?.value.is_some() {
+            if raw.open()?.says.value().is_some() {
                 return Ok(Some(raw));
             }
+        }
+    }
+
+    /// The next name's version, whatever it says.
+    pub(super) fn next_any(&mut self) -> Result<Option<Raw<'t>>> {
+        match self.direction {
+            Direction::Forward => self.next_name(),
+            Direction::Backward => self.prev_name(),
         }
     }
 

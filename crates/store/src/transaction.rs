@@ -1,0 +1,152 @@
+//! Transactions: changes to entries, turned into one batch of the namespace with the care of the blobs they name.
+//!
+//! Here hold ST-1 and ST-2 of [`crate::store`]: a blob that an entry names gets its owner, and one that loses its
+//! entry becomes garbage, in the same batch.
+//!
+//! Deliberately absent: what entries mean; committing.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use craton_base::{BlobId, BranchId, BucketId, Error, Result};
+
+use crate::{
+    fresh::Fresh,
+    namespace::{Batch, Change, Key, Kind, Precondition},
+    value::{Stored, Value},
+};
+
+/// Changes that are committed together, with the care of the blobs they name.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// What must hold.
+    pub preconditions: Vec<Precondition>,
+    /// Entries to write.
+    pub puts: Vec<(Key, Value)>,
+    /// Keys to delete.
+    pub deletes: Vec<Key>,
+    /// Keys of history kinds to delete with what is to be known of that.
+    pub marks: Vec<(Key, Value)>,
+    /// Versions as they were read, and what each is to hold from now on. Refused if one was amended since.
+    pub amends: Vec<(Stored, Value)>,
+    /// Versions to erase, with the blobs that no put here adopts.
+    pub removes: Vec<Stored>,
+    /// Changes whose values name no blobs.
+    pub plain: Vec<Change>,
+}
+
+impl Transaction {
+    /// The batch, the blobs in it that no commit named before, and those that become garbage by it.
+    ///
+    /// # Errors
+    /// `Internal` if one of those is not durable.
+    pub(crate) fn into_batch(self) -> Result<(Batch, Vec<Arc<Fresh>>, Vec<BlobId>)> {
+        let mut out = Assembly {
+            preconditions: self.preconditions,
+            changes: self.plain,
+            ..Assembly::default()
+        };
+        for (key, value) in self.puts {
+            out.adopt(&key, &value);
+            out.changes.push(Change::Put(key, value.encode()));
+        }
+        out.changes.extend(self.deletes.into_iter().map(Change::Delete));
+        for (key, value) in self.marks {
+            out.changes.push(Change::Mark(key, value.encode()));
+        }
+        for (stored, value) in self.amends {
+            out.amend(stored, &value);
+        }
+        for stored in self.removes {
+            out.let_go(&stored.value);
+            out.changes.push(Change::Erase(stored.key, stored.sequence));
+        }
+        if !out.named.iter().all(|fresh| fresh.is_durable()) {
+            return Err(Error::internal("a commit names a blob that is not durable"));
+        }
+        out.named.iter().for_each(|fresh| fresh.set_maybe_named(true));
+        let batch = Batch {
+            preconditions: out.preconditions,
+            changes: out.changes,
+        };
+        Ok((batch, out.named, out.garbage))
+    }
+}
+
+/// A transaction on its way to a batch.
+#[derive(Default)]
+struct Assembly {
+    preconditions: Vec<Precondition>,
+    changes: Vec<Change>,
+    /// Blobs that entries of this transaction name.
+    adopted: BTreeSet<BlobId>,
+    named: Vec<Arc<Fresh>>,
+    garbage: Vec<BlobId>,
+}
+
+impl Assembly {
+    /// ST-1: the blobs of an entry that is written are owned by it.
+    fn adopt(&mut self, key: &Key, value: &Value) {
+        self.named
+            .extend(value.content.iter().filter_map(|e| e.fresh.clone()));
+        for blob in value.blobs() {
+            if self.adopted.insert(blob) {
+                let owner = owner_bytes(key).into();
+                self.changes
+                    .push(Change::Put(system_key(Kind::BlobOwner, blob), owner));
+            }
+        }
+    }
+
+    fn amend(&mut self, old: Stored, value: &Value) {
+        // Those that stay have their owner already.
+        let stay: BTreeSet<BlobId> = old.value.blobs().collect();
+        self.named
+            .extend(value.content.iter().filter_map(|e| e.fresh.clone()));
+        for blob in value.blobs() {
+            if self.adopted.insert(blob) && !stay.contains(&blob) {
+                let owner = owner_bytes(&old.key).into();
+                self.changes
+                    .push(Change::Put(system_key(Kind::BlobOwner, blob), owner));
+            }
+        }
+        self.let_go(&old.value);
+        self.preconditions.push(Precondition::Revision(
+            old.key.clone(),
+            old.sequence,
+            old.revision,
+        ));
+        self.changes
+            .push(Change::Amend(old.key, old.sequence, value.encode()));
+    }
+
+    /// ST-2: blobs that lose their entry, and that no other entry adopts, become garbage.
+    fn let_go(&mut self, value: &Value) {
+        for blob in value.blobs().filter(|blob| !self.adopted.contains(blob)) {
+            self.changes
+                .push(Change::Delete(system_key(Kind::BlobOwner, blob)));
+            self.changes
+                .push(Change::Put(system_key(Kind::Garbage, blob), Bytes::new()));
+            self.garbage.push(blob);
+        }
+    }
+}
+
+pub(crate) fn system_key(kind: Kind, blob: BlobId) -> Key {
+    Key {
+        bucket: BucketId::SYSTEM,
+        branch: BranchId::MAIN,
+        kind,
+        name: Bytes::copy_from_slice(&blob.0),
+    }
+}
+
+/// A key as bytes, not ambiguous: bucket, branch, kind, name. Owners are stored and bound to in this form.
+pub(crate) fn owner_bytes(key: &Key) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.name.len() + 13);
+    out.extend_from_slice(&key.bucket.0.to_be_bytes());
+    out.extend_from_slice(&key.branch.0.to_be_bytes());
+    out.push(key.kind as u8);
+    out.extend_from_slice(&key.name);
+    out
+}
