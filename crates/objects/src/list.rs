@@ -27,6 +27,9 @@ pub const PAGE_KEYS_MAX: usize = 1000;
 /// How many entries are fetched at first where a delimiter may hide most of them.
 const FETCH_FIRST: usize = 16;
 
+/// How many at least: the first of a group, and one that may be under no group or in the next.
+const FETCH_LEAST: usize = 2;
+
 /// Where a listing goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum After {
@@ -263,11 +266,12 @@ impl Walk<'_> {
             }
             let shown = out.entries.len() + out.prefixes.len();
             let page = fetch(&from, end.as_deref(), batch.min(self.limit - shown + 1))?;
-            let mut grouped = false;
+            let (rows, mut hidden) = (page.rows.len(), 0);
             let mut tail = None;
             for row in page.rows {
                 tail = Some(row.name);
                 if matches!(&last, Some(Last::Prefix(p)) if row.key.starts_with(p.as_str())) {
+                    hidden += 1;
                     continue;
                 }
                 if out.entries.len() + out.prefixes.len() == self.limit {
@@ -276,7 +280,6 @@ impl Walk<'_> {
                 }
                 match common_prefix(&row.key, self.prefix, self.delimiter) {
                     Some(common) => {
-                        grouped = true;
                         out.prefixes.push(common.to_owned());
                         last = Some(Last::Prefix(common.to_owned()));
                     }
@@ -289,10 +292,13 @@ impl Walk<'_> {
             if page.more {
                 start = next_start(last.as_ref(), tail);
             }
-            batch = if grouped {
-                FETCH_FIRST
-            } else {
+            // Where groups are large, what is fetched is mostly hidden: less is fetched at once.
+            batch = if hidden == 0 {
                 batch.saturating_mul(4).min(PAGE_KEYS_MAX + 1)
+            } else if 2 * hidden > rows {
+                (batch / 4).max(FETCH_LEAST)
+            } else {
+                batch
             };
         }
         Ok(out)
