@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from server import REGION, Key, Server, unique
@@ -67,6 +68,13 @@ def client(server: Server, key: Key | None = None, **config: object):
 @pytest.fixture(scope="session")
 def s3(server: Server):
     return client(server)
+
+
+@pytest.fixture(scope="session")
+def anyone(server: Server):
+    """A client that does not say who it is."""
+    config = Config(signature_version=UNSIGNED, s3={"addressing_style": "path"}, retries={"max_attempts": 1})
+    return boto3.client("s3", endpoint_url=server.endpoint, region_name=REGION, config=config)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in order, stopping at the first failure.
 //!
-//! `steps` is the table of steps, `command` runs one program and counts the tests it reports, `python`
-//! and `oracle` prepare what is not Rust. Whatever is downloaded or made goes under cargo's target
+//! `steps` is the table of steps, `command` runs one program and counts the tests it reports, `python`,
+//! `npm` and `oracle` prepare what is not Rust. Whatever is downloaded or made goes under cargo's target
 //! folder; the checkout stays as it was.
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
 };
 
 mod command;
+mod npm;
 mod oracle;
 mod python;
 mod steps;

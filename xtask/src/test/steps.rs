@@ -1,9 +1,11 @@
 //! The table of steps, and the one place that says which of them have no content yet.
 
+use std::path::PathBuf;
+
 use super::{
     Context,
     command::{Command, Counts},
-    oracle, python,
+    npm, oracle, python,
 };
 
 /// A step of the gate.
@@ -83,6 +85,8 @@ pub(super) const STEPS: &[Step] = &[
         power,
     ),
 ];
+
+const CLIENT_IN_RUST: &str = "tests/rust/Cargo.toml";
 
 /// Cycles of the crash tests and the size of the large object here; without the variables they are smaller.
 const CRASH_SIZES: &[(&str, &str)] = &[("CRATON_KILL_CYCLES", "200"), ("CRATON_BIG_BYTES", "10737418240")];
@@ -178,8 +182,29 @@ fn docs(context: &Context) -> Result<Counts, String> {
 }
 
 fn clients(context: &Context) -> Result<Counts, String> {
-    python::programs(&[("rclone", "rclone"), ("s3cmd", "s3cmd")])?;
-    python::pytest(context, "tests/clients")?.run()
+    python::programs(&[
+        ("rclone", "rclone"),
+        ("s3cmd", "s3cmd"),
+        ("node", "nodejs"),
+        ("npm", "npm"),
+    ])?;
+    let node = context.target.join("clients-node");
+    npm::packages(&context.root.join("tests/clients/node"), &node)
+        .map_err(|e| format!("tests/clients/node: {e}"))?;
+    python::pytest(context, "tests/clients")?
+        .variable("CRATON_NODE", node)
+        .variable("CRATON_CLIENT_RUST", client_in_rust(context)?)
+        .run()
+}
+
+/// Builds the program around AWS's client for Rust, a workspace of its own.
+fn client_in_rust(context: &Context) -> Result<PathBuf, String> {
+    let built = context.target.join("clients-rust");
+    context
+        .cargo(["build", "--locked", "--quiet", "--manifest-path", CLIENT_IN_RUST])
+        .variable("CARGO_TARGET_DIR", &built)
+        .run()?;
+    Ok(built.join("debug/craton-client-rust"))
 }
 
 fn crash(context: &Context) -> Result<Counts, String> {
