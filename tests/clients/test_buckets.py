@@ -1,6 +1,5 @@
 """Buckets, by boto3."""
 
-import json
 
 import pytest
 
@@ -92,23 +91,6 @@ def test_settings_that_are_fixed(s3, bucket):
     assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
     grants = s3.get_bucket_acl(Bucket=bucket)["Grants"]
     assert [g["Permission"] for g in grants] == ["FULL_CONTROL"]
-
-
-@pytest.mark.parametrize(
-    ("method", "arguments"),
-    [
-        ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}}),
-        ("put_bucket_policy", {"Policy": json.dumps({"Version": "2012-10-17", "Statement": []})}),
-        ("get_bucket_lifecycle_configuration", {}),
-        ("get_bucket_cors", {}),
-        ("put_object_tagging", {"Key": "a", "Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
-        ("list_object_versions", {}),
-        ("get_object_lock_configuration", {}),
-    ],
-)
-def test_what_is_not_implemented_says_so(s3, bucket, method, arguments):
-    with error("NotImplemented", 501):
-        getattr(s3, method)(Bucket=bucket, **arguments)
 
 
 def test_virtual_host_style(server, s3, bucket):
