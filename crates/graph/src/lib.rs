@@ -13,17 +13,31 @@
 //!
 //! Deliberately absent: HTTP, the disk (a permit is the only way to it), SQL.
 
+pub mod blobs;
 pub mod block;
 pub mod control;
+pub mod exec;
 pub mod facts;
 pub mod id;
+pub mod manifest;
+pub mod memory;
+pub mod merge;
+pub mod join;
 pub mod model;
 pub mod names;
+pub mod parse;
+pub mod print;
+pub mod pure;
+pub(crate) mod plan;
 pub mod run;
 pub mod sink;
+pub(crate) mod sort;
 pub mod storage;
 pub mod table;
+pub mod term;
+pub mod texts;
 pub mod tuples;
+pub mod unify;
 
 pub use block::Block;
 pub use control::{Control, Limits};
@@ -33,3 +47,6 @@ pub use names::{Names, NewNames};
 pub use storage::{BlobRead, BlobWrite, Storage};
 pub use table::{Bounds, COLUMNS_MAX, Order, Relation, Shape, Table};
 pub use tuples::Tuples;
+
+#[cfg(test)]
+mod reference;

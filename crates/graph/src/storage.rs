@@ -9,6 +9,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use craton_base::{Error, Result};
+use craton_gate::Extent;
 
 /// Where new blobs come from. Scratch: what is not committed disappears when its last holder lets go, and at the latest
 /// when the store is opened again.
@@ -50,6 +51,20 @@ pub trait BlobRead: Send + Sync {
     /// # Errors
     /// `Invalid` if the range is not within the blob; `Corrupt` if it does not verify; the disk's own.
     fn read(&self, range: Range<u64>) -> Result<Bytes>;
+
+    /// What a commit names it by; `None` for a blob that is not in a store.
+    fn reference(&self) -> Option<Reference> {
+        None
+    }
+}
+
+/// A blob of a store, for a manifest.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The run's id.
+    pub id: [u8; 16],
+    /// Where it is; `None` if an earlier commit names it already.
+    pub extent: Option<Extent>,
 }
 
 /// Blobs in memory, for tests and for what is known to be small.

@@ -15,7 +15,7 @@ const MAGIC: &[u8; 8] = b"crtnrun1";
 const FOOTER_BYTES: usize = 26;
 
 /// Appends the rows `from..to` of a block.
-pub(super) fn write_block(block: &Block, from: usize, to: usize, scratch: &mut Vec<u64>, out: &mut Vec<u8>) {
+pub(crate) fn write_block(block: &Block, from: usize, to: usize, scratch: &mut Vec<u64>, out: &mut Vec<u8>) {
     let rows = to.saturating_sub(from);
     out.extend_from_slice(&u16::try_from(rows).unwrap_or(u16::MAX).to_le_bytes());
     for values in block.columns() {
@@ -24,7 +24,7 @@ pub(super) fn write_block(block: &Block, from: usize, to: usize, scratch: &mut V
 }
 
 /// Reads one block of `width` columns; what follows it.
-pub(super) fn read_block<'a>(bytes: &'a [u8], width: usize, out: &mut Block) -> Option<&'a [u8]> {
+pub(crate) fn read_block<'a>(bytes: &'a [u8], width: usize, out: &mut Block) -> Option<&'a [u8]> {
     let (rows, mut rest) = bytes.split_first_chunk::<2>()?;
     let rows = usize::from(u16::from_le_bytes(*rows));
     out.reset(width);
@@ -37,32 +37,41 @@ pub(super) fn read_block<'a>(bytes: &'a [u8], width: usize, out: &mut Block) -> 
 }
 
 /// Appends an index and the footer.
-pub(super) fn write_index(fences: &Block, index_at: u64, rows: u64, out: &mut Vec<u8>) {
-    let (mut scratch, width) = (Vec::new(), fences.width());
-    let most = Block::rows_max(width);
-    for from in (0..fences.rows()).step_by(most) {
-        let to = fences.rows().min(from.saturating_add(most));
-        write_block(fences, from, to, &mut scratch, out);
-    }
+pub(crate) fn write_index(fences: &Block, index_at: u64, rows: u64, out: &mut Vec<u8>) {
+    write_blocks(fences, out);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&index_at.to_le_bytes());
     out.extend_from_slice(&rows.to_le_bytes());
-    let width = width.saturating_sub(FENCE_EXTRA);
+    let width = fences.width().saturating_sub(FENCE_EXTRA);
     out.extend_from_slice(&u16::try_from(width).unwrap_or(u16::MAX).to_le_bytes());
 }
 
 /// Reads an index with its footer.
-pub(super) fn read_index(bytes: &[u8], width: usize) -> Option<Block> {
-    let (mut rest, footer) = bytes.split_last_chunk::<FOOTER_BYTES>()?;
+pub(crate) fn read_index(bytes: &[u8], width: usize) -> Option<Block> {
+    let (rest, footer) = bytes.split_last_chunk::<FOOTER_BYTES>()?;
     let (magic, footer) = footer.split_first_chunk::<8>()?;
     let (_, stated) = footer.split_last_chunk::<2>()?;
     if magic != MAGIC || usize::from(u16::from_le_bytes(*stated)) != width {
         return None;
     }
-    let whole = width.checked_add(FENCE_EXTRA)?;
-    let (mut out, mut part) = (Block::new(whole), Block::new(whole));
+    read_blocks(rest, width.checked_add(FENCE_EXTRA)?)
+}
+
+/// Appends rows as blocks of at most [`Block::rows_max`].
+pub(crate) fn write_blocks(rows: &Block, out: &mut Vec<u8>) {
+    let mut scratch = Vec::new();
+    let most = Block::rows_max(rows.width());
+    for from in (0..rows.rows()).step_by(most) {
+        let to = rows.rows().min(from.saturating_add(most));
+        write_block(rows, from, to, &mut scratch, out);
+    }
+}
+
+/// Reads what [`write_blocks`] wrote.
+pub(crate) fn read_blocks(bytes: &[u8], width: usize) -> Option<Block> {
+    let (mut rest, mut out, mut part) = (bytes, Block::new(width), Block::new(width));
     while !rest.is_empty() {
-        rest = read_block(rest, whole, &mut part)?;
+        rest = read_block(rest, width, &mut part)?;
         if part.is_empty() {
             return None;
         }

@@ -18,7 +18,7 @@ const LESS_BASE: u8 = 0;
 const ASCENDING: u8 = 1;
 
 /// Appends a column of at most 65,536 numbers; `scratch` is overwritten.
-pub(super) fn encode(values: &[u64], scratch: &mut Vec<u64>, out: &mut Vec<u8>) {
+pub(crate) fn encode(values: &[u64], scratch: &mut Vec<u64>, out: &mut Vec<u8>) {
     let ascending = values.is_sorted();
     let base = match ascending {
         true => values.first().copied(),
@@ -93,7 +93,7 @@ fn write(kind: u8, base: u64, cost: &Cost, differences: &[u64], out: &mut Vec<u8
 }
 
 /// Reads a column of `rows` numbers into `out`, in place of what is in it; what follows the column, or `None` if it is damaged.
-pub(super) fn decode<'a>(bytes: &'a [u8], rows: usize, out: &mut Vec<u64>) -> Option<&'a [u8]> {
+pub(crate) fn decode<'a>(bytes: &'a [u8], rows: usize, out: &mut Vec<u64>) -> Option<&'a [u8]> {
     let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
     let [kind, width, listed_0, listed_1, base @ ..] = head;
     let listed = usize::from(u16::from_le_bytes([*listed_0, *listed_1]));

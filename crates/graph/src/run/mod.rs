@@ -8,19 +8,24 @@
 //!
 //! Deliberately absent: what the numbers mean, tables, deletions.
 
-use std::sync::{Arc, Weak};
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
+};
 
 use craton_base::{Error, Result};
 use parking_lot::Mutex;
 
 use crate::{BlobRead, Block, Bounds};
 
-mod codec;
-mod column;
+pub(crate) mod codec;
+pub(crate) mod column;
+mod find;
 mod pack;
 mod scan;
 mod write;
 
+pub use find::Cache;
 pub use scan::Scan;
 pub use write::Writer;
 
@@ -63,6 +68,8 @@ pub struct SegmentInfo {
 
 /// A sorted part of a run: one blob.
 pub struct Segment {
+    /// Its own in this process, for caches.
+    number: u64,
     info: SegmentInfo,
     blob: Arc<dyn BlobRead>,
     /// The index while a scan has it.
@@ -101,7 +108,9 @@ impl Segment {
     /// A segment that was written before.
     #[must_use]
     pub fn new(info: SegmentInfo, blob: Arc<dyn BlobRead>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             info,
             blob,
             index: Mutex::default(),

@@ -164,11 +164,17 @@ pub(super) fn rows_below(segment: &Segment, index: &Index, block: usize, key: &[
     if key.is_empty() || block >= index.blocks() {
         return Ok(0);
     }
+    let mut out = Block::default();
+    read_one(segment, index, block, &mut out)?;
+    Ok(out.lower_bound(0, key) as u64)
+}
+
+/// Reads one block.
+pub(super) fn read_one(segment: &Segment, index: &Index, block: usize, out: &mut Block) -> Result<()> {
     let range = index.offset(block)..index.offset(block.saturating_add(1));
     let bytes = segment.blob.read(range)?;
-    let mut out = Block::new(segment.info.width);
-    codec::read_block(&bytes, segment.info.width, &mut out).ok_or_else(damaged)?;
-    Ok(out.lower_bound(0, key) as u64)
+    codec::read_block(&bytes, segment.info.width, out).ok_or_else(damaged)?;
+    Ok(())
 }
 
 fn damaged() -> Error {
