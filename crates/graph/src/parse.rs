@@ -11,19 +11,19 @@
 //!
 //! Deliberately absent: files, ids, what a fact means.
 
-use std::{collections::HashMap, io::Read};
+use std::collections::HashMap;
 
 use craton_base::{Error, Kind, Result};
 
-use crate::term::{
-    self, ARITY_MAX, DEPTH_MAX, SYMBOL_BYTES_MAX, TERM_BYTES_MAX, Term, VARIABLES_MAX, Writer,
-};
+use crate::term::{ARITY_MAX, DEPTH_MAX, SYMBOL_BYTES_MAX, TERM_BYTES_MAX, Term, VARIABLES_MAX, Writer};
+
+mod reader;
+pub use reader::Reader;
 
 /// What begins a symbol that is written as bytes.
 pub(crate) const HEX: &[u8] = b"\\x";
 /// Longest text of one fact: comments, white space and escapes take more than its term.
 const FACT_TEXT_BYTES_MAX: usize = 4 * TERM_BYTES_MAX;
-const CHUNK_BYTES: usize = 256 << 10;
 const FEW_VARIABLES: usize = 16;
 
 /// An item of a fact, in the order of reading. Ranges are offsets into the text or, for `Bytes`, into
@@ -57,8 +57,16 @@ impl Fault {
         let before = text.get(..self.at).unwrap_or(text);
         let lines = memchr::memchr_iter(b'\n', before).count() as u64;
         let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |at| at + 1) + 1;
-        let reason = if self.kind == Kind::TooLarge { "TermTooLarge" } else { "MalformedText" };
-        Error::new(self.kind, reason, format!("line {}, column {column}: {}", line + lines, self.what))
+        let reason = if self.kind == Kind::TooLarge {
+            "TermTooLarge"
+        } else {
+            "MalformedText"
+        };
+        Error::new(
+            self.kind,
+            reason,
+            format!("line {}, column {column}: {}", line + lines, self.what),
+        )
     }
 }
 
@@ -89,7 +97,9 @@ impl Parser {
         self.open.clear();
         self.bytes.clear();
         self.names.clear();
-        let Some(start) = self.space(text, at, last)? else { return Ok(Step::End) };
+        let Some(start) = self.space(text, at, last)? else {
+            return Ok(Step::End);
+        };
         let mut at = start;
         loop {
             match self.item(text, at, last)? {
@@ -118,7 +128,11 @@ impl Parser {
     /// The fact that was read last; `text` is the one it was read from.
     #[must_use]
     pub fn parsed<'a>(&'a self, text: &'a [u8]) -> Parsed<'a> {
-        Parsed { tokens: &self.tokens, text, bytes: &self.bytes }
+        Parsed {
+            tokens: &self.tokens,
+            text,
+            bytes: &self.bytes,
+        }
     }
 
     /// Steps over white space and comments. Nothing: the text ends there.
@@ -158,7 +172,11 @@ impl Parser {
             },
             Some(b'"') => {
                 let Some(end) = end_of_string(text, at) else {
-                    return if last { Err(fault(at, "a string without its closing quote")) } else { Ok(None) };
+                    return if last {
+                        Err(fault(at, "a string without its closing quote"))
+                    } else {
+                        Ok(None)
+                    };
                 };
                 self.symbol(text, at, end).map(Some)
             }
@@ -167,8 +185,12 @@ impl Parser {
                 if end == text.len() && !last {
                     return Ok(None);
                 }
-                if *first == b'$' { self.variable(text, at, end) } else { self.symbol(text, at, end) }
-                    .map(Some)
+                if *first == b'$' {
+                    self.variable(text, at, end)
+                } else {
+                    self.symbol(text, at, end)
+                }
+                .map(Some)
             }
         }
     }
@@ -214,11 +236,19 @@ impl Parser {
 }
 
 fn fault(at: usize, what: &'static str) -> Fault {
-    Fault { at, what, kind: Kind::Invalid }
+    Fault {
+        at,
+        what,
+        kind: Kind::Invalid,
+    }
 }
 
 fn large(at: usize, what: &'static str) -> Fault {
-    Fault { at, what, kind: Kind::TooLarge }
+    Fault {
+        at,
+        what,
+        kind: Kind::TooLarge,
+    }
 }
 
 /// One past the closing quote of the string that begins at `at`.
@@ -235,7 +265,10 @@ pub(crate) fn end_of_string(text: &[u8], at: usize) -> Option<usize> {
 
 fn end_of_word(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| ends_word(*byte)).unwrap_or(rest.len())
+    at + rest
+        .iter()
+        .position(|byte| ends_word(*byte))
+        .unwrap_or(rest.len())
 }
 
 #[inline]
@@ -245,7 +278,9 @@ pub(crate) fn ends_word(byte: u8) -> bool {
 
 /// Appends the bytes that a word `\x…` stands for; false if it is no such word.
 pub(crate) fn unhex(word: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(digits) = word.strip_prefix(HEX) else { return false };
+    let Some(digits) = word.strip_prefix(HEX) else {
+        return false;
+    };
     if digits.is_empty() || digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return false;
     }
@@ -276,7 +311,11 @@ impl Names {
     }
 
     fn number(&mut self, name: &[u8]) -> u32 {
-        let known = self.few.iter().find(|(known, _)| **known == *name).map(|(_, number)| *number);
+        let known = self
+            .few
+            .iter()
+            .find(|(known, _)| **known == *name)
+            .map(|(_, number)| *number);
         if name != b"$_"
             && let Some(number) = known.or_else(|| self.many.get(name).copied())
         {
@@ -337,7 +376,10 @@ pub fn facts(text: &[u8]) -> Result<Vec<Term>> {
     let mut parser = Parser::default();
     let (mut facts, mut at) = (Vec::new(), 0);
     loop {
-        match parser.fact(text, at, true).map_err(|fault| fault.locate(text, 1))? {
+        match parser
+            .fact(text, at, true)
+            .map_err(|fault| fault.locate(text, 1))?
+        {
             Step::Fact(next) => at = next,
             Step::End | Step::Partial(_) => return Ok(facts),
         }
@@ -350,111 +392,11 @@ pub fn term(text: &[u8]) -> Result<Term> {
     let mut facts = facts(text)?;
     match (facts.pop(), facts.is_empty()) {
         (Some(term), true) => Ok(term),
-        _ => Err(Error::new(Kind::Invalid, "MalformedText", "the text is not exactly one term")),
-    }
-}
-
-/// Facts from a stream.
-#[derive(Debug)]
-pub struct Reader<R> {
-    input: R,
-    buffer: Vec<u8>,
-    filled: usize,
-    at: usize,
-    ended: bool,
-    line: u64,
-    offset: u64,
-    parser: Parser,
-}
-
-impl<R: Read> Reader<R> {
-    /// Reads `input` from its beginning.
-    pub fn new(input: R) -> Self {
-        Self {
-            input,
-            buffer: Vec::new(),
-            filled: 0,
-            at: 0,
-            ended: false,
-            line: 1,
-            offset: 0,
-            parser: Parser::default(),
-        }
-    }
-
-    /// The next fact, or nothing at the end. After an error about the text the next call goes on at
-    /// the line after it; after any other error there is no next.
-    pub fn next_fact(&mut self) -> Result<Option<Parsed<'_>>> {
-        loop {
-            let text = self.buffer.get(..self.filled).unwrap_or_default();
-            match self.parser.fact(text, self.at, self.ended) {
-                Ok(Step::Fact(next)) => {
-                    self.at = next;
-                    break;
-                }
-                Ok(Step::End) if self.ended => return Ok(None),
-                Ok(Step::End) => {
-                    self.at = self.filled;
-                    self.fill()?;
-                }
-                Ok(Step::Partial(start)) => {
-                    self.at = start;
-                    self.fill()?;
-                }
-                Err(fault) => {
-                    let error = fault.locate(text, self.line);
-                    self.resume(fault.at)?;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(Some(self.parser.parsed(self.buffer.get(..self.filled).unwrap_or_default())))
-    }
-
-    /// How many bytes of the stream lie before the next fact.
-    #[must_use]
-    pub fn consumed(&self) -> u64 {
-        self.offset + self.at as u64
-    }
-
-    /// Moves to the line after a fault, reading over what belongs to its line.
-    fn resume(&mut self, from: usize) -> Result<()> {
-        self.at = from.min(self.filled);
-        loop {
-            let rest = self.buffer.get(self.at..self.filled).unwrap_or_default();
-            if let Some(length) = memchr::memchr(b'\n', rest) {
-                self.at += length + 1;
-                return Ok(());
-            }
-            self.at = self.filled;
-            if self.ended {
-                return Ok(());
-            }
-            self.fill()?;
-        }
-    }
-
-    /// Drops what was read and reads on; the buffer grows only if it holds one unfinished fact.
-    fn fill(&mut self) -> Result<()> {
-        let consumed = self.buffer.get(..self.at).unwrap_or_default();
-        self.line += memchr::memchr_iter(b'\n', consumed).count() as u64;
-        self.offset += self.at as u64;
-        self.buffer.copy_within(self.at..self.filled, 0);
-        self.filled -= self.at;
-        self.at = 0;
-        if self.filled > FACT_TEXT_BYTES_MAX {
-            self.ended = true;
-            return Err(term::too_large(format!("line {}: a fact of more text than the limit", self.line)));
-        }
-        let room = self.filled.max(CHUNK_BYTES);
-        self.buffer.resize(self.filled + room, 0);
-        let free = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let read = self.input.read(free).map_err(|error| {
-            Error::new(Kind::Unavailable, "InputUnavailable", "the input can not be read").with_source(error)
-        })?;
-        self.ended = read == 0;
-        self.filled += read;
-        Ok(())
+        _ => Err(Error::new(
+            Kind::Invalid,
+            "MalformedText",
+            "the text is not exactly one term",
+        )),
     }
 }
 

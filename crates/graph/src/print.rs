@@ -91,7 +91,9 @@ fn is_plain(text: &[u8]) -> bool {
     match text.first() {
         None | Some(b'$' | b';') => false,
         Some(b'"') => end_of_string(text, 0) == Some(text.len()),
-        Some(_) => !text.iter().any(|byte| ends_word(*byte) || byte.is_ascii_control()),
+        Some(_) => !text
+            .iter()
+            .any(|byte| ends_word(*byte) || byte.is_ascii_control()),
     }
 }
 

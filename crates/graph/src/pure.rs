@@ -16,6 +16,8 @@ mod bits;
 mod number;
 mod text;
 
+pub(crate) use text::hash;
+
 /// Why an expression has no value, for people.
 pub type Failure = String;
 
@@ -86,13 +88,17 @@ pub fn evaluate(expression: &[u8]) -> Result<Vec<u8>, Failure> {
             if bytes > TERM_BYTES_MAX {
                 return Err("the values of an expression are larger than a term may be".into());
             }
-            let Some(call) = calls.last_mut() else { return Ok(value) };
+            let Some(call) = calls.last_mut() else {
+                return Ok(value);
+            };
             call.arguments.push(value);
             call.missing -= 1;
             if call.missing > 0 {
                 break;
             }
-            let Some(call) = calls.pop() else { return Err("the expression breaks off".into()) };
+            let Some(call) = calls.pop() else {
+                return Err("the expression breaks off".into());
+            };
             value = finish(&call)?;
         }
     }
@@ -117,7 +123,9 @@ fn begin(expression: &[u8], at: &mut usize) -> Result<Begun, Failure> {
     *at = next;
     let arity = match item {
         Item::Symbol(_) => {
-            return Ok(Begun::Value(expression.get(start..next).ok_or_else(broken)?.to_vec()));
+            return Ok(Begun::Value(
+                expression.get(start..next).ok_or_else(broken)?.to_vec(),
+            ));
         }
         Item::NewVariable | Item::Reference(_) => return Err("a variable has no value".into()),
         Item::Expression(0) => return Err("an empty expression has no value".into()),
@@ -141,7 +149,12 @@ fn begin(expression: &[u8], at: &mut usize) -> Result<Begun, Failure> {
     }
     let function = Function::named(name)
         .ok_or_else(|| format!("there is no function {}", String::from_utf8_lossy(name)))?;
-    Ok(Begun::Call(Call { function, name: name.to_vec(), missing: arity - 1, arguments: Vec::new() }))
+    Ok(Begun::Call(Call {
+        function,
+        name: name.to_vec(),
+        missing: arity - 1,
+        arguments: Vec::new(),
+    }))
 }
 
 fn tuple(arguments: &[Value]) -> Result<Value, Failure> {
@@ -171,7 +184,9 @@ fn if_non_zero(arguments: &[Value]) -> Result<Value, Failure> {
     if symbol(condition)?.iter().any(|byte| *byte != 0) {
         return Ok(value.clone());
     }
-    otherwise.map(|(_, other)| other.clone()).ok_or_else(|| "the condition is zero and there is no else".into())
+    otherwise
+        .map(|(_, other)| other.clone())
+        .ok_or_else(|| "the condition is zero and there is no else".into())
 }
 
 /// The text of a value that is a symbol.

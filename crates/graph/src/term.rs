@@ -91,7 +91,11 @@ impl Term {
             }
             at = next;
         }
-        if at == bytes.len() { Ok(Self(bytes)) } else { Err(not_a_term()) }
+        if at == bytes.len() {
+            Ok(Self(bytes))
+        } else {
+            Err(not_a_term())
+        }
     }
 
     /// The encoded bytes.
@@ -120,13 +124,22 @@ impl Term {
 
     /// The items in the order of reading.
     pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
-        Items { bytes: &self.0, at: 0 }
+        Items {
+            bytes: &self.0,
+            at: 0,
+        }
     }
 
     /// Where the parts of an expression begin and end, or nothing if this is no expression.
     #[must_use]
     pub fn parts(&self) -> Option<Vec<Part>> {
         parts(&self.0, Part::whole(&self.0))
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for Term {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -156,13 +169,19 @@ impl Part {
     /// All of `bytes`.
     #[must_use]
     pub fn whole(bytes: &[u8]) -> Self {
-        Self { start: 0, end: u32::try_from(bytes.len()).unwrap_or(u32::MAX), seen: 0 }
+        Self {
+            start: 0,
+            end: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            seen: 0,
+        }
     }
 
     /// The bytes of this part.
     #[must_use]
     pub fn bytes(self, whole: &[u8]) -> &[u8] {
-        whole.get(self.start as usize..self.end as usize).unwrap_or_default()
+        whole
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 }
 
@@ -176,7 +195,11 @@ pub fn parts(bytes: &[u8], of: Part) -> Option<Vec<Part>> {
     let mut parts = Vec::with_capacity(arity.min(1024) as usize);
     for _ in 0..arity {
         let end = skip(bytes, at)?;
-        parts.push(Part { start: u32::try_from(at).ok()?, end: u32::try_from(end).ok()?, seen });
+        parts.push(Part {
+            start: u32::try_from(at).ok()?,
+            end: u32::try_from(end).ok()?,
+            seen,
+        });
         seen += count_new(bytes.get(at..end)?);
         at = end;
     }
@@ -295,10 +318,16 @@ impl Writer {
     /// Writes a symbol.
     pub fn symbol(&mut self, text: &[u8]) -> Result<()> {
         if text.is_empty() {
-            return Err(Error::new(Kind::Invalid, "EmptySymbol", "a symbol can not be empty"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "EmptySymbol",
+                "a symbol can not be empty",
+            ));
         }
         if text.len() > SYMBOL_BYTES_MAX {
-            return Err(too_large(format!("a symbol of more than {SYMBOL_BYTES_MAX} bytes")));
+            return Err(too_large(format!(
+                "a symbol of more than {SYMBOL_BYTES_MAX} bytes"
+            )));
         }
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.number(length, SYMBOL, SYMBOL_LONG)?;
@@ -309,7 +338,9 @@ impl Writer {
     /// Writes a variable that appears for the first time; its number.
     pub fn new_variable(&mut self) -> Result<u32> {
         if self.seen >= VARIABLES_MAX {
-            return Err(too_large(format!("a term of more than {VARIABLES_MAX} variables")));
+            return Err(too_large(format!(
+                "a term of more than {VARIABLES_MAX} variables"
+            )));
         }
         self.bytes.push(NEW_VARIABLE);
         self.seen += 1;

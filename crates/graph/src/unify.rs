@@ -64,7 +64,6 @@ pub struct Unifier {
     trail: Vec<u32>,
     tasks: Vec<Task>,
     walk: Vec<(Place, u64)>,
-    visited: Vec<u32>,
     /// Which round of the occurs check saw a slot.
     rounds: Vec<u32>,
     round: u32,
@@ -86,14 +85,27 @@ impl Unifier {
         self.slots.resize(self.slots.len() + variables as usize, None);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.frames.push(Frame { start, end: self.bytes.len(), base, ground: variables == 0 });
-        Place { frame: narrow(self.frames.len() - 1), at: 0, seen: 0 }
+        self.frames.push(Frame {
+            start,
+            end: self.bytes.len(),
+            base,
+            ground: variables == 0,
+        });
+        Place {
+            frame: narrow(self.frames.len() - 1),
+            at: 0,
+            seen: 0,
+        }
     }
 
     /// The place of a part of the frame that `whole` is the place of.
     #[must_use]
     pub fn part(&self, whole: Place, part: Part) -> Place {
-        Place { frame: whole.frame, at: part.start, seen: part.seen }
+        Place {
+            frame: whole.frame,
+            at: part.start,
+            seen: part.seen,
+        }
     }
 
     /// Where it stands now.
@@ -124,7 +136,11 @@ impl Unifier {
     /// Unifies two terms. If they do not unify some variables may be bound: undo to a mark.
     pub fn unify(&mut self, left: Place, right: Place) -> Result<bool> {
         self.tasks.clear();
-        self.tasks.push(Task { left, right, count: 1 });
+        self.tasks.push(Task {
+            left,
+            right,
+            count: 1,
+        });
         let mut steps = 0_u64;
         while let Some(mut task) = self.tasks.pop() {
             while task.count > 0 {
@@ -176,7 +192,11 @@ impl Unifier {
                 }
             }
             (View::Expression(one), View::Expression(other)) if one == other => {
-                let inner = Task { left: self.inside(left)?, right: self.inside(right)?, count: u64::from(one) };
+                let inner = Task {
+                    left: self.inside(left)?,
+                    right: self.inside(right)?,
+                    count: u64::from(one),
+                };
                 if direct {
                     task.left = inner.left;
                     task.right = inner.right;
@@ -241,7 +261,10 @@ impl Unifier {
 
     /// The first item of the expression at `place`.
     fn inside(&self, place: Place) -> Result<Place> {
-        Ok(Place { at: narrow(self.read(place)?.1), ..place })
+        Ok(Place {
+            at: narrow(self.read(place)?.1),
+            ..place
+        })
     }
 
     /// The place after the term at `place`.
@@ -254,7 +277,11 @@ impl Unifier {
         } else {
             term::count_new(bytes.get(place.at as usize..end).ok_or_else(broken)?)
         };
-        Ok(Place { at: narrow(end), seen: place.seen + new, ..place })
+        Ok(Place {
+            at: narrow(end),
+            seen: place.seen + new,
+            ..place
+        })
     }
 
     /// Binds an unbound variable unless it occurs in what it would stand for.
@@ -272,7 +299,11 @@ impl Unifier {
     /// Whether the unbound variable `slot` is in the term at `place`. Each variable on the way is
     /// entered once, so the time is linear in the frames.
     fn occurs(&mut self, slot: u32, place: Place) -> Result<bool> {
-        if self.frames.get(place.frame as usize).is_none_or(|frame| frame.ground) {
+        if self
+            .frames
+            .get(place.frame as usize)
+            .is_none_or(|frame| frame.ground)
+        {
             return Ok(false);
         }
         self.round = self.round.wrapping_add(1);
@@ -353,38 +384,6 @@ impl Unifier {
         self.instance(place, &mut Naming::default(), &mut writer)?;
         Ok(writer.finish())
     }
-
-    /// Appends the encoded instance up to the first unbound variable; true if there is none.
-    pub fn ground_prefix(&self, place: Place, out: &mut Writer) -> Result<bool> {
-        let mut stack = vec![(place, 1_u64)];
-        while let Some((mut place, mut count)) = stack.pop() {
-            while count > 0 {
-                count -= 1;
-                if let Some(slot) = self.slot(place) {
-                    let Some(bound) = self.slots.get(slot as usize).copied().flatten() else {
-                        return Ok(false);
-                    };
-                    place = self.after(place)?;
-                    if count > 0 {
-                        stack.push((place, count));
-                    }
-                    (place, count) = (bound, 1);
-                    continue;
-                }
-                let (item, next) = self.read(place)?;
-                match item {
-                    Item::Symbol(text) => out.symbol(text)?,
-                    Item::Expression(arity) => {
-                        out.expression(arity)?;
-                        count += u64::from(arity);
-                    }
-                    Item::NewVariable | Item::Reference(_) => return Err(broken()),
-                }
-                place.at = narrow(next);
-            }
-        }
-        Ok(true)
-    }
 }
 
 enum Outcome {
@@ -398,6 +397,7 @@ enum Outcome {
 pub struct Naming {
     slots: Vec<u32>,
     places: std::collections::HashMap<u32, u32>,
+    first: Option<usize>,
 }
 
 impl Naming {
@@ -407,6 +407,13 @@ impl Naming {
     pub fn clear(&mut self) {
         self.slots.clear();
         self.places.clear();
+        self.first = None;
+    }
+
+    /// How many bytes were written before the first variable, if one was written.
+    #[must_use]
+    pub fn first(&self) -> Option<usize> {
+        self.first
     }
 
     fn write(&mut self, slot: u32, out: &mut Writer) -> Result<()> {
@@ -418,6 +425,7 @@ impl Naming {
         if let Some(number) = known {
             return out.reference(number);
         }
+        self.first = self.first.or(Some(out.as_bytes().len()));
         let number = out.new_variable()?;
         self.slots.push(slot);
         if self.slots.len() == Self::FEW + 1 {
@@ -434,7 +442,11 @@ pub fn unified(left: &Term, right: &Term) -> Result<Option<Term>> {
     let mut unifier = Unifier::default();
     let left = unifier.frame(left.as_bytes());
     let right = unifier.frame(right.as_bytes());
-    if unifier.unify(left, right)? { unifier.term(left).map(Some) } else { Ok(None) }
+    if unifier.unify(left, right)? {
+        unifier.term(left).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn narrow(number: usize) -> u32 {
@@ -446,7 +458,11 @@ fn broken() -> Error {
 }
 
 fn too_long() -> Error {
-    Error::new(Kind::TooLarge, "UnificationTooLong", format!("unifying two terms took more than {STEPS_MAX} steps"))
+    Error::new(
+        Kind::TooLarge,
+        "UnificationTooLong",
+        format!("unifying two terms took more than {STEPS_MAX} steps"),
+    )
 }
 
 #[cfg(test)]

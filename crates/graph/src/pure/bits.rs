@@ -108,6 +108,10 @@ pub(super) fn ternary<T: Integer>(x: T, y: T, z: T, table: u8) -> T {
 /// Reads an argument of type `T`.
 pub(super) fn take<T: Integer>(bytes: &[u8]) -> Result<T, Failure> {
     T::from_bytes(bytes).ok_or_else(|| {
-        format!("an argument of {} bytes where {} are needed", bytes.len(), size_of::<T>())
+        format!(
+            "an argument of {} bytes where {} are needed",
+            bytes.len(),
+            size_of::<T>()
+        )
     })
 }

@@ -44,7 +44,10 @@ const TYPES: [(&str, Type); 12] = [
 
 impl Type {
     fn named(name: &str) -> Option<Self> {
-        TYPES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+        TYPES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, kind)| *kind)
     }
 }
 
@@ -66,19 +69,40 @@ enum Does {
 
 /// Named `<type>_<name>`, integers only.
 const BITS: [&str; 18] = [
-    "zeros", "ones", "one", "not", "swap_bytes", "leading_zeros", "leading_ones", "count_zeros",
-    "count_ones", "reverse_bits", "nand", "andn", "nor", "xor", "xnor", "shl", "shr", "ternarylogic",
+    "zeros",
+    "ones",
+    "one",
+    "not",
+    "swap_bytes",
+    "leading_zeros",
+    "leading_ones",
+    "count_zeros",
+    "count_ones",
+    "reverse_bits",
+    "nand",
+    "andn",
+    "nor",
+    "xor",
+    "xnor",
+    "shl",
+    "shr",
+    "ternarylogic",
 ];
 /// Named `<type>_<name>`, integers only, of any number of arguments.
 const FOLDED_BITS: [&str; 3] = ["and", "or", "parity"];
 /// Named `<type>_<name>`.
 const COMPARISONS: [&str; 6] = ["eq", "ne", "lt", "le", "gt", "ge"];
 /// Named `<name>_<type>`.
-const ARITHMETIC: [&str; 12] =
-    ["neg", "abs", "signum", "sub", "div", "mod", "pow", "clamp", "sum", "product", "max", "min"];
+const ARITHMETIC: [&str; 12] = [
+    "neg", "abs", "signum", "sub", "div", "mod", "pow", "clamp", "sum", "product", "max", "min",
+];
 
 fn listed(name: &str, lists: &[&'static [&'static str]]) -> Option<&'static str> {
-    lists.iter().flat_map(|list| list.iter()).find(|known| **known == name).copied()
+    lists
+        .iter()
+        .flat_map(|list| list.iter())
+        .find(|known| **known == name)
+        .copied()
 }
 
 impl Function {
@@ -104,7 +128,10 @@ impl Function {
             Type::F32 | Type::F64 => float::named(rest).or_else(|| listed(rest, &[&ARITHMETIC]))?,
             _ => listed(rest, &[&ARITHMETIC])?,
         };
-        Some(Self { of, does: Does::Named(does) })
+        Some(Self {
+            of,
+            does: Does::Named(does),
+        })
     }
 
     pub(super) fn call(self, arguments: &[&[u8]]) -> Result<Vec<u8>, Failure> {
@@ -176,9 +203,9 @@ fn wrong_count() -> Failure {
 
 fn integer<T: Integer>(does: Does, arguments: &[&[u8]]) -> Result<Vec<u8>, Failure> {
     match (does, arguments) {
-        (Does::FromText, [of]) => {
-            T::from_text(text(of)?).map(T::to_bytes).ok_or_else(|| "the text is not such a number".into())
-        }
+        (Does::FromText, [of]) => T::from_text(text(of)?)
+            .map(T::to_bytes)
+            .ok_or_else(|| "the text is not such a number".into()),
         (Does::ToText, [of]) => Ok(take::<T>(of)?.to_text().into_bytes()),
         (Does::As(to), [of]) => Ok(take::<T>(of)?.widen().to(to)),
         (Does::FromText | Does::ToText | Does::As(_), _) => Err(wrong_count()),
@@ -190,7 +217,9 @@ fn integer<T: Integer>(does: Does, arguments: &[&[u8]]) -> Result<Vec<u8>, Failu
             match arguments {
                 [] => none::<T>(name).map(T::to_bytes),
                 [x] => one::<T>(name, take(x)?),
-                [x, by] if matches!(name, "shl" | "shr") => shift::<T>(name, take(x)?, take(by)?).map(T::to_bytes),
+                [x, by] if matches!(name, "shl" | "shr") => {
+                    shift::<T>(name, take(x)?, take(by)?).map(T::to_bytes)
+                }
                 [x, y] => two::<T>(name, take(x)?, take(y)?),
                 [x, y, z] if name == "clamp" => clamp::<T>(take(x)?, take(y)?, take(z)?).map(T::to_bytes),
                 [x, y, z, table] if name == "ternarylogic" => {

@@ -34,7 +34,9 @@ impl Function {
     }
 
     pub(super) fn call(self, arguments: &[Value]) -> Result<Value, Failure> {
-        let [argument] = arguments else { return Err("it takes one argument".into()) };
+        let [argument] = arguments else {
+            return Err("it takes one argument".into());
+        };
         match self {
             Self::Hash => return make_symbol(&hash(argument).to_le_bytes()),
             Self::Collapse => return collapse(argument),
@@ -82,5 +84,7 @@ fn collapse(argument: &[u8]) -> Result<Value, Failure> {
 pub(crate) fn hash(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
-    bytes.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
+    bytes
+        .iter()
+        .fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }

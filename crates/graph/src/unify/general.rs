@@ -51,8 +51,16 @@ impl<'a> Side<'a> {
 
 /// The least general generalisation of two terms, whose variables are apart.
 pub fn generalise(left: &Term, right: &Term) -> Result<Term> {
-    let mut left = Side { bytes: left.as_bytes(), at: 0, seen: 0 };
-    let mut right = Side { bytes: right.as_bytes(), at: 0, seen: 0 };
+    let mut left = Side {
+        bytes: left.as_bytes(),
+        at: 0,
+        seen: 0,
+    };
+    let mut right = Side {
+        bytes: right.as_bytes(),
+        at: 0,
+        seen: 0,
+    };
     let mut known: HashMap<(Vec<u8>, Vec<u8>), u32> = HashMap::new();
     let mut writer = Writer::default();
     let mut count = 1_u64;

@@ -4,15 +4,56 @@ use super::{super::bits, Does, Failure, Wide, compare, text, wrong_count};
 
 /// Named `<name>_<type>`, floats only.
 const NAMES: [&str; 42] = [
-    "inf", "neginf", "e", "pi", "tau", "phi", "to_radians", "to_degrees", "sin", "cos", "tan", "asin",
-    "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "floor", "ceil", "round", "sqrt",
-    "cbrt", "exp", "exp2", "ln", "log2", "log10", "trunc", "recip", "fract", "copysign", "powf", "powi",
-    "atan2", "hypot", "neg", "abs", "signum", "clamp",
+    "inf",
+    "neginf",
+    "e",
+    "pi",
+    "tau",
+    "phi",
+    "to_radians",
+    "to_degrees",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "floor",
+    "ceil",
+    "round",
+    "sqrt",
+    "cbrt",
+    "exp",
+    "exp2",
+    "ln",
+    "log2",
+    "log10",
+    "trunc",
+    "recip",
+    "fract",
+    "copysign",
+    "powf",
+    "powi",
+    "atan2",
+    "hypot",
+    "neg",
+    "abs",
+    "signum",
+    "clamp",
 ];
 
 pub(super) fn named(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|known| **known == name).copied()
 }
+
+/// Where a fold begins, and its step.
+type Fold<T> = (T, fn(T, T) -> T);
 
 /// A type of floats, as symbols of its bytes.
 pub(super) trait Float: Copy + PartialOrd {
@@ -27,7 +68,7 @@ pub(super) trait Float: Copy + PartialOrd {
     fn powi(self, exponent: i32) -> Self;
     fn clamp(self, least: Self, most: Self) -> Self;
     /// Where to begin and how to go on.
-    fn fold(name: &str) -> Option<(Self, fn(Self, Self) -> Self)>;
+    fn fold(name: &str) -> Option<Fold<Self>>;
 }
 
 macro_rules! float {
@@ -55,7 +96,7 @@ macro_rules! float {
                     "e" => std::$type::consts::E,
                     "pi" => std::$type::consts::PI,
                     "tau" => std::$type::consts::TAU,
-                    "phi" => 1.618_033_988_749_894_848_204_586_834_365_638_118 as $type,
+                    "phi" => 1.618_033_988_749_895_f64 as $type,
                     _ => return None,
                 })
             }
@@ -112,7 +153,7 @@ macro_rules! float {
             fn clamp(self, least: Self, most: Self) -> Self {
                 self.max(least).min(most)
             }
-            fn fold(name: &str) -> Option<(Self, fn(Self, Self) -> Self)> {
+            fn fold(name: &str) -> Option<Fold<Self>> {
                 Some(match name {
                     "sum" => (0.0, |a, b| a + b),
                     "product" => (1.0, |a, b| a * b),
@@ -130,7 +171,11 @@ float!(f64, Float);
 
 fn take<T: Float>(bytes: &[u8]) -> Result<T, Failure> {
     T::from_bytes(bytes).ok_or_else(|| {
-        format!("an argument of {} bytes where {} are needed", bytes.len(), size_of::<T>())
+        format!(
+            "an argument of {} bytes where {} are needed",
+            bytes.len(),
+            size_of::<T>()
+        )
     })
 }
 
@@ -138,7 +183,9 @@ pub(super) fn call<T: Float>(does: Does, arguments: &[&[u8]]) -> Result<Vec<u8>,
     let name = match (does, arguments) {
         (Does::FromText, [of]) => {
             let number = T::from_text(text(of)?);
-            return number.map(T::to_bytes).ok_or_else(|| "the text is not such a number".into());
+            return number
+                .map(T::to_bytes)
+                .ok_or_else(|| "the text is not such a number".into());
         }
         (Does::ToText, [of]) => return Ok(take::<T>(of)?.to_text().into_bytes()),
         (Does::As(to), [of]) => return Ok(take::<T>(of)?.widen().to(to)),

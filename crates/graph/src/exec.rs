@@ -1,0 +1,30 @@
+//! MM2 programs: `exec` facts, run one after the other in the order of facts.
+//!
+//! ```text
+//! least (exec …) ─▶ rule ─▶ search: patterns over the space as it is ─▶ sinks collect
+//!       ▲                                                                    │
+//!       └────────── exec removed, additions, then the other sinks in order ◀─┘
+//! ```
+//!
+//! What a program means is written in docs/graph/mm2.md. All of it works on a [`FactSpace`], so that
+//! the same code runs on facts in memory and on a stored graph.
+//!
+//! Invariants: a step reads the space as it was when it began, the `exec` itself included; a malformed
+//! `exec` is an error that names it; every collection here counts against the limits.
+//!
+//! Deliberately absent: who may read and write, commits.
+
+mod collect;
+mod reduce;
+mod rule;
+mod run;
+mod search;
+mod space;
+
+pub use rule::{EXEC_PREFIX, Reduction, Rule, Sink, Source};
+pub use run::{Options, Report, run};
+pub use search::{for_each_match, query};
+pub use space::{FactSpace, Goal, Visit};
+
+#[cfg(test)]
+mod tests;
