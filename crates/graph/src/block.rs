@@ -11,11 +11,21 @@ pub const ROWS_MAX: usize = 8192;
 pub const CELLS_MAX: usize = 32 << 10;
 
 /// Tuples as columns.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Block {
     columns: Vec<Vec<u64>>,
     rows: usize,
+    /// Memory of columns that were taken away, for the next reset.
+    spare: Vec<Vec<u64>>,
 }
+
+impl PartialEq for Block {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+    }
+}
+
+impl Eq for Block {}
 
 impl Block {
     /// An empty block of `width` columns.
@@ -24,6 +34,7 @@ impl Block {
         Self {
             columns: vec![Vec::new(); width],
             rows: 0,
+            spare: Vec::new(),
         }
     }
 
@@ -32,7 +43,11 @@ impl Block {
     pub fn from_columns(mut columns: Vec<Vec<u64>>) -> Self {
         let rows = columns.iter().map(Vec::len).min().unwrap_or_default();
         columns.iter_mut().for_each(|c| c.truncate(rows));
-        Self { columns, rows }
+        Self {
+            columns,
+            rows,
+            spare: Vec::new(),
+        }
     }
 
     /// The most tuples of a block of `width` columns.
@@ -90,7 +105,8 @@ impl Block {
 
     /// Empties it, keeping its memory and making it `width` wide.
     pub fn reset(&mut self, width: usize) {
-        self.columns.resize_with(width, Vec::new);
+        let spare = &mut self.spare;
+        self.columns.resize_with(width, || spare.pop().unwrap_or_default());
         self.columns.iter_mut().for_each(Vec::clear);
         self.rows = 0;
     }
@@ -119,7 +135,8 @@ impl Block {
 
     /// Takes the first `n` columns away.
     pub fn drop_columns(&mut self, n: usize) {
-        self.columns.drain(..n.min(self.columns.len()));
+        let n = n.min(self.columns.len());
+        self.spare.extend(self.columns.drain(..n));
     }
 
     /// Tuple `row` compared with `key` on the key's columns.

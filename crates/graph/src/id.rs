@@ -9,6 +9,7 @@
 //! 011  a name that has no id in the graph yet: its place in one batch ([`crate::names`])
 //! 100  a variable: its place among the variables of its fact, in order of appearance
 //! 101  a nested expression with variables: as 010
+//! 111  as 011, of a nested expression with variables
 //! ```
 //!
 //! Invariants: a text that is an integer's canonical form is never in the dictionary; the top bit is set
@@ -32,6 +33,7 @@ const EXPRESSION: u64 = 2;
 const FRESH: u64 = 3;
 const VARIABLE: u64 = 4;
 const OPEN: u64 = 5;
+const FRESH_OPEN: u64 = 7;
 
 /// The widest expression, in items, that an id can name.
 pub const WIDTH_MAX: usize = (1 << (PAYLOAD_BITS - SERIAL_BITS)) - 1;
@@ -131,10 +133,10 @@ impl Id {
         numbered(if open { OPEN } else { EXPRESSION }, width, serial)
     }
 
-    /// The `place`th fresh name of a batch.
+    /// The `place`th fresh name of a batch; `open` if it is an expression with variables.
     #[must_use]
-    pub const fn fresh(place: u64) -> Self {
-        tagged(FRESH, place)
+    pub const fn fresh(place: u64, open: bool) -> Self {
+        tagged(if open { FRESH_OPEN } else { FRESH }, place)
     }
 
     /// The `place`th variable of a fact.
@@ -152,7 +154,7 @@ impl Id {
     /// Whether it names something of a batch only.
     #[must_use]
     pub const fn is_fresh(self) -> bool {
-        self.0 >> PAYLOAD_BITS == FRESH
+        matches!(self.0 >> PAYLOAD_BITS, FRESH | FRESH_OPEN)
     }
 
     /// Whether it is a symbol or an integer.
@@ -171,7 +173,7 @@ impl Id {
             SYMBOL => Form::Symbol(payload),
             INTEGER => Form::Integer((payload as i64).wrapping_sub(INTEGER_BIAS)),
             EXPRESSION => Form::Expression { width, serial },
-            FRESH => Form::Fresh(payload),
+            FRESH | FRESH_OPEN => Form::Fresh(payload),
             VARIABLE => Form::Variable(payload),
             OPEN => Form::Open { width, serial },
             _ => return None,

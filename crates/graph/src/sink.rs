@@ -196,6 +196,13 @@ impl<M: Maker> FactSink for Builder<M> {
             let message = format!("an expression has at most {WIDTH_MAX} items, not {}", items.len());
             return Err(too_large("TooWide", message));
         }
+        if self.starts.is_empty() && items.is_empty() {
+            // A tuple without columns is none: the fact `()` is an atom.
+            let id = self.maker.expression(items)?;
+            self.maker.fact(Table::atoms(false), &[id.0])?;
+            self.end();
+            return Ok(());
+        }
         if self.starts.is_empty() {
             let table = Table {
                 shape: Shape::Fact,

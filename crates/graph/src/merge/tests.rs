@@ -48,7 +48,7 @@ proptest! {
         let mut expected = model(&inputs);
         merged.seek(&[first.0, first.1]).unwrap();
         merged.seek(&[second.0]).unwrap();
-        expected.retain(|t| t[..] >= [first.0, first.1] && t[0] >= second.0);
+        expected.retain(|t| t[..] >= [first.0, first.1][..] && t[0] >= second.0);
         prop_assert_eq!(collect(&mut *merged).unwrap(), expected);
     }
 }

@@ -11,7 +11,7 @@ proptest! {
         prop_assert_eq!(packed.len(), packed_len(values.len(), width));
         let mut out = vec![9];
         unpack(&packed, width, values.len(), &mut out).unwrap();
-        prop_assert_eq!(&out[1..], values);
+        prop_assert_eq!(&out[1..], &values[..]);
         prop_assert!(unpack(&packed, width, values.len() + 64, &mut out).is_none() || width == 0);
     }
 }

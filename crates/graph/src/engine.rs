@@ -1,0 +1,128 @@
+//! The engine: what graphs share in one process. Snapshots and writers come from here.
+//!
+//! Deliberately absent: permits (the gate's), protocols.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use craton_base::{Clock, Random, Result, random};
+use craton_gate::{Budget, ReadPermit, Reservation, WritePermit};
+use parking_lot::Mutex;
+
+use crate::{Control, Limits, snapshot::Snapshot, writer::GraphWriter};
+
+/// Locks by the text of a graph's path.
+type Locks = HashMap<String, Weak<Mutex<()>>>;
+
+/// The graph engine of a process. Clones are the same.
+#[derive(Clone)]
+pub struct Graphs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    memory: Budget,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    names: Mutex<Locks>,
+}
+
+impl Graphs {
+    /// An engine that works in `memory`.
+    #[must_use]
+    pub fn new(memory: Budget, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                memory,
+                clock,
+                random,
+                names: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The memory that all its work shares.
+    #[must_use]
+    pub fn memory(&self) -> &Budget {
+        &self.shared.memory
+    }
+
+    /// Memory for one piece of work: `share` of all, at most what is there; waits for it.
+    ///
+    /// # Errors
+    /// The budget's own.
+    pub async fn reserve(&self, share: Share) -> Result<Reservation> {
+        let total = self.shared.memory.total();
+        let bytes = match share {
+            Share::Half => total / 2,
+            Share::Eighth => total / 8,
+        };
+        self.shared.memory.reserve(bytes).await
+    }
+
+    /// Randomness.
+    #[must_use]
+    pub fn random(&self) -> &Arc<dyn Random> {
+        &self.shared.random
+    }
+
+    /// A piece of work that begins now.
+    #[must_use]
+    pub fn control(&self, limits: Limits) -> Control {
+        Control::new(limits, Arc::clone(&self.shared.clock))
+    }
+
+    /// The graph that a permit is for, as of the permit's moment. Blocks.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub fn snapshot(&self, permit: &ReadPermit, control: Control) -> Result<Snapshot> {
+        Snapshot::open(&permit.handle(), Arc::clone(&self.shared.random), control)
+    }
+
+    /// What changes the graph that a permit is for. To be called on a thread of an async runtime, and used on threads that may
+    /// block.
+    ///
+    /// # Errors
+    /// `Internal` if the permit is for no graph or there is no runtime.
+    pub fn writer(&self, permit: WritePermit, control: Control) -> Result<GraphWriter> {
+        let lock = self.lock(&permit.resource().to_string());
+        GraphWriter::new(self.clone(), permit, control, lock)
+    }
+
+    /// A seed for tables of hashes.
+    ///
+    /// # Errors
+    /// If no randomness is to be had.
+    pub fn seed(&self) -> Result<[u64; 2]> {
+        let raw: [u8; 16] = random::bytes(&*self.shared.random)?;
+        let mut words = raw.as_chunks::<8>().0.iter().map(|w| u64::from_le_bytes(*w));
+        Ok([words.next().unwrap_or(1), words.next().unwrap_or(2)])
+    }
+
+    /// The lock under which names are added to the graph of this path.
+    fn lock(&self, path: &str) -> Arc<Mutex<()>> {
+        // The bucket and the graph, without a prefix of facts.
+        let key: Vec<&str> = path.splitn(5, '/').take(4).collect();
+        let key = key.join("/");
+        let mut locks = self.shared.names.lock();
+        if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
+            return lock;
+        }
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::new(Mutex::new(()));
+        locks.insert(key, Arc::downgrade(&lock));
+        lock
+    }
+}
+
+/// How much of the memory for graphs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Share {
+    /// For loads and programs.
+    Half,
+    /// For queries.
+    Eighth,
+}

@@ -1,0 +1,263 @@
+//! Loading: facts in, any number of them, within a budget of memory; one commit at the end.
+//!
+//! Facts are gathered in batches that fit the budget. Each batch gives its names ids, sorts its tuples and writes them as runs; at
+//! the end the runs of a table are merged. Reading and writing are sequential throughout.
+//!
+//! Invariants: memory is the reservation's, whatever the size of the data; nothing is visible before the commit; a load that is
+//! given up leaves nothing but unused names.
+//!
+//! Deliberately absent: syntax.
+
+use std::collections::BTreeMap;
+
+use craton_base::{Error, Result};
+use craton_gate::{Committed, Reservation};
+
+use crate::{
+    Id, Table,
+    interner::Interner,
+    levels,
+    run::Run,
+    sink::{Builder, FactSink, Maker},
+    sort,
+    writer::{Delta, GraphWriter},
+};
+
+/// Runs of one table are merged when there are so many: bounds the blocks that are in memory at once.
+const FAN_IN: usize = 32;
+
+/// The least memory that a load works in.
+pub const MEMORY_MIN: u64 = 4 << 20;
+
+/// Whether a load adds its facts or removes them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// They are added.
+    Add,
+    /// They are removed.
+    Remove,
+}
+
+/// What a load has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    /// Facts that were read, doubles included.
+    pub facts: u64,
+    /// Batches that were written.
+    pub batches: u64,
+    /// Bytes of the runs that were committed, not sealed.
+    pub bytes: u64,
+    /// Facts that were committed, without doubles among themselves.
+    pub distinct: u64,
+}
+
+/// A load under way; parsers push into it. Blocks.
+pub struct Loader {
+    writer: GraphWriter,
+    mode: Mode,
+    builder: Builder<Batch>,
+    memory: Reservation,
+    runs: BTreeMap<Table, Vec<Run>>,
+    progress: Progress,
+    /// Facts that the control was not told of yet.
+    untold: u64,
+}
+
+/// The facts of a batch.
+struct Batch {
+    interner: Interner,
+    tables: Vec<(Table, Vec<u64>)>,
+    /// Which of the tables the last fact was of.
+    last: usize,
+    cells: u64,
+    facts: u64,
+}
+
+impl Maker for Batch {
+    fn symbol(&mut self, text: &[u8]) -> Result<Id> {
+        self.interner.symbol(text)
+    }
+
+    fn expression(&mut self, items: &[u64]) -> Result<Id> {
+        self.interner.expression(items)
+    }
+
+    fn fact(&mut self, table: Table, tuple: &[u64]) -> Result<()> {
+        self.facts = self.facts.saturating_add(1);
+        // A tuple without columns takes no cell.
+        self.cells = self.cells.saturating_add(tuple.len() as u64);
+        if let Some((its, tuples)) = self.tables.get_mut(self.last)
+            && *its == table
+        {
+            tuples.extend_from_slice(tuple);
+            return Ok(());
+        }
+        self.last = match self.tables.iter().position(|(t, _)| *t == table) {
+            Some(at) => at,
+            None => {
+                self.tables.push((table, Vec::new()));
+                self.tables.len().saturating_sub(1)
+            }
+        };
+        if let Some((_, tuples)) = self.tables.get_mut(self.last) {
+            tuples.extend_from_slice(tuple);
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    /// About the memory that it and its sorting take.
+    fn memory(&self) -> u64 {
+        self.interner.memory().saturating_add(self.cells.saturating_mul(8 * 3))
+    }
+}
+
+impl Loader {
+    /// A load through `writer`, in `memory`.
+    ///
+    /// # Errors
+    /// `TooLarge` if there is too little memory; if no randomness is to be had.
+    pub fn new(writer: GraphWriter, mode: Mode, memory: Reservation) -> Result<Self> {
+        if memory.bytes() < MEMORY_MIN {
+            let message = format!("a load needs {MEMORY_MIN} bytes of memory, not {}", memory.bytes());
+            return Err(Error::new(craton_base::Kind::TooLarge, "MemoryBudget", message));
+        }
+        let batch = Batch {
+            interner: Interner::new(writer.graphs().seed()?),
+            tables: Vec::new(),
+            last: 0,
+            cells: 0,
+            facts: 0,
+        };
+        Ok(Self {
+            writer,
+            mode,
+            builder: Builder::new(batch),
+            memory,
+            runs: BTreeMap::new(),
+            progress: Progress::default(),
+            untold: 0,
+        })
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Whether no fact has begun.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.builder.is_between()
+    }
+
+    /// After a fact: counts it, and writes the batch if it is full.
+    fn settle(&mut self) -> Result<()> {
+        self.progress.facts = self.progress.facts.saturating_add(1);
+        self.untold = self.untold.saturating_add(1);
+        if self.untold >= 1024 {
+            let told = std::mem::take(&mut self.untold);
+            self.writer.blobs().control().made_facts(told)?;
+            let room = self.memory.bytes().saturating_sub(self.memory.bytes() / 8);
+            if self.builder.maker().memory() > room {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the batch.
+    fn flush(&mut self) -> Result<()> {
+        let batch = self.builder.maker();
+        self.writer.resolve(&mut batch.interner)?;
+        self.progress.batches = self.progress.batches.saturating_add(1);
+        for (table, mut tuples) in std::mem::take(&mut batch.tables) {
+            for cell in &mut tuples {
+                *cell = batch
+                    .interner
+                    .settled(*cell)
+                    .ok_or_else(|| Error::internal("a name of a batch has no id"))?;
+            }
+            let run = match table.width() {
+                0 => continue,
+                width => {
+                    sort::sort_tuples(width, &mut tuples);
+                    levels::write_rows(self.writer.blobs(), width, &tuples)?
+                }
+            };
+            let runs = self.runs.entry(table).or_default();
+            runs.push(run);
+            if runs.len() >= FAN_IN {
+                *runs = vec![levels::merge_runs(runs, self.writer.blobs())?];
+            }
+        }
+        batch.cells = 0;
+        batch.last = 0;
+        // Names that were seen stay, so that they need not be looked up again, while there is room for new ones.
+        if batch.interner.memory() > self.memory.bytes() / 3 {
+            batch.interner.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, merges, and commits.
+    ///
+    /// # Errors
+    /// `Invalid`, `Unbalanced` if a fact was not closed; the store's own; as [`GraphWriter::commit`].
+    pub fn finish(mut self) -> Result<(Progress, Committed)> {
+        if !self.builder.is_between() {
+            let message = "the input ends within a fact";
+            return Err(Error::new(craton_base::Kind::Invalid, "Unbalanced", message));
+        }
+        self.flush()?;
+        let mut whole = Vec::new();
+        for (table, runs) in std::mem::take(&mut self.runs) {
+            let run = match <[Run; 1]>::try_from(runs) {
+                Ok([only]) => only,
+                Err(runs) => levels::merge_runs(&runs, self.writer.blobs())?,
+            };
+            self.progress.distinct = self.progress.distinct.saturating_add(run.rows());
+            self.progress.bytes = self.progress.bytes.saturating_add(run.bytes());
+            whole.push((table, run));
+        }
+        let delta = match self.mode {
+            Mode::Add => Delta {
+                adds: whole,
+                removes: Vec::new(),
+            },
+            Mode::Remove => Delta {
+                adds: Vec::new(),
+                removes: whole,
+            },
+        };
+        let committed = self.writer.commit(delta, Vec::new())?;
+        Ok((self.progress, committed))
+    }
+}
+
+impl FactSink for Loader {
+    fn open(&mut self) -> Result<()> {
+        self.builder.open()
+    }
+
+    fn symbol(&mut self, text: &[u8]) -> Result<()> {
+        self.builder.symbol(text)?;
+        if self.builder.is_between() { self.settle() } else { Ok(()) }
+    }
+
+    fn variable(&mut self, name: &[u8]) -> Result<()> {
+        self.builder.variable(name)?;
+        if self.builder.is_between() { self.settle() } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.builder.close()?;
+        if self.builder.is_between() { self.settle() } else { Ok(()) }
+    }
+
+    fn abandon(&mut self) {
+        self.builder.abandon();
+    }
+}

@@ -1,0 +1,468 @@
+//! A snapshot: a graph as of one commit, through a permit. What queries and programs read.
+//!
+//! Here, and nowhere else, the prefix that a permit is for is put into effect: what does not begin with it is not there.
+//!
+//! Another order than the facts' own is taken from the manifest as far as it is there; what later commits changed is sorted into it,
+//! and kept for as long as the snapshot lives.
+//!
+//! Invariants: a snapshot never changes; of equal tuples the newest level's decides; a scan holds a block and a read-ahead for each
+//! level.
+//!
+//! Deliberately absent: programs, commits.
+
+use std::{collections::HashMap, sync::Arc};
+
+use craton_base::{Error, FactPath, GraphName, Kind as ErrorKind, Random, ResourcePath, Result, Sequence};
+use craton_gate::{Handle, Kind};
+use parking_lot::Mutex;
+
+use crate::{
+    Block, Bounds, Control, Facts, Id, Names, Order, Relation, Shape, Statistics, Table, Tuples,
+    blobs::GraphBlobs,
+    dictionary::Dictionary,
+    manifest::{FactsManifest, Level, NamesManifest},
+    merge::{Input, union},
+    run::{Run, Writer},
+    sort::Sorter,
+};
+
+/// Bytes that sorting into another order may hold.
+const SORT_BYTES: u64 = 32 << 20;
+
+/// Levels of one relation, sorted into an order.
+type Sorted = HashMap<(Relation, Order), Arc<Vec<Level>>>;
+
+/// A graph as of one commit.
+pub struct Snapshot {
+    blobs: GraphBlobs,
+    facts: FactsManifest,
+    names: Dictionary,
+    /// The commits that made the two manifests; `None` where there is none yet.
+    versions: Versions,
+    /// The items that every visible fact begins with.
+    scope: Scope,
+    sorted: Mutex<Sorted>,
+}
+
+/// Which commits a snapshot is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Versions {
+    /// The commit that made the manifest of facts.
+    pub facts: Option<Sequence>,
+    /// The commit that made the manifest of names.
+    pub names: Option<Sequence>,
+}
+
+/// What a permit's prefix lets through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Facts that begin with these items.
+    Prefix(Vec<u64>),
+    /// None: the prefix has a name that the graph does not know.
+    Nothing,
+}
+
+impl Snapshot {
+    /// The graph that `handle` is a permit for, as the permit sees it. Blocks.
+    ///
+    /// # Errors
+    /// `NotFound`, `NoSuchGraph`; `Invalid` if the permit is for no graph; `Corrupt`; the store's own.
+    pub fn open(handle: &Handle, random: Arc<dyn Random>, control: Control) -> Result<Self> {
+        let found = Self::open_or_empty(handle, random, control)?;
+        if found.versions.facts.is_none() {
+            let graph = found.blobs.graph();
+            let message = format!("there is no graph {graph}");
+            return Err(Error::new(ErrorKind::NotFound, "NoSuchGraph", message));
+        }
+        Ok(found)
+    }
+
+    /// As [`Snapshot::open`]; a graph that does not exist is empty. Blocks.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub fn open_or_empty(handle: &Handle, random: Arc<dyn Random>, control: Control) -> Result<Self> {
+        let path = fact_path(handle)?;
+        let blobs = GraphBlobs::new(handle.clone(), path.graph().clone(), random, control);
+        let (facts, facts_version) = read_facts(&blobs)?;
+        let (names, names_version) = read_names(&blobs)?;
+        let names = Dictionary::new(names);
+        let scope = Scope::of(path.prefix(), &names)?;
+        Ok(Self {
+            blobs,
+            facts,
+            names,
+            versions: Versions {
+                facts: facts_version,
+                names: names_version,
+            },
+            scope,
+            sorted: Mutex::default(),
+        })
+    }
+
+    /// The graph's name.
+    #[must_use]
+    pub fn graph(&self) -> &GraphName {
+        self.blobs.graph()
+    }
+
+    /// Which commits it is of.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    /// The blobs, for scratch space.
+    #[must_use]
+    pub fn blobs(&self) -> &GraphBlobs {
+        &self.blobs
+    }
+
+    /// The manifest of facts.
+    #[must_use]
+    pub fn manifest(&self) -> &FactsManifest {
+        &self.facts
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.names
+    }
+
+    /// What the permit lets through.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The levels of a table in its natural order, the oldest first.
+    fn levels(&self, table: Table) -> impl Iterator<Item = &Level> + '_ {
+        let all = match table.shape {
+            Shape::Expression => &self.names.manifest().expressions,
+            Shape::Fact | Shape::Atom => &self.facts.levels,
+        };
+        let whole = Relation::whole(table);
+        all.iter().filter(move |l| l.relation == whole && l.order.is_natural())
+    }
+
+    /// The bounds over a table's natural order that `bounds` of a relation come to, within the scope; `None` if nothing is.
+    fn natural_bounds(&self, relation: &Relation, bounds: &Bounds) -> Option<Bounds> {
+        let mut out = bounds.clone();
+        if let Some(head) = relation.head {
+            out.prefix.insert(0, head.0);
+        }
+        match relation.table.shape {
+            Shape::Expression => Some(out),
+            Shape::Atom | Shape::Fact => self.scope.narrow(relation.table, out),
+        }
+    }
+
+    fn natural_scan(&self, relation: &Relation, bounds: &Bounds, levels: &[&Level]) -> Box<dyn Tuples> {
+        let width = relation.table.width();
+        let Some(bounds) = self.natural_bounds(relation, bounds) else {
+            return union(relation.width(), Vec::new());
+        };
+        let inputs = levels.iter().rev().map(|level| Input {
+            tuples: Box::new(level.run.scan(&bounds)),
+            removes: level.removes,
+        });
+        let merged = union(width, inputs.collect());
+        match relation.head {
+            None => merged,
+            Some(head) => Box::new(WithoutHead { inner: merged, head }),
+        }
+    }
+
+    /// The levels of a relation in another order: those of the manifest, and what is newer, sorted.
+    fn levels_in(&self, relation: &Relation, order: &Order) -> Result<Arc<Vec<Level>>> {
+        let key = (*relation, order.clone());
+        if let Some(found) = self.sorted.lock().get(&key) {
+            return Ok(Arc::clone(found));
+        }
+        let mut out: Vec<Level> = self.kept(relation, order).cloned().collect();
+        let covered = out.last().map(|l| l.generation);
+        let newer: Vec<&Level> = self
+            .levels(relation.table)
+            .filter(|l| covered.is_none_or(|c| l.generation > c))
+            .collect();
+        match covered {
+            None if !newer.is_empty() => out.push(self.sort(relation, order, &newer, false)?),
+            _ => {
+                for level in newer {
+                    let adding = Level { removes: false, ..level.clone() };
+                    out.push(self.sort(relation, order, &[&adding], level.removes)?);
+                }
+            }
+        }
+        let out = Arc::new(out);
+        self.sorted.lock().insert(key, Arc::clone(&out));
+        Ok(out)
+    }
+
+    /// Levels of the manifest that hold a relation in an order; not those of a whole graph for a part of it.
+    fn kept<'a>(&'a self, relation: &Relation, order: &Order) -> impl Iterator<Item = &'a Level> + use<'a> {
+        let (relation, order) = (*relation, order.clone());
+        let all = match relation.table.shape {
+            Shape::Expression => &self.names.manifest().expressions,
+            Shape::Fact | Shape::Atom => &self.facts.levels,
+        };
+        let whole = self.scope == Scope::Prefix(Vec::new());
+        all.iter()
+            .filter(move |l| whole && l.relation == relation && l.order == order && !order.is_natural())
+    }
+
+    /// The union of levels, sorted into another order; as one level of their newest generation.
+    fn sort(&self, relation: &Relation, order: &Order, levels: &[&Level], removes: bool) -> Result<Level> {
+        let width = relation.width();
+        let mut sorter = Sorter::new(width, SORT_BYTES, Arc::new(self.blobs.clone()))?;
+        let mut tuples = self.natural_scan(relation, &Bounds::all(), levels);
+        let mut block = Block::new(width);
+        while tuples.next(&mut block)? {
+            self.blobs.control().check()?;
+            let columns: Vec<&[u64]> = order.columns().iter().map(|c| block.column(usize::from(*c))).collect();
+            sorter.push(&columns)?;
+        }
+        let (mut sorted, _) = sorter.finish()?;
+        let mut writer = Writer::new(&self.blobs, width);
+        writer.push_all(&mut sorted)?;
+        Ok(Level {
+            relation: *relation,
+            order: order.clone(),
+            generation: levels.iter().map(|l| l.generation).max().unwrap_or_default(),
+            removes,
+            run: writer.finish()?,
+        })
+    }
+
+    /// Orders that were made for this snapshot and could be kept: what the manifest does not have yet, whole and without removals.
+    #[must_use]
+    pub fn made_orders(&self) -> Vec<Level> {
+        let sorted = self.sorted.lock();
+        let whole = self.scope == Scope::Prefix(Vec::new());
+        let new = sorted.iter().filter(|((relation, order), levels)| {
+            whole && levels.len() == 1 && self.kept(relation, order).next().is_none()
+        });
+        new.flat_map(|(_, levels)| levels.iter().cloned()).collect()
+    }
+}
+
+impl Facts for Snapshot {
+    fn tables(&self) -> Vec<Table> {
+        let expressions = self.names.manifest().expressions.iter();
+        let mut out: Vec<Table> = self
+            .facts
+            .levels
+            .iter()
+            .chain(expressions)
+            .filter(|l| l.order.is_natural() && l.relation.head.is_none() && !l.removes)
+            .map(|l| l.relation.table)
+            .collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    fn scan(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Box<dyn Tuples>> {
+        if order.is_natural() {
+            let levels: Vec<&Level> = self.levels(relation.table).collect();
+            return Ok(self.natural_scan(relation, bounds, &levels));
+        }
+        let levels = self.levels_in(relation, order)?;
+        let inputs = levels.iter().rev().map(|level| Input {
+            tuples: Box::new(level.run.scan(bounds)),
+            removes: level.removes,
+        });
+        Ok(union(relation.width(), inputs.collect()))
+    }
+
+    fn statistics(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Statistics> {
+        let known = match order.is_natural() {
+            true => None,
+            false => self.sorted.lock().get(&(*relation, order.clone())).map(Arc::clone),
+        };
+        let (levels, bounds, fixed): (Vec<Run>, Bounds, usize) = match known {
+            Some(levels) => (levels.iter().map(|l| l.run.clone()).collect(), bounds.clone(), bounds.prefix.len()),
+            None => {
+                // What is not sorted yet is as many tuples as all of the relation.
+                let asked = if order.is_natural() { bounds.clone() } else { Bounds::all() };
+                let Some(natural) = self.natural_bounds(relation, &asked) else {
+                    return Ok(Statistics::default());
+                };
+                let fixed = natural.prefix.len();
+                (self.levels(relation.table).map(|l| l.run.clone()).collect(), natural, fixed)
+            }
+        };
+        let mut out = Statistics::default();
+        for run in levels {
+            let measure = run.measure(&bounds)?;
+            out.rows = out.rows.saturating_add(measure.rows);
+            out.bytes = out.bytes.saturating_add(measure.bytes);
+            let distinct = match fixed {
+                0 => measure.distinct_1,
+                1 => measure.distinct_2,
+                _ => 0,
+            };
+            out.distinct = out.distinct.saturating_add(distinct.min(measure.rows));
+        }
+        Ok(out)
+    }
+
+    fn has_order(&self, relation: &Relation, order: &Order) -> bool {
+        order.is_natural()
+            || self.sorted.lock().contains_key(&(*relation, order.clone()))
+            || self.kept(relation, order).next().is_some()
+    }
+
+    fn split(&self, relation: &Relation, order: &Order, parts: usize) -> Result<Vec<u64>> {
+        if order.is_natural() {
+            let Some(bounds) = self.natural_bounds(relation, &Bounds::all()) else {
+                return Ok(Vec::new());
+            };
+            let fixed = usize::from(relation.head.is_some());
+            if bounds.prefix.len() > fixed {
+                // The permit's prefix fixes the first column.
+                return Ok(Vec::new());
+            }
+            let largest = self.levels(relation.table).max_by_key(|l| l.run.rows());
+            return largest.map_or(Ok(Vec::new()), |l| l.run.split(&bounds.prefix, parts));
+        }
+        let levels = self.levels_in(relation, order)?;
+        let largest = levels.iter().max_by_key(|l| l.run.rows());
+        largest.map_or(Ok(Vec::new()), |l| l.run.split(&[], parts))
+    }
+}
+
+impl Names for Snapshot {
+    fn symbol(&self, text: &[u8]) -> Result<Option<Id>> {
+        self.names.symbol(text)
+    }
+
+    fn expression(&self, items: &[Id]) -> Result<Option<Id>> {
+        self.names.expression(items)
+    }
+
+    fn text(&self, id: Id, out: &mut Vec<u8>) -> Result<()> {
+        self.names.text(id, out)
+    }
+
+    fn items(&self, id: Id, out: &mut Vec<Id>) -> Result<()> {
+        self.names.items(id, out)
+    }
+}
+
+impl Scope {
+    /// The ids of a prefix's items, which are symbols and integers.
+    pub(crate) fn of(prefix: &str, names: &dyn Names) -> Result<Self> {
+        let Some(items) = prefix.strip_prefix('(') else {
+            return Ok(Self::Prefix(Vec::new()));
+        };
+        if items.contains(['(', ')', '$', '"']) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "NotImplemented",
+                "a permit's prefix has symbols and integers only, no nested expressions or strings with brackets yet",
+            ));
+        }
+        let mut out = Vec::new();
+        for item in items.split(' ').filter(|i| !i.is_empty()) {
+            match names.symbol(item.as_bytes())? {
+                Some(id) => out.push(id.0),
+                None => return Ok(Self::Nothing),
+            }
+        }
+        Ok(Self::Prefix(out))
+    }
+
+    /// Bounds over a table's natural order, narrowed to the scope; `None` if nothing is within both.
+    fn narrow(&self, table: Table, bounds: Bounds) -> Option<Bounds> {
+        let Self::Prefix(scope) = self else { return None };
+        if scope.is_empty() {
+            return Some(bounds);
+        }
+        if table.shape != Shape::Fact || table.items < scope.len() {
+            return None;
+        }
+        if bounds.prefix.iter().zip(scope).any(|(a, b)| a != b) {
+            return None;
+        }
+        match scope.get(bounds.prefix.len()) {
+            None => Some(bounds),
+            Some(next) if (bounds.least..=bounds.most).contains(next) => Some(Bounds::prefix(scope.clone())),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether a tuple of a table is within it.
+    #[must_use]
+    pub fn allows(&self, table: Table, tuple: &[u64]) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Prefix(scope) => scope.is_empty() || (table.shape == Shape::Fact && tuple.starts_with(scope)),
+        }
+    }
+}
+
+/// The tuples of one head, without it.
+struct WithoutHead {
+    inner: Box<dyn Tuples>,
+    head: Id,
+}
+
+impl Tuples for WithoutHead {
+    fn width(&self) -> usize {
+        self.inner.width().saturating_sub(1)
+    }
+
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
+        let some = self.inner.next(block)?;
+        block.drop_columns(1);
+        Ok(some)
+    }
+
+    fn seek(&mut self, least: &[u64]) -> Result<()> {
+        let mut key = Vec::with_capacity(least.len().saturating_add(1));
+        key.push(self.head.0);
+        key.extend_from_slice(least);
+        self.inner.seek(&key)
+    }
+}
+
+/// The graph path that a permit is for.
+fn fact_path(handle: &Handle) -> Result<FactPath> {
+    match handle.resource() {
+        ResourcePath::Facts(_, path) => Ok(path.clone()),
+        other => Err(Error::internal(format!("a permit for {other} is none for a graph"))),
+    }
+}
+
+/// The manifest of facts as a permit sees it.
+///
+/// # Errors
+/// `Corrupt`; the store's own.
+pub fn read_facts(blobs: &GraphBlobs) -> Result<(FactsManifest, Option<Sequence>)> {
+    match read(blobs, Kind::Graph)? {
+        Some((bytes, sequence)) => Ok((FactsManifest::decode(&bytes, blobs)?, Some(sequence))),
+        None => Ok(Default::default()),
+    }
+}
+
+/// The manifest of names as a permit sees it.
+///
+/// # Errors
+/// `Corrupt`; the store's own.
+pub fn read_names(blobs: &GraphBlobs) -> Result<(NamesManifest, Option<Sequence>)> {
+    match read(blobs, Kind::GraphNames)? {
+        Some((bytes, sequence)) => Ok((NamesManifest::decode(&bytes, blobs)?, Some(sequence))),
+        None => Ok(Default::default()),
+    }
+}
+
+fn read(blobs: &GraphBlobs, kind: Kind) -> Result<Option<(bytes::Bytes, Sequence)>> {
+    let handle = blobs.handle();
+    let Some(stored) = handle.entry(kind, blobs.graph().as_str().as_bytes())? else {
+        return Ok(None);
+    };
+    Ok(Some((handle.whole(&stored)?, stored.sequence)))
+}
