@@ -13,8 +13,8 @@ pub(crate) mod code;
 pub(crate) mod key;
 pub(crate) mod keys;
 pub(crate) mod merge;
-pub(crate) mod radix;
 pub(crate) mod pieces;
+pub(crate) mod radix;
 
 use key::{Key, Wide};
 pub(crate) use keys::{KeySorter, SortCost};
@@ -90,7 +90,11 @@ impl Sorter {
             13..=16 => Sorters::W16(KeySorter::new(budget, storage)),
             17..=32 => Sorters::W32(KeySorter::new(budget, storage)),
             33..=ARITY_MAX => Sorters::W64(KeySorter::new(budget, storage)),
-            _ => return Err(Error::invalid(format!("tuples have 1 to {ARITY_MAX} columns, not {arity}"))),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "tuples have 1 to {ARITY_MAX} columns, not {arity}"
+                )));
+            }
         };
         Ok(Self { arity, inner })
     }
@@ -102,7 +106,9 @@ impl Sorter {
     pub(crate) fn push(&mut self, columns: &[&[u64]]) -> Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
         if columns.len() != self.arity || columns.iter().any(|column| column.len() != rows) {
-            return Err(Error::internal("a block to be sorted does not have the sorter's shape"));
+            return Err(Error::internal(
+                "a block to be sorted does not have the sorter's shape",
+            ));
         }
         if let (Sorters::W2(sorter), [first, second]) = (&mut self.inner, columns) {
             let pairs = first.iter().zip(second.iter());
@@ -150,7 +156,13 @@ impl Sorter {
 }
 
 fn push<K: Key>(sorter: &mut KeySorter<K>, columns: &[&[u64]], rows: usize) -> Result<()> {
-    let key = |row: usize| K::from_words(columns.iter().map(|column| column.get(row).copied().unwrap_or_default()));
+    let key = |row: usize| {
+        K::from_words(
+            columns
+                .iter()
+                .map(|column| column.get(row).copied().unwrap_or_default()),
+        )
+    };
     sorter.extend((0..rows).map(key))
 }
 
@@ -229,8 +241,10 @@ pub(crate) fn sort_tuples(width: usize, tuples: &mut Vec<u64>) {
 }
 
 fn sort_rows<K: Key>(width: usize, tuples: &mut Vec<u64>) {
-    let mut keys: Vec<K> =
-        tuples.chunks_exact(width).map(|row| K::from_words(row.iter().copied())).collect();
+    let mut keys: Vec<K> = tuples
+        .chunks_exact(width)
+        .map(|row| K::from_words(row.iter().copied()))
+        .collect();
     if !keys.is_sorted() {
         let mut scratch = vec![K::default(); keys.len()];
         radix::sort(&mut keys, &mut scratch);

@@ -41,7 +41,9 @@ impl Survey {
     pub(super) fn show(&mut self, ids: &[u64]) {
         self.shown += ids.len() as u64;
         let Some(first) = ids.first().copied() else { return };
-        let (least, most) = ids.iter().fold((first, first), |(a, b), id| (a.min(*id), b.max(*id)));
+        let (least, most) = ids
+            .iter()
+            .fold((first, first), |(a, b), id| (a.min(*id), b.max(*id)));
         if least >> KIND_SHIFT == most >> KIND_SHIFT {
             self.widen(least, most);
             return;
@@ -65,7 +67,10 @@ impl Survey {
 
     /// Whether an id's local number needs to be ranked, so that all ids must be shown to [`Ranks`].
     pub(super) fn needs_ranks(&self) -> bool {
-        self.spans.iter().flatten().any(|(least, most)| self.sparse(*least, *most))
+        self.spans
+            .iter()
+            .flatten()
+            .any(|(least, most)| self.sparse(*least, *most))
     }
 }
 
@@ -155,7 +160,10 @@ impl Domain {
                 ranked,
             };
             let size = u64::from(domain.size) + stretch.size();
-            domain.size = u32::try_from(size).ok().filter(|size| *size < u32::MAX).ok_or_else(too_many)?;
+            domain.size = u32::try_from(size)
+                .ok()
+                .filter(|size| *size < u32::MAX)
+                .ok_or_else(too_many)?;
             domain.stretches.push(stretch);
         }
         Ok(domain)
@@ -179,8 +187,18 @@ impl Domain {
     /// Appends the local numbers of ids that were shown.
     pub(super) fn locals(&self, ids: &[u64], locals: &mut Vec<u32>) {
         match self.stretches.as_slice() {
-            [Stretch { least, base, ranked: None, .. }] => {
-                locals.extend(ids.iter().map(|id| base.wrapping_add(id.wrapping_sub(*least) as u32)));
+            [
+                Stretch {
+                    least,
+                    base,
+                    ranked: None,
+                    ..
+                },
+            ] => {
+                locals.extend(
+                    ids.iter()
+                        .map(|id| base.wrapping_add(id.wrapping_sub(*least) as u32)),
+                );
             }
             _ => locals.extend(ids.iter().map(|id| self.local(*id).unwrap_or_default())),
         }
@@ -189,14 +207,20 @@ impl Domain {
     /// Appends the ids of local numbers.
     pub(super) fn ids(&self, locals: &[u32], ids: &mut Vec<u64>) {
         match self.stretches.as_slice() {
-            [Stretch { least, ranked: None, .. }] => ids.extend(locals.iter().map(|local| least + u64::from(*local))),
+            [
+                Stretch {
+                    least, ranked: None, ..
+                },
+            ] => ids.extend(locals.iter().map(|local| least + u64::from(*local))),
             _ => ids.extend(locals.iter().map(|local| self.id(*local))),
         }
     }
 
     fn id(&self, local: u32) -> u64 {
         let after = self.stretches.partition_point(|stretch| stretch.base <= local);
-        let Some(stretch) = self.stretches.get(after.saturating_sub(1)) else { return 0 };
+        let Some(stretch) = self.stretches.get(after.saturating_sub(1)) else {
+            return 0;
+        };
         let offset = local.saturating_sub(stretch.base);
         match &stretch.ranked {
             None => stretch.least + u64::from(offset),
@@ -206,10 +230,18 @@ impl Domain {
 
     /// Bytes that it holds.
     pub(super) fn bytes(&self) -> u64 {
-        self.stretches.iter().flat_map(|stretch| &stretch.ranked).map(|ids| 8 * ids.capacity() as u64).sum()
+        self.stretches
+            .iter()
+            .flat_map(|stretch| &stretch.ranked)
+            .map(|ids| 8 * ids.capacity() as u64)
+            .sum()
     }
 }
 
 fn too_many() -> Error {
-    Error::new(Kind::TooLarge, "GraphMemory", "a join in memory would meet more than 2^32 different ids")
+    Error::new(
+        Kind::TooLarge,
+        "GraphMemory",
+        "a join in memory would meet more than 2^32 different ids",
+    )
 }

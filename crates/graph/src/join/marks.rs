@@ -39,7 +39,9 @@ impl Marks {
 
     #[inline]
     pub(super) fn contains(&self, number: u32) -> bool {
-        self.words.get((number >> 6) as usize).is_some_and(|bits| bits >> (number & 63) & 1 == 1)
+        self.words
+            .get((number >> 6) as usize)
+            .is_some_and(|bits| bits >> (number & 63) & 1 == 1)
     }
 
     /// Takes out these numbers; others of their words too.
@@ -61,7 +63,9 @@ impl Marks {
             while left != 0 {
                 let word = high << 6 | left.trailing_zeros() as usize;
                 left &= left - 1;
-                let Some(bits) = self.words.get_mut(word) else { continue };
+                let Some(bits) = self.words.get_mut(word) else {
+                    continue;
+                };
                 let mut bits = std::mem::take(bits);
                 let base = (word << 6) as u32;
                 numbers.reserve(64);

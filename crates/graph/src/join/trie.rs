@@ -43,7 +43,10 @@ impl Trie {
     /// The values of a level, all of them.
     #[inline]
     pub(super) fn values(&self, level: usize) -> &[u32] {
-        self.levels.get(level).map(|level| level.values.as_slice()).unwrap_or_default()
+        self.levels
+            .get(level)
+            .map(|level| level.values.as_slice())
+            .unwrap_or_default()
     }
 
     /// The values under the path, and where in their level they lie: `(start, end)`.
@@ -65,7 +68,10 @@ impl Trie {
         let at = value as usize;
         if self.table.is_empty() {
             let all = (0, self.heads() as u32);
-            return self.levels.first().map_or(ABSENT, |level| level.below(all, value));
+            return self
+                .levels
+                .first()
+                .map_or(ABSENT, |level| level.below(all, value));
         }
         match self.table.get(at..at + 2) {
             Some([start, end]) => (*start, *end),
@@ -75,7 +81,10 @@ impl Trie {
 
     /// Bytes that it holds.
     pub(super) fn bytes(&self) -> u64 {
-        let levels = self.levels.iter().map(|level| level.values.capacity() + level.starts.capacity());
+        let levels = self
+            .levels
+            .iter()
+            .map(|level| level.values.capacity() + level.starts.capacity());
         4 * (levels.sum::<usize>() + self.table.capacity()) as u64
     }
 }
@@ -85,7 +94,9 @@ impl Level {
     #[inline]
     fn below(&self, (start, end): (u32, u32), value: u32) -> (u32, u32) {
         let values = self.values.get(start as usize..end as usize).unwrap_or_default();
-        let Ok(found) = values.binary_search(&value) else { return ABSENT };
+        let Ok(found) = values.binary_search(&value) else {
+            return ABSENT;
+        };
         let at = start as usize + found;
         match self.starts.get(at..at + 2) {
             Some([start, end]) => (*start, *end),
@@ -106,7 +117,10 @@ impl TrieBuilder {
     pub(super) fn new(columns: usize) -> Self {
         let mut trie = Trie::default();
         trie.levels.resize_with(columns, Level::default);
-        Self { trie, last: Vec::new() }
+        Self {
+            trie,
+            last: Vec::new(),
+        }
     }
 
     /// Takes tuples, not less than those before: their columns.
@@ -119,7 +133,9 @@ impl TrieBuilder {
     }
 
     fn push_one(&mut self, column: &[u32]) {
-        let Some(level) = self.trie.levels.first_mut() else { return };
+        let Some(level) = self.trie.levels.first_mut() else {
+            return;
+        };
         for value in column {
             if level.values.last() != Some(value) {
                 level.values.push(*value);
@@ -128,7 +144,9 @@ impl TrieBuilder {
     }
 
     fn push_two(&mut self, first: &[u32], second: &[u32]) {
-        let [heads, leaves] = self.trie.levels.as_mut_slice() else { return };
+        let [heads, leaves] = self.trie.levels.as_mut_slice() else {
+            return;
+        };
         let mut last = heads.values.last().copied();
         for (a, b) in first.iter().zip(second) {
             if last != Some(*a) {
@@ -167,7 +185,12 @@ impl TrieBuilder {
     pub(super) fn finish(self, bound: u32) -> Trie {
         let mut trie = self.trie;
         trie.rows = trie.levels.last().map_or(0, |level| level.values.len() as u64);
-        let ends: Vec<u32> = trie.levels.iter().skip(1).map(|level| level.values.len() as u32).collect();
+        let ends: Vec<u32> = trie
+            .levels
+            .iter()
+            .skip(1)
+            .map(|level| level.values.len() as u32)
+            .collect();
         for (level, end) in trie.levels.iter_mut().zip(ends) {
             level.starts.push(end);
         }
@@ -184,13 +207,18 @@ impl TrieBuilder {
 
 impl Trie {
     fn make_table(&mut self, bound: u32) {
-        let Some(level) = self.levels.first_mut() else { return };
+        let Some(level) = self.levels.first_mut() else {
+            return;
+        };
         let mut table = Vec::with_capacity(bound as usize + 1);
         for (value, start) in level.values.iter().zip(&level.starts) {
             // Values that are not there have the start of the next one: no children.
             table.resize(*value as usize + 1, *start);
         }
-        table.resize(bound as usize + 1, level.starts.last().copied().unwrap_or_default());
+        table.resize(
+            bound as usize + 1,
+            level.starts.last().copied().unwrap_or_default(),
+        );
         self.table = table;
         level.starts = Vec::new();
     }

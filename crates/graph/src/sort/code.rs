@@ -16,7 +16,9 @@ pub(super) fn encode<K: Key>(keys: &[K], bytes: &mut Vec<u8>) {
     for key in keys {
         let shared = match K::WORDS {
             1 => 0,
-            words => (0..words).take_while(|at| key.word(*at) == previous.word(*at)).count(),
+            words => (0..words)
+                .take_while(|at| key.word(*at) == previous.word(*at))
+                .count(),
         };
         if K::WORDS > 1 {
             // At most 64 words: a wider tuple is an expression.
@@ -24,7 +26,11 @@ pub(super) fn encode<K: Key>(keys: &[K], bytes: &mut Vec<u8>) {
         }
         for at in shared..K::WORDS {
             let word = key.word(at);
-            let value = if at == shared { word.wrapping_sub(previous.word(at)) } else { word };
+            let value = if at == shared {
+                word.wrapping_sub(previous.word(at))
+            } else {
+                word
+            };
             put_varint(value, bytes);
         }
         previous = *key;
@@ -49,7 +55,11 @@ pub(super) fn decode<K: Key>(bytes: &[u8], keys: &mut Vec<K>) -> Result<()> {
                     failed = true;
                     0
                 });
-                if at == shared { previous.word(at).wrapping_add(value) } else { value }
+                if at == shared {
+                    previous.word(at).wrapping_add(value)
+                } else {
+                    value
+                }
             }
         }));
         if failed {

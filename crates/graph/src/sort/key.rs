@@ -108,6 +108,14 @@ impl<const N: usize> Default for Wide<N> {
 }
 
 impl<const N: usize> Wide<N> {
+    /// Puts a value into half a word; half 0 is the most significant.
+    pub(crate) fn set_half(&mut self, half: usize, value: u32) {
+        let shift = if half.is_multiple_of(2) { 32 } else { 0 };
+        if let Some(word) = self.0.get_mut(half / 2) {
+            *word |= u64::from(value) << shift;
+        }
+    }
+
     fn zip(self, other: Self, combine: impl Fn(u64, u64) -> u64) -> Self {
         let mut words = self.0;
         for (word, other) in words.iter_mut().zip(other.0) {
@@ -122,8 +130,9 @@ impl<const N: usize> Key for Wide<N> {
 
     #[inline]
     fn digit(self, shift: u32) -> u8 {
-        let word = self.0.iter().rev().nth((shift / 64) as usize);
-        word.map_or(0, |word| (word >> (shift % 64)) as u8)
+        let mut words = self.0.iter().rev().skip((shift / 64) as usize).copied();
+        let (low, high) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        ((u128::from(high) << 64 | u128::from(low)) >> (shift % 64)) as u8
     }
 
     fn differing(self, other: Self) -> Self {

@@ -96,7 +96,10 @@ impl<K: Key> KeySorter<K> {
     fn grow(&mut self, more: usize) {
         let (length, held) = (self.buffer.len(), self.buffer.capacity());
         if held - length < more {
-            let wanted = (length + more).max(held * 2).max(GROWTH_KEYS).min(self.capacity.max(length + more));
+            let wanted = (length + more)
+                .max(held * 2)
+                .max(GROWTH_KEYS)
+                .min(self.capacity.max(length + more));
             self.buffer.reserve_exact(wanted - length);
         }
     }

@@ -44,7 +44,9 @@ impl<K: Key> Source<K> {
     }
 
     fn refill(&mut self) -> Result<bool> {
-        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let Some(reader) = &mut self.reader else {
+            return Ok(false);
+        };
         self.at = 0;
         self.keys.clear();
         while self.keys.is_empty() {
@@ -121,13 +123,17 @@ impl<K: Key> Sorted<K> {
             return Ok(!keys.is_empty());
         }
         while keys.len() < most {
-            let Some(mut least) = self.heads.peek_mut() else { break };
+            let Some(mut least) = self.heads.peek_mut() else {
+                break;
+            };
             let Reverse((key, at)) = *least;
             if self.last != Some(key) {
                 self.last = Some(key);
                 keys.push(key);
             }
-            let Some(source) = self.sources.get_mut(at) else { break };
+            let Some(source) = self.sources.get_mut(at) else {
+                break;
+            };
             source.at += 1;
             match source.head()? {
                 Some(next) => *least = Reverse((next, at)),

@@ -26,7 +26,8 @@ impl PieceWriter {
     }
 
     pub(super) fn write(&mut self, piece: &[u8]) -> Result<()> {
-        let length = u32::try_from(piece.len()).map_err(|_| Error::internal("a spilled piece is too long"))?;
+        let length =
+            u32::try_from(piece.len()).map_err(|_| Error::internal("a spilled piece is too long"))?;
         self.lengths.push(length);
         self.blob.write(piece)
     }
@@ -50,7 +51,9 @@ pub(super) struct PieceReader {
 impl PieceReader {
     /// The next piece; `None` after the last.
     pub(super) fn read(&mut self) -> Result<Option<Bytes>> {
-        let Some(length) = self.lengths.next() else { return Ok(None) };
+        let Some(length) = self.lengths.next() else {
+            return Ok(None);
+        };
         let end = self.at.saturating_add(u64::from(length));
         let piece = self.blob.read(self.at..end)?;
         self.at = end;

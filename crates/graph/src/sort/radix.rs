@@ -58,7 +58,8 @@ fn sort_into<K: Key>(from: &mut [K], to: &mut [K]) {
 /// The bits in which any two of the keys differ.
 fn differing<K: Key>(keys: &[K]) -> K {
     let first = keys.first().copied().unwrap_or_default();
-    keys.iter().fold(K::default(), |all, key| all.union(key.differing(first)))
+    keys.iter()
+        .fold(K::default(), |all, key| all.union(key.differing(first)))
 }
 
 /// Where the highest eight bits of those that differ begin.

@@ -8,7 +8,9 @@ use crate::{Block, Tuples, storage::Memory, tuples::collect};
 fn sorted(arity: usize, budget: u64, rows: &[Vec<u64>]) -> (Vec<Vec<u64>>, u64) {
     let mut sorter = Sorter::new(arity, budget, Arc::new(Memory)).unwrap();
     for part in rows.chunks(100) {
-        let columns: Vec<Vec<u64>> = (0..arity).map(|at| part.iter().map(|row| row[at]).collect()).collect();
+        let columns: Vec<Vec<u64>> = (0..arity)
+            .map(|at| part.iter().map(|row| row[at]).collect())
+            .collect();
         let columns: Vec<&[u64]> = columns.iter().map(Vec::as_slice).collect();
         sorter.push(&columns).unwrap();
     }
@@ -18,14 +20,20 @@ fn sorted(arity: usize, budget: u64, rows: &[Vec<u64>]) -> (Vec<Vec<u64>>, u64) 
 }
 
 fn expected(rows: &[Vec<u64>]) -> Vec<Vec<u64>> {
-    rows.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    rows.iter()
+        .cloned()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Numbers that look random and are the same each time.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
     std::iter::repeat_with(move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state >> 20
     })
 }
@@ -54,7 +62,9 @@ proptest! {
 fn what_does_not_fit_is_spilled_and_merged() {
     let rows: Vec<Vec<u64>> = {
         let mut source = numbers(7);
-        (0..200_000).map(|_| source.by_ref().take(2).map(|n| n % 3000).collect()).collect()
+        (0..200_000)
+            .map(|_| source.by_ref().take(2).map(|n| n % 3000).collect())
+            .collect()
     };
     let (out, spilled) = sorted(2, 64 << 10, &rows);
     assert_eq!(out, expected(&rows));
@@ -91,7 +101,7 @@ fn seeking_passes_over_what_is_less() {
         sorter.push(&[&column, &column]).unwrap();
         let (mut tuples, _) = sorter.finish().unwrap();
         let mut block = Block::default();
-        for wanted in [0_u64, 3, 39_999, 70_000, 79_998] {
+        for wanted in [0_u64, 3, 39_999, 60_000, 79_998] {
             tuples.seek(&[wanted]).unwrap();
             assert!(tuples.next(&mut block).unwrap());
             let first = block.column(0).first().copied();
