@@ -23,7 +23,7 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
         ResourcePath::Root => "arn:aws:s3:::*".to_owned(),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => format!("arn:aws:s3:::{b}"),
         ResourcePath::Object(b, k) => format!("arn:aws:s3:::{b}/{k}"),
-        ResourcePath::Facts(b, path) => format!("arn:craton:::{b}/graphs/{}/{}", path.graph(), path.prefix()),
+        ResourcePath::Facts(b, path) => format!("arn:craton:graph:::{b}/{}/{}", path.graph(), path.prefix()),
         ResourcePath::System(part) => match (part.strip_prefix("users/"), part.strip_prefix("kms/")) {
             (Some(user), _) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
             (_, Some(key)) => key.to_owned(),

@@ -150,7 +150,11 @@ impl BlobWrite for Write {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let added = bytes.len() as u64;
         self.held.bytes = self.held.bytes.saturating_add(added);
-        let now = self.shared.scratch.fetch_add(added, Ordering::Relaxed).saturating_add(added);
+        let now = self
+            .shared
+            .scratch
+            .fetch_add(added, Ordering::Relaxed)
+            .saturating_add(added);
         let most = self.shared.control.limits().scratch_bytes;
         if now > most {
             return Err(Error::new(

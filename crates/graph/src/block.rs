@@ -106,7 +106,8 @@ impl Block {
     /// Empties it, keeping its memory and making it `width` wide.
     pub fn reset(&mut self, width: usize) {
         let spare = &mut self.spare;
-        self.columns.resize_with(width, || spare.pop().unwrap_or_default());
+        self.columns
+            .resize_with(width, || spare.pop().unwrap_or_default());
         self.columns.iter_mut().for_each(Vec::clear);
         self.rows = 0;
     }

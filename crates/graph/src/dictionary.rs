@@ -112,7 +112,11 @@ impl Names for Dictionary {
         };
         let table = Table::expressions(width, open);
         let mut tuple = Vec::with_capacity(table.width());
-        let natural = self.manifest.expressions.iter().filter(|l| l.relation == Relation::whole(table));
+        let natural = self
+            .manifest
+            .expressions
+            .iter()
+            .filter(|l| l.relation == Relation::whole(table));
         for level in natural.filter(|l| l.order.is_natural()) {
             if level.run.find(&[id.0], &self.cache, &mut tuple)? {
                 out.extend(tuple.into_iter().skip(1).map(Id));
@@ -132,7 +136,11 @@ pub fn resolve(interner: &mut Interner, names: &mut NamesManifest, storage: &dyn
     if unknown.is_empty() {
         return Ok(());
     }
-    let deepest = unknown.clone().map(|p| interner.level(p).0).max().unwrap_or_default();
+    let deepest = unknown
+        .clone()
+        .map(|p| interner.level(p).0)
+        .max()
+        .unwrap_or_default();
     let by_level = by_level(interner, deepest);
     let mut fresh = New {
         index: Vec::new(),
@@ -149,10 +157,10 @@ pub fn resolve(interner: &mut Interner, names: &mut NamesManifest, storage: &dyn
 }
 
 /// Places without an id, by level: an expression's hash needs the ids of its items.
-fn by_level(interner: &Interner, deepest: u16) -> Vec<Vec<u32>> {
-    let mut out = vec![Vec::new(); usize::from(deepest).saturating_add(1)];
+fn by_level(interner: &Interner, deepest: u32) -> Vec<Vec<u32>> {
+    let mut out = vec![Vec::new(); deepest as usize + 1];
     for place in interner.unknown().filter(|p| interner.id(*p).is_none()) {
-        let level = usize::from(interner.level(place).0);
+        let level = interner.level(place).0 as usize;
         if let (Some(places), Ok(place)) = (out.get_mut(level), u32::try_from(place)) {
             places.push(place);
         }
@@ -277,7 +285,9 @@ impl New<'_> {
             return Ok(());
         }
         sort::sort_tuples(INDEX_WIDTH, &mut self.index);
-        names.index.push(levels::write_rows(storage, INDEX_WIDTH, &self.index)?);
+        names
+            .index
+            .push(levels::write_rows(storage, INDEX_WIDTH, &self.index)?);
         levels::tidy_runs(&mut names.index, storage)?;
         for (table, tuples) in self.expressions {
             names.expressions.push(Level {

@@ -16,13 +16,13 @@ use crate::Id;
 const UNKNOWN: u64 = u64::MAX;
 
 /// Bytes that a name takes besides its own: its end, id and level, and its slots.
-const NAME_BYTES: u64 = 8 + 8 + 2 + 16;
+const NAME_BYTES: u64 = 8 + 8 + 4 + 16;
 
 /// The slots of an empty table.
 const SLOTS_MIN: usize = 1 << 10;
 
 /// Set in a level: the expression has variables.
-const OPEN: u16 = 1 << 15;
+const OPEN: u32 = 1 << 31;
 
 /// What a name is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +42,7 @@ pub struct Interner {
     ends: Vec<usize>,
     ids: Vec<u64>,
     /// 0: a symbol; else 1 + the greatest level of its items.
-    levels: Vec<u16>,
+    levels: Vec<u32>,
     /// The places before have ids.
     known: usize,
 }
@@ -108,7 +108,7 @@ impl Interner {
     /// # Errors
     /// As [`Interner::symbol`].
     pub fn expression(&mut self, items: &[u64]) -> Result<Id> {
-        let mut level = 0u16;
+        let mut level = 0u32;
         let mut raw = [0u8; 64 * 8];
         let mut long = Vec::new();
         let bytes = as_bytes(items, &mut raw, &mut long);
@@ -146,7 +146,7 @@ impl Interner {
     /// The level of a place: 0 for a symbol, for an expression one more than the greatest of its items'; and whether it has
     /// variables.
     #[must_use]
-    pub fn level(&self, place: usize) -> (u16, bool) {
+    pub fn level(&self, place: usize) -> (u32, bool) {
         let level = self.levels.get(place).copied().unwrap_or_default();
         (level & !OPEN, level & OPEN != 0)
     }
@@ -217,7 +217,13 @@ impl Interner {
         }
     }
 
-    fn insert(&mut self, slot: usize, hash: u64, level: u16, write: impl FnOnce(&mut Vec<u8>)) -> Result<usize> {
+    fn insert(
+        &mut self,
+        slot: usize,
+        hash: u64,
+        level: u32,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<usize> {
         let place = self.ends.len();
         let Ok(number) = u32::try_from(place.saturating_add(1)) else {
             let message = "one piece of work names at most 4,294,967,294 things";
@@ -258,7 +264,10 @@ impl Interner {
     #[inline]
     fn hash(&self, bytes: &[u8], kind: u64) -> u64 {
         let [a, b] = self.seed;
-        let mut hash = fold(a ^ bytes.len() as u64, b ^ kind.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut hash = fold(
+            a ^ bytes.len() as u64,
+            b ^ kind.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        );
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             hash = fold(hash ^ u64::from_le_bytes(*word), b | 1);

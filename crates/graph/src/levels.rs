@@ -93,7 +93,11 @@ pub fn tidy_runs(runs: &mut Vec<Run>, storage: &dyn Storage) -> Result<()> {
 pub fn tidy_names(levels: &mut Vec<Level>, table: Table, storage: &dyn Storage) -> Result<()> {
     let relation = Relation::whole(table);
     let is_its = |l: &Level| l.relation == relation && l.order.is_natural();
-    let mut runs: Vec<Run> = levels.iter().filter(|l| is_its(l)).map(|l| l.run.clone()).collect();
+    let mut runs: Vec<Run> = levels
+        .iter()
+        .filter(|l| is_its(l))
+        .map(|l| l.run.clone())
+        .collect();
     let before = runs.len();
     tidy_runs(&mut runs, storage)?;
     if runs.len() < before {

@@ -109,7 +109,9 @@ impl Maker for Batch {
 impl Batch {
     /// About the memory that it and its sorting take.
     fn memory(&self) -> u64 {
-        self.interner.memory().saturating_add(self.cells.saturating_mul(8 * 3))
+        self.interner
+            .memory()
+            .saturating_add(self.cells.saturating_mul(8 * 3))
     }
 }
 
@@ -120,7 +122,10 @@ impl Loader {
     /// `TooLarge` if there is too little memory; if no randomness is to be had.
     pub fn new(writer: GraphWriter, mode: Mode, memory: Reservation) -> Result<Self> {
         if memory.bytes() < MEMORY_MIN {
-            let message = format!("a load needs {MEMORY_MIN} bytes of memory, not {}", memory.bytes());
+            let message = format!(
+                "a load needs {MEMORY_MIN} bytes of memory, not {}",
+                memory.bytes()
+            );
             return Err(Error::new(craton_base::Kind::TooLarge, "MemoryBudget", message));
         }
         let batch = Batch {
@@ -244,17 +249,29 @@ impl FactSink for Loader {
 
     fn symbol(&mut self, text: &[u8]) -> Result<()> {
         self.builder.symbol(text)?;
-        if self.builder.is_between() { self.settle() } else { Ok(()) }
+        if self.builder.is_between() {
+            self.settle()
+        } else {
+            Ok(())
+        }
     }
 
     fn variable(&mut self, name: &[u8]) -> Result<()> {
         self.builder.variable(name)?;
-        if self.builder.is_between() { self.settle() } else { Ok(()) }
+        if self.builder.is_between() {
+            self.settle()
+        } else {
+            Ok(())
+        }
     }
 
     fn close(&mut self) -> Result<()> {
         self.builder.close()?;
-        if self.builder.is_between() { self.settle() } else { Ok(()) }
+        if self.builder.is_between() {
+            self.settle()
+        } else {
+            Ok(())
+        }
     }
 
     fn abandon(&mut self) {

@@ -211,9 +211,17 @@ impl NamesManifest {
             format: FORMAT,
             next_symbol: self.next_symbol,
             counters: self.counters.iter().map(counter).collect(),
-            index: self.index.iter().map(|run| index_level(run.clone()).to_record()).collect::<Result<_>>()?,
+            index: self
+                .index
+                .iter()
+                .map(|run| index_level(run.clone()).to_record())
+                .collect::<Result<_>>()?,
             texts: self.texts.iter().map(TextRun::to_record).collect::<Result<_>>()?,
-            expressions: self.expressions.iter().map(Level::to_record).collect::<Result<_>>()?,
+            expressions: self
+                .expressions
+                .iter()
+                .map(Level::to_record)
+                .collect::<Result<_>>()?,
         };
         Ok(record.encode_to_vec())
     }
@@ -303,11 +311,17 @@ impl Level {
             },
             head: record.head.map(Id),
         };
-        let columns = record.order.iter().filter_map(|c| u16::try_from(*c).ok()).collect();
+        let columns = record
+            .order
+            .iter()
+            .filter_map(|c| u16::try_from(*c).ok())
+            .collect();
         let order = Order::new(columns)?;
         let width = relation.width();
         if order.width() != width {
-            return Err(Error::corrupt("a graph's manifest names an order of other columns"));
+            return Err(Error::corrupt(
+                "a graph's manifest names an order of other columns",
+            ));
         }
         let segments = record.segments.into_iter().map(|s| segment(s, width, blobs));
         Ok(Self {
@@ -383,7 +397,9 @@ fn check_format(format: u32) -> Result<()> {
     if format == FORMAT {
         return Ok(());
     }
-    Err(Error::corrupt(format!("a graph's manifest has the format {format}, which this version does not read")))
+    Err(Error::corrupt(format!(
+        "a graph's manifest has the format {format}, which this version does not read"
+    )))
 }
 
 fn damaged(error: prost::DecodeError) -> Error {

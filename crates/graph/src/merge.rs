@@ -145,9 +145,14 @@ impl Merge {
         }
         let to = match self.heap.peek() {
             Some(Reverse(next)) => {
-                let mut to = cursor.block.lower_bound(from.min(cursor.block.rows()), &next.tuple);
+                let mut to = cursor
+                    .block
+                    .lower_bound(from.min(cursor.block.rows()), &next.tuple);
                 // Of equal tuples the newest input's decides.
-                if input < next.input && to < cursor.block.rows() && cursor.block.compare(to, &next.tuple) == Ordering::Equal {
+                if input < next.input
+                    && to < cursor.block.rows()
+                    && cursor.block.compare(to, &next.tuple) == Ordering::Equal
+                {
                     to = to.saturating_add(1);
                 }
                 to

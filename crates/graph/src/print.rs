@@ -63,7 +63,7 @@ fn close_item(open: &mut [u32]) {
     }
 }
 
-fn variable(number: u32, out: &mut Vec<u8>) {
+pub(crate) fn variable(number: u32, out: &mut Vec<u8>) {
     out.push(b'$');
     match u8::try_from(number) {
         Ok(few @ 0..10) => out.push(b'a' + few),

@@ -16,7 +16,7 @@ use crate::{Id, Shape, Table, id::WIDTH_MAX};
 pub const SYMBOL_BYTES_MAX: usize = 1 << 20;
 
 /// The deepest nesting of a fact.
-pub const DEPTH_MAX: usize = 4096;
+pub const DEPTH_MAX: usize = 65_536;
 
 /// The most different variables of a fact.
 pub const VARIABLES_MAX: usize = 4096;

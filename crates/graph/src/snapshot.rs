@@ -144,7 +144,8 @@ impl Snapshot {
             Shape::Fact | Shape::Atom => &self.facts.levels,
         };
         let whole = Relation::whole(table);
-        all.iter().filter(move |l| l.relation == whole && l.order.is_natural())
+        all.iter()
+            .filter(move |l| l.relation == whole && l.order.is_natural())
     }
 
     /// The bounds over a table's natural order that `bounds` of a relation come to, within the scope; `None` if nothing is.
@@ -191,7 +192,10 @@ impl Snapshot {
             None if !newer.is_empty() => out.push(self.sort(relation, order, &newer, false)?),
             _ => {
                 for level in newer {
-                    let adding = Level { removes: false, ..level.clone() };
+                    let adding = Level {
+                        removes: false,
+                        ..level.clone()
+                    };
                     out.push(self.sort(relation, order, &[&adding], level.removes)?);
                 }
             }
@@ -221,7 +225,11 @@ impl Snapshot {
         let mut block = Block::new(width);
         while tuples.next(&mut block)? {
             self.blobs.control().check()?;
-            let columns: Vec<&[u64]> = order.columns().iter().map(|c| block.column(usize::from(*c))).collect();
+            let columns: Vec<&[u64]> = order
+                .columns()
+                .iter()
+                .map(|c| block.column(usize::from(*c)))
+                .collect();
             sorter.push(&columns)?;
         }
         let (mut sorted, _) = sorter.finish()?;
@@ -280,18 +288,34 @@ impl Facts for Snapshot {
     fn statistics(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Statistics> {
         let known = match order.is_natural() {
             true => None,
-            false => self.sorted.lock().get(&(*relation, order.clone())).map(Arc::clone),
+            false => self
+                .sorted
+                .lock()
+                .get(&(*relation, order.clone()))
+                .map(Arc::clone),
         };
         let (levels, bounds, fixed): (Vec<Run>, Bounds, usize) = match known {
-            Some(levels) => (levels.iter().map(|l| l.run.clone()).collect(), bounds.clone(), bounds.prefix.len()),
+            Some(levels) => (
+                levels.iter().map(|l| l.run.clone()).collect(),
+                bounds.clone(),
+                bounds.prefix.len(),
+            ),
             None => {
                 // What is not sorted yet is as many tuples as all of the relation.
-                let asked = if order.is_natural() { bounds.clone() } else { Bounds::all() };
+                let asked = if order.is_natural() {
+                    bounds.clone()
+                } else {
+                    Bounds::all()
+                };
                 let Some(natural) = self.natural_bounds(relation, &asked) else {
                     return Ok(Statistics::default());
                 };
                 let fixed = natural.prefix.len();
-                (self.levels(relation.table).map(|l| l.run.clone()).collect(), natural, fixed)
+                (
+                    self.levels(relation.table).map(|l| l.run.clone()).collect(),
+                    natural,
+                    fixed,
+                )
             }
         };
         let mut out = Statistics::default();
@@ -399,7 +423,9 @@ impl Scope {
     pub fn allows(&self, table: Table, tuple: &[u64]) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Prefix(scope) => scope.is_empty() || (table.shape == Shape::Fact && tuple.starts_with(scope)),
+            Self::Prefix(scope) => {
+                scope.is_empty() || (table.shape == Shape::Fact && tuple.starts_with(scope))
+            }
         }
     }
 }
@@ -433,7 +459,9 @@ impl Tuples for WithoutHead {
 fn fact_path(handle: &Handle) -> Result<FactPath> {
     match handle.resource() {
         ResourcePath::Facts(_, path) => Ok(path.clone()),
-        other => Err(Error::internal(format!("a permit for {other} is none for a graph"))),
+        other => Err(Error::internal(format!(
+            "a permit for {other} is none for a graph"
+        ))),
     }
 }
 

@@ -18,7 +18,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::{
-    Block, BlobWrite, Storage,
+    BlobWrite, Block, Storage,
     manifest::TextRun,
     run::{codec, column},
 };
@@ -87,7 +87,8 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// The storage's own.
     pub fn push(&mut self, text: &[u8]) -> Result<()> {
-        let full = self.bytes.len().saturating_add(text.len()) > BLOCK_BYTES || self.lengths.len() >= BLOCK_TEXTS;
+        let full =
+            self.bytes.len().saturating_add(text.len()) > BLOCK_BYTES || self.lengths.len() >= BLOCK_TEXTS;
         if full && !self.lengths.is_empty() {
             self.write_block()?;
         }
@@ -215,11 +216,16 @@ impl Texts {
     pub fn text(&self, number: u64, out: &mut Vec<u8>) -> Result<()> {
         let unknown = || Error::corrupt(format!("the graph has no symbol with the number {number}"));
         let at = self.runs.partition_point(|r| r.first <= number).checked_sub(1);
-        let (at, run) = at.and_then(|at| Some((at, self.runs.get(at)?))).ok_or_else(unknown)?;
+        let (at, run) = at
+            .and_then(|at| Some((at, self.runs.get(at)?)))
+            .ok_or_else(unknown)?;
         let place = number.saturating_sub(run.first);
         let index = self.index(at, run)?;
         let firsts = index.column(0);
-        let block = firsts.partition_point(|f| *f <= place).checked_sub(1).ok_or_else(unknown)?;
+        let block = firsts
+            .partition_point(|f| *f <= place)
+            .checked_sub(1)
+            .ok_or_else(unknown)?;
         let first = firsts.get(block).copied().unwrap_or_default();
         let texts = self.block(at, run, &index, block)?;
         let place = usize::try_from(place.saturating_sub(first)).unwrap_or(usize::MAX);

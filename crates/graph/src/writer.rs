@@ -122,7 +122,10 @@ impl GraphWriter {
         let (old, version) = read_names(&self.blobs)?;
         let mut names = old.clone();
         dictionary::resolve(interner, &mut names, &self.blobs)?;
-        if names.index.len() == old.index.len() && names.next_symbol == old.next_symbol && names.counters == old.counters {
+        if names.index.len() == old.index.len()
+            && names.next_symbol == old.next_symbol
+            && names.counters == old.counters
+        {
             return Ok(());
         }
         let (before, after) = (references_of_names(&old)?, references_of_names(&names)?);
@@ -230,7 +233,12 @@ impl GraphWriter {
         Ok(())
     }
 
-    fn replace(&self, old: &FactsManifest, version: Option<Sequence>, new: &FactsManifest) -> Result<Committed> {
+    fn replace(
+        &self,
+        old: &FactsManifest,
+        version: Option<Sequence>,
+        new: &FactsManifest,
+    ) -> Result<Committed> {
         let (before, after) = (references_of_facts(old)?, references_of_facts(new)?);
         let changes = self.changes(Kind::Graph, version, &new.encode()?, &before, &after)?;
         self.commit_changes(changes)
@@ -249,7 +257,10 @@ impl GraphWriter {
         let graph = self.path.graph();
         let name = graph.as_str().as_bytes().to_vec();
         let extent = handle.seal(kind, &name, manifest)?;
-        let new: Vec<_> = after.iter().filter_map(|r| r.extent.clone().map(|e| (r.id, e))).collect();
+        let new: Vec<_> = after
+            .iter()
+            .filter_map(|r| r.extent.clone().map(|e| (r.id, e)))
+            .collect();
         handle.make_durable(new.iter().map(|(_, e)| e).chain([&extent]))?;
         let mut changes = match version {
             Some(sequence) => Changes::new().expect_at(kind, name.clone(), sequence),
@@ -293,7 +304,8 @@ fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> FactsManifest 
     new.next_generation = generation.saturating_add(2);
     let kept = |l: &Level| (l.relation, l.order.clone());
     let known: HashSet<_> = new.levels.iter().map(kept).collect();
-    new.levels.extend(orders.iter().filter(|l| !known.contains(&kept(l))).cloned());
+    new.levels
+        .extend(orders.iter().filter(|l| !known.contains(&kept(l))).cloned());
     new
 }
 
@@ -341,7 +353,8 @@ fn merge_from(manifest: &mut FactsManifest, table: Table, start: usize, blobs: &
     let gone: HashSet<u64> = tail.iter().map(|l| l.generation).collect();
     manifest.levels.retain(|l| {
         let its = l.relation.table == table;
-        let is_merged = its && l.relation.head.is_none() && l.order.is_natural() && gone.contains(&l.generation);
+        let is_merged =
+            its && l.relation.head.is_none() && l.order.is_natural() && gone.contains(&l.generation);
         // An order that was made between two merged levels can not be brought up to date any more.
         let is_stale = its && !l.order.is_natural() && l.generation >= from && l.generation < to;
         !is_merged && !is_stale
@@ -367,7 +380,10 @@ fn references_of_facts(manifest: &FactsManifest) -> Result<Vec<Reference>> {
 }
 
 fn references_of_names(manifest: &NamesManifest) -> Result<Vec<Reference>> {
-    let runs = manifest.index.iter().chain(manifest.expressions.iter().map(|l| &l.run));
+    let runs = manifest
+        .index
+        .iter()
+        .chain(manifest.expressions.iter().map(|l| &l.run));
     references(runs, manifest.texts.iter().map(|t| &t.blob))
 }
 

@@ -39,9 +39,15 @@ fn levels_count_nesting_and_variables_show() {
     let open = interner.expression(&[one.0, Id::variable(0).0]).unwrap();
     let two = interner.expression(&[open.0, a.0]).unwrap();
     assert!(!one.has_variables() && open.has_variables() && two.has_variables());
-    assert_eq!((0..4).map(|p| interner.level(p)).collect::<Vec<_>>(), [(0, false), (1, false), (2, true), (3, true)]);
+    assert_eq!(
+        (0..4).map(|p| interner.level(p)).collect::<Vec<_>>(),
+        [(0, false), (1, false), (2, true), (3, true)]
+    );
     let wide: Vec<u64> = (0..1000).collect();
-    assert_eq!(interner.expression(&wide).unwrap(), interner.expression(&wide).unwrap());
+    assert_eq!(
+        interner.expression(&wide).unwrap(),
+        interner.expression(&wide).unwrap()
+    );
 }
 
 #[test]

@@ -6,7 +6,11 @@ fn a_tail_of_like_levels_is_merged() {
     assert_eq!(tail(&[]), None);
     assert_eq!(tail(&[100, 1, 1, 1]), None);
     assert_eq!(tail(&[100, 1, 1, 1, 1]), Some(1));
-    assert_eq!(tail(&[4, 1, 1, 1]), Some(0), "a level that is not much larger goes along");
+    assert_eq!(
+        tail(&[4, 1, 1, 1]),
+        Some(0),
+        "a level that is not much larger goes along"
+    );
 }
 
 #[test]

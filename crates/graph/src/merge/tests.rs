@@ -23,7 +23,11 @@ fn model(inputs: &[(Set, bool)]) -> Vec<Vec<u64>> {
     let mut out = Set::new();
     for (set, removes) in inputs.iter().rev() {
         for tuple in set {
-            if *removes { out.remove(tuple) } else { out.insert(*tuple) };
+            if *removes {
+                out.remove(tuple)
+            } else {
+                out.insert(*tuple)
+            };
         }
     }
     out.into_iter().map(|t| vec![t.0, t.1]).collect()

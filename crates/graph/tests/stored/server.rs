@@ -1,0 +1,254 @@
+//! A gate on a simulated disk, with a bucket, and its graphs as a client sees them.
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+
+use craton_base::{
+    BucketName, ByteSize, Clock, FactPath, Kind as ErrorKind, Random, ResourcePath, Result,
+    clock::SystemClock,
+};
+use craton_gate::{Ask, Gate, Origin, Session, Settings};
+use craton_graph::{
+    Bounds, Control, Facts, Form, Id, Limits, Names, Order, Relation, Shape, Table,
+    engine::{Graphs, Share},
+    load::{Loader, Mode, Progress},
+    read::{Format, OnBad, load},
+    snapshot::Snapshot,
+    tuples::collect,
+    writer::GraphWriter,
+};
+use craton_sim::{SimClock, SimDisk, SimRandom};
+use craton_store::{Options, Store};
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) struct Server {
+    pub(crate) gate: Gate,
+    pub(crate) graphs: Graphs,
+    session: Session,
+    runtime: Arc<Runtime>,
+    clock: SimClock,
+}
+
+pub(crate) fn runtime() -> Arc<Runtime> {
+    let runtime = Builder::new_current_thread()
+        .max_blocking_threads(4)
+        .enable_time()
+        .build();
+    Arc::new(runtime.expect("a runtime"))
+}
+
+fn origin() -> Origin {
+    Origin {
+        door: "graph",
+        source_ip: IpAddr::from([127, 0, 0, 1]),
+        secure: false,
+        request_id: "R1".into(),
+        user_agent: None,
+        referer: None,
+        time: Clock::now(&SimClock::default()),
+    }
+}
+
+fn bucket() -> BucketName {
+    BucketName::new("data").expect("a name")
+}
+
+pub(crate) fn path(graph: &str, prefix: &str) -> ResourcePath {
+    let path = FactPath::new(graph.parse().expect("a name"), prefix).expect("a prefix");
+    ResourcePath::Facts(bucket(), path)
+}
+
+impl Server {
+    pub(crate) fn open(disk: &SimDisk, runtime: &Arc<Runtime>, seed: u64) -> Result<Self> {
+        let _in_runtime = runtime.enter();
+        let clock = SimClock::default();
+        clock.advance(Duration::from_secs(seed));
+        let random: Arc<dyn Random> = Arc::new(SimRandom::new(seed));
+        let store = Store::open(Options {
+            disk: Arc::new(disk.clone()),
+            memory: ByteSize::mib(64),
+            clock: Arc::new(clock.clone()),
+            random: random.clone(),
+            inline_commits: true,
+        })?;
+        let settings = Settings {
+            undo_window: Duration::ZERO,
+            ..Settings::default()
+        };
+        let gate = Gate::open(store, settings, &format!("boot {seed}"))?;
+        gate.ensure_root(|_| Ok(()))?;
+        let session = gate.operator(origin())?;
+        let graphs = Graphs::new(gate.graph_memory(), Arc::new(SystemClock::new()), random);
+        Ok(Self {
+            gate,
+            graphs,
+            session,
+            runtime: runtime.clone(),
+            clock,
+        })
+    }
+
+    pub(crate) fn make_bucket(&self) {
+        let made = self.runtime.block_on(async {
+            let ask = Ask::new("CreateBucket", "s3:CreateBucket", ResourcePath::Bucket(bucket()));
+            self.gate.write(&self.session, ask).await?.create_bucket().await
+        });
+        made.expect("a bucket");
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        self.graphs.control(Limits::default())
+    }
+
+    fn writer(&self, path: ResourcePath, control: Control) -> Result<GraphWriter> {
+        self.runtime.block_on(async {
+            let ask = Ask::new("Write", "craton:WriteGraph", path);
+            self.graphs
+                .writer(self.gate.write(&self.session, ask).await?, control)
+        })
+    }
+
+    /// Runs on a thread that may block, as the door does.
+    fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        self.runtime.block_on(async {
+            let done = tokio::task::spawn_blocking(work).await.expect("no panic");
+            settle().await;
+            done
+        })
+    }
+
+    pub(crate) fn load(&self, path: ResourcePath, text: &str, mode: Mode) -> Result<Progress> {
+        self.load_bytes(path, text.as_bytes().to_vec(), mode, None)
+    }
+
+    pub(crate) fn load_bytes(
+        &self,
+        path: ResourcePath,
+        text: Vec<u8>,
+        mode: Mode,
+        memory: Option<u64>,
+    ) -> Result<Progress> {
+        let writer = self.writer(path, self.control())?;
+        let mut memory_all = self.runtime.block_on(self.graphs.reserve(Share::Half))?;
+        if let Some(memory) = memory {
+            memory_all.shrink_to(memory);
+        }
+        self.blocking(move || {
+            let mut loader = Loader::new(writer, mode, memory_all)?;
+            load(
+                &*text,
+                &Format::Expressions,
+                OnBad::Stop,
+                &mut loader,
+                &mut |_| Ok(()),
+            )?;
+            Ok(loader.finish()?.0)
+        })
+    }
+
+    pub(crate) fn compact(&self, graph: &str) -> Result<()> {
+        let writer = self.writer(path(graph, ""), self.control())?;
+        self.blocking(move || writer.compact())
+    }
+
+    pub(crate) fn snapshot(&self, path: ResourcePath) -> Result<Snapshot> {
+        let permit = self.runtime.block_on(async {
+            let ask = Ask::new("Read", "craton:ReadGraph", path);
+            self.gate.read(&self.session, ask).await
+        })?;
+        self.graphs.snapshot(&permit, self.control())
+    }
+
+    /// Every fact under a path, as text.
+    pub(crate) fn facts(&self, path: ResourcePath) -> BTreeSet<String> {
+        let snapshot = match self.snapshot(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return BTreeSet::new(),
+            other => other.expect("a snapshot"),
+        };
+        facts_of(&snapshot)
+    }
+
+    pub(crate) fn collect(&self) {
+        self.clock.advance(Duration::from_secs(1));
+        self.runtime.block_on(self.gate.collect()).expect("collects");
+    }
+
+    pub(crate) fn drop(self) {
+        let runtime = self.runtime.clone();
+        runtime.block_on(async move {
+            drop(self);
+            settle().await;
+        });
+    }
+}
+
+/// Waits for what runs on other threads and was not waited for.
+async fn settle() {
+    for _ in 0..8 {
+        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) fn facts_of(snapshot: &Snapshot) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for table in snapshot.tables() {
+        if table.shape == Shape::Expression {
+            continue;
+        }
+        let all = rows(
+            snapshot,
+            &Relation::whole(table),
+            &Order::natural(table.width()),
+            &Bounds::all(),
+        );
+        for tuple in all {
+            let mut text = String::new();
+            match table {
+                Table {
+                    shape: Shape::Atom, ..
+                } => say(snapshot, Id(tuple[0]), &mut text),
+                _ => say_all(snapshot, tuple.into_iter().map(Id), &mut text),
+            }
+            assert!(out.insert(text.clone()), "{text} is there twice");
+        }
+    }
+    out
+}
+
+pub(crate) fn rows(
+    snapshot: &Snapshot,
+    relation: &Relation,
+    order: &Order,
+    bounds: &Bounds,
+) -> Vec<Vec<u64>> {
+    let mut tuples = snapshot.scan(relation, order, bounds).expect("a scan");
+    collect(&mut *tuples).expect("tuples")
+}
+
+fn say_all(names: &dyn Names, items: impl Iterator<Item = Id>, out: &mut String) {
+    out.push('(');
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            out.push(' ');
+        }
+        say(names, item, out);
+    }
+    out.push(')');
+}
+
+fn say(names: &dyn Names, id: Id, out: &mut String) {
+    match id.form().expect("an id") {
+        Form::Symbol(_) | Form::Integer(_) => {
+            let mut text = Vec::new();
+            names.text(id, &mut text).expect("a text");
+            out.push_str(&String::from_utf8(text).expect("UTF-8"));
+        }
+        Form::Variable(place) => out.push_str(&format!("${place}")),
+        Form::Expression { .. } | Form::Open { .. } => {
+            let mut items = Vec::new();
+            names.items(id, &mut items).expect("items");
+            say_all(names, items.into_iter(), out);
+        }
+        Form::Fresh(_) => panic!("a fresh id was stored"),
+    }
+}
