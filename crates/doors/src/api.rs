@@ -28,7 +28,7 @@ use crate::{
 mod identities;
 mod kms;
 mod ledger;
-mod query;
+pub(crate) mod query;
 mod routes;
 mod runs;
 mod system;

@@ -3,6 +3,7 @@
 //! ```text
 //! /_health/live   /_health/ready   /_metrics        answered here, without identity
 //! /_api/v1/…                                        crate::api
+//! /_graph/v1/…                                      crate::graph
 //! everything else                                   crate::s3
 //! ```
 //!
@@ -16,6 +17,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result, random};
 use craton_gate::{Gate, Origin, watch};
+use craton_graph::engine::Graphs;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 
@@ -90,6 +92,7 @@ pub struct Doors {
 
 struct Inner {
     gate: Gate,
+    graphs: Graphs,
     s3: S3Door,
     rooms: Rooms,
     metrics: Metrics,
@@ -124,6 +127,11 @@ impl Doors {
         let inner = Inner {
             s3: S3Door::new(parts.gate.clone(), &parts.settings.s3, rooms.clone()),
             rooms,
+            graphs: Graphs::new(
+                parts.gate.graph_memory(),
+                parts.clock.clone(),
+                parts.random.clone(),
+            ),
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
@@ -186,6 +194,15 @@ impl Inner {
             return Answered {
                 response,
                 door: "api",
+                operation: done.operation,
+            };
+        }
+        if path == "/_graph" || path.starts_with("/_graph/") {
+            let origin = self.origin("graph", &request, peer, request_id);
+            let done = crate::graph::handle(&self.gate, &self.graphs, request, origin).await;
+            return Answered {
+                response: done.response,
+                door: "graph",
                 operation: done.operation,
             };
         }

@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod errors;
+pub mod graph;
 pub mod http;
 pub mod metrics;
 pub mod s3;

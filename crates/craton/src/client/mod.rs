@@ -21,6 +21,7 @@ use serde_json::Value;
 
 mod credentials;
 mod remote;
+mod stream;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use remote::{collect, object_error, unreachable};
@@ -37,6 +38,8 @@ pub(crate) struct Client {
     credentials: Credentials,
     options: ClientOptions,
     http: HttpClient,
+    /// A certificate to trust besides the system's.
+    ca: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -46,14 +49,17 @@ impl Client {
     /// `Invalid`, `Denied` or `NotFound` if there are no credentials or they do not parse.
     pub(crate) fn new(target: &Target) -> Result<Self> {
         let credentials = Credentials::find(target)?;
-        let mut options = options();
+        let (mut options, mut ca) = (options(), None);
         if let Some(path) = &target.ca_cert {
             let pem = files::read(path, 1 << 20)?;
             let wrong = || Error::invalid(format!("the file {} has no PEM certificate", path.display()));
             options = options
                 .with_root_certificate(Certificate::from_pem(&pem).map_err(|e| wrong().with_source(e))?);
+            ca = Some(pem);
         }
-        Self::with(&target.endpoint, &target.region, credentials, options)
+        let mut client = Self::with(&target.endpoint, &target.region, credentials, options)?;
+        client.ca = ca;
+        Ok(client)
     }
 
     /// A client of a server on this machine.
@@ -80,6 +86,7 @@ impl Client {
             credentials,
             options,
             http,
+            ca: None,
         })
     }
 

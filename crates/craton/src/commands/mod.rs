@@ -13,6 +13,7 @@ use crate::{
 
 mod audit;
 mod explain;
+mod graph;
 mod identities;
 mod objects;
 mod runs;
@@ -69,6 +70,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,
         Command::Run(command) => runs::run(command).await,
+        Command::Graph(command) => graph::run(command).await,
     }
 }
 

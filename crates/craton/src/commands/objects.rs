@@ -33,7 +33,7 @@ const PARTS_AT_ONCE: usize = 4;
 const READ_BYTES: usize = 256 << 10;
 
 /// Standard input or output.
-const STANDARD: &str = "-";
+pub(super) const STANDARD: &str = "-";
 
 fn key(text: &str) -> Result<Key> {
     Key::parse(text).map_err(|e| {
@@ -85,7 +85,7 @@ fn file_name(file: &Path) -> Result<&str> {
     name.ok_or_else(|| Error::invalid("what is to be uploaded has no name; give BUCKET/KEY"))
 }
 
-fn named(file: &Path, error: std::io::Error) -> Error {
+pub(super) fn named(file: &Path, error: std::io::Error) -> Error {
     let kind = Error::from(std::io::Error::from(error.kind())).kind();
     Error::new(kind, "Io", format!("the file {}: {error}", file.display())).with_source(error)
 }
@@ -224,7 +224,7 @@ async fn receive(
 }
 
 /// Shows itself only where standard error is a terminal.
-fn bar(length: Option<u64>) -> ProgressBar {
+pub(super) fn bar(length: Option<u64>) -> ProgressBar {
     let Some(length) = length else {
         return ProgressBar::new_spinner();
     };

@@ -11,14 +11,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 const PARAMETERS_MAX: usize = 32;
 
 /// Decoded parameters.
-pub(super) struct Query(BTreeMap<String, String>);
+pub(crate) struct Query(BTreeMap<String, String>);
 
 impl Query {
     /// Reads a query.
     ///
     /// # Errors
     /// `Invalid`, naming the parameter.
-    pub(super) fn parse(query: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self> {
         let mut out = BTreeMap::new();
         for pair in query.unwrap_or_default().split('&').filter(|p| !p.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -33,6 +33,11 @@ impl Query {
             }
         }
         Ok(Self(out))
+    }
+
+    /// A parameter's value, if it is given.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name)
     }
 
     fn take(&mut self, name: &str) -> Option<String> {
@@ -51,7 +56,7 @@ impl Query {
     ///
     /// # Errors
     /// `Invalid`, naming it.
-    pub(super) fn end(self) -> Result<()> {
+    pub(crate) fn end(self) -> Result<()> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(Error::invalid(format!("there is no parameter {name:?} here"))),
@@ -59,7 +64,7 @@ impl Query {
     }
 
     /// Which users to list: after whom, and how many.
-    pub(super) fn page(mut self, most: usize) -> Result<(Option<String>, usize)> {
+    pub(crate) fn page(mut self, most: usize) -> Result<(Option<String>, usize)> {
         let after = self.take("after");
         let limit = self.parsed("limit", |t| t.parse().ok().filter(|n| (1..=most).contains(n)))?;
         self.end()?;
@@ -67,7 +72,7 @@ impl Query {
     }
 
     /// Which records to list.
-    pub(super) fn filter(mut self) -> Result<Filter> {
+    pub(crate) fn filter(mut self) -> Result<Filter> {
         let filter = Filter {
             principal: self.take("principal"),
             bucket: self.take("bucket"),

@@ -1,0 +1,256 @@
+//! `craton graph`: facts in and out of a graph, as streams.
+//!
+//! Deliberately absent: what facts mean, formats (the server's readers).
+
+use std::path::Path;
+
+use bytes::Bytes;
+use craton_base::{ByteSize, Error, Result};
+use http::Method;
+use indicatif::ProgressBar;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::{
+    answer,
+    objects::{STANDARD, bar, named},
+};
+use crate::{
+    cli::{Graph as Command, Target},
+    client::{Client, place, segment},
+    output,
+};
+
+/// What is read from a file at once, in bytes.
+const READ_BYTES: usize = 256 << 10;
+
+/// The most bytes of an answer that is one JSON value.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+pub(super) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Load { .. } => load(command).await,
+        Command::Stats { graph, target } => stats(&graph, &target).await,
+        Command::Export {
+            graph,
+            file,
+            prefix,
+            target,
+        } => export(&graph, file.as_deref(), prefix.as_deref(), &target).await,
+        Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
+        Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
+    }
+}
+
+/// The path of a graph behind `/_graph/v1/`.
+fn path_of(graph: &str) -> Result<String> {
+    match place(graph)? {
+        (_, "") => Err(Error::invalid(format!("{graph:?} is not BUCKET/GRAPH"))),
+        (bucket, graph) => Ok(format!("{}/{}", segment(bucket), segment(graph))),
+    }
+}
+
+fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| {
+        let value = utf8_percent_encode((*value)?, NON_ALPHANUMERIC);
+        Some(format!("{name}={value}"))
+    });
+    let given: Vec<String> = given.collect();
+    if given.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", given.join("&"))
+    }
+}
+
+/// The format and the relation that a file's name says.
+fn format_of(file: &Path) -> (Option<&'static str>, Option<String>) {
+    let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let name = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"))
+        .unwrap_or(name);
+    let (relation, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
+    let format = match suffix {
+        "csv" => Some("csv"),
+        "tsv" | "tab" => Some("tsv"),
+        "jsonl" | "ndjson" => Some("jsonl"),
+        "nt" => Some("ntriples"),
+        "ttl" => Some("turtle"),
+        "obo" => Some("obo"),
+        "gff" | "gff3" => Some("gff3"),
+        "vcf" => Some("vcf"),
+        _ => None,
+    };
+    (format, (!relation.is_empty()).then(|| relation.to_owned()))
+}
+
+async fn load(command: Command) -> Result<()> {
+    let Command::Load {
+        graph,
+        file,
+        format,
+        relation,
+        no_header,
+        remove,
+        skip_bad,
+        prefix,
+        target,
+    } = command
+    else {
+        return Err(Error::internal("this is no load"));
+    };
+    let (named_format, named_relation) = format_of(&file);
+    let relation = relation.or(named_relation);
+    let parameters = query(&[
+        ("format", format.as_deref().or(named_format)),
+        ("relation", relation.as_deref()),
+        ("header", no_header.then_some("no")),
+        ("mode", remove.then_some("remove")),
+        ("bad", skip_bad.then_some("skip")),
+        ("prefix", prefix.as_deref()),
+    ]);
+    let (source, length): (Box<dyn AsyncRead + Unpin + Send>, Option<u64>) =
+        match file.as_os_str() == STANDARD {
+            true => (Box::new(tokio::io::stdin()), None),
+            false => {
+                let opened = tokio::fs::File::open(&file).await.map_err(|e| named(&file, e))?;
+                let length = opened.metadata().await.map_err(|e| named(&file, e))?.len();
+                (Box::new(opened), Some(length))
+            }
+        };
+    let bar = bar(length);
+    let path = format!("{}/facts{parameters}", path_of(&graph)?);
+    let answered = Client::new(&target)?
+        .graph(Method::POST, &path, body_of(source, bar.clone()))
+        .await?;
+    let done = value(answered).await?;
+    bar.finish_and_clear();
+    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
+    for fault in done.get("faults").and_then(Value::as_array).into_iter().flatten() {
+        output::note(fault.as_str().unwrap_or_default());
+    }
+    answer(&target, &done, |_| {
+        let (facts, distinct, bad) = (number("facts"), number("distinct"), number("bad_lines"));
+        let verb = if remove { "removed" } else { "added" };
+        let size = ByteSize(number("bytes"));
+        output::line(&format!(
+            "{graph}  {facts} facts read, {distinct} different ones {verb}, {size}"
+        ));
+        if bad > 0 {
+            output::line(&format!("{bad} bad lines were passed over"));
+        }
+    });
+    Ok(())
+}
+
+/// A body that is read as it is sent.
+fn body_of(source: Box<dyn AsyncRead + Unpin + Send>, bar: ProgressBar) -> reqwest::Body {
+    let pieces = futures::stream::unfold((source, bar), |(mut source, bar)| async move {
+        let mut buffer = vec![0; READ_BYTES];
+        match source.read(&mut buffer).await {
+            Ok(0) => None,
+            Ok(count) => {
+                buffer.truncate(count);
+                bar.inc(count as u64);
+                Some((Ok(Bytes::from(buffer)), (source, bar)))
+            }
+            Err(e) => Some((Err(e), (source, bar))),
+        }
+    });
+    reqwest::Body::wrap_stream(pieces)
+}
+
+async fn value(mut answered: reqwest::Response) -> Result<Value> {
+    let mut text = Vec::new();
+    while let Some(piece) = answered.chunk().await.map_err(cut)? {
+        if text.len().saturating_add(piece.len()) > ANSWER_BYTES_MAX {
+            return Err(Error::internal("the answer is too long"));
+        }
+        text.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&text).map_err(|e| Error::internal("the answer is no JSON").with_source(e))
+}
+
+fn cut(error: reqwest::Error) -> Error {
+    let message = "the answer was cut off";
+    Error::new(craton_base::Kind::Unavailable, "Remote", message).with_source(error)
+}
+
+async fn stats(graph: &str, target: &Target) -> Result<()> {
+    let client = Client::new(target)?;
+    let path = match place(graph)? {
+        (bucket, "") => segment(bucket),
+        _ => path_of(graph)?,
+    };
+    let found = value(client.graph(Method::GET, &path, reqwest::Body::from("")).await?).await?;
+    answer(target, &found, |found| show(found));
+    Ok(())
+}
+
+fn show(found: &Value) {
+    if let Some(graphs) = found.get("graphs").and_then(Value::as_array) {
+        graphs.iter().filter_map(Value::as_str).for_each(output::line);
+        return;
+    }
+    let number = |v: &Value, name: &str| v.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let names = ByteSize(number(found, "name_bytes"));
+    output::line(&format!(
+        "{} facts, {} symbols, names in {names}",
+        number(found, "facts"),
+        number(found, "symbols")
+    ));
+    let tables = found.get("tables").and_then(Value::as_array);
+    let rows: Vec<Vec<String>> = tables
+        .into_iter()
+        .flatten()
+        .map(|t| {
+            let kind = t.get("of").and_then(Value::as_str).unwrap_or_default();
+            let open = t.get("variables").and_then(Value::as_bool).unwrap_or_default();
+            vec![
+                format!("{kind}{}", if open { " with variables" } else { "" }),
+                number(t, "items").to_string(),
+                number(t, "rows").to_string(),
+                ByteSize(number(t, "bytes")).to_string(),
+            ]
+        })
+        .collect();
+    output::table(&["TABLE", "ITEMS", "ROWS", "SIZE"], &rows);
+}
+
+async fn export(graph: &str, file: Option<&Path>, prefix: Option<&str>, target: &Target) -> Result<()> {
+    let path = format!("{}/facts{}", path_of(graph)?, query(&[("prefix", prefix)]));
+    let client = Client::new(target)?;
+    let mut answered = client.graph(Method::GET, &path, reqwest::Body::from("")).await?;
+    let mut sink: Box<dyn AsyncWrite + Unpin + Send> = match file.filter(|f| f.as_os_str() != STANDARD) {
+        Some(file) => Box::new(tokio::fs::File::create(file).await.map_err(|e| named(file, e))?),
+        None => Box::new(tokio::io::stdout()),
+    };
+    let mut bytes = 0u64;
+    while let Some(piece) = answered.chunk().await.map_err(cut)? {
+        sink.write_all(&piece).await?;
+        bytes = bytes.saturating_add(piece.len() as u64);
+    }
+    sink.flush().await?;
+    if let Some(file) = file {
+        answer(
+            target,
+            &json!({ "file": file.display().to_string(), "bytes": bytes }),
+            |_| {
+                output::line(&format!("{}  {}", file.display(), ByteSize(bytes)));
+            },
+        );
+    }
+    Ok(())
+}
+
+async fn change(method: Method, graph: &str, what: &str, target: &Target) -> Result<()> {
+    let path = format!("{}{what}", path_of(graph)?);
+    let done = Client::new(target)?
+        .graph(method, &path, reqwest::Body::from(""))
+        .await?;
+    let done = value(done).await?;
+    answer(target, &done, |_| output::line(graph));
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! The graph door, `/_graph/v1`: facts in and out, as streams. [`handle`] is the whole way of a request:
+//!
+//! ```text
+//! identify (as the S3 door) ──▶ route ──▶ gate: a permit for the graph, or a prefix of its facts ──▶ engine, on a thread
+//! ```
+//!
+//! Invariants
+//! - a request is authenticated before its route is looked at;
+//! - every operation is decided by the gate, and recorded; there is no route beside [`ROUTES`];
+//! - a body is loaded as it comes and committed only after it was verified to its end;
+//! - memory is the engine's reservation and a few pieces of the body.
+//!
+//! Deliberately absent: what facts mean, formats (the engine's readers).
+
+use bytes::Bytes;
+use craton_base::{BucketName, Error, FactPath, GraphName, Kind, ResourcePath, Result};
+use craton_gate::{Gate, Origin, Session, identify::body::VerifiedBody};
+use craton_graph::engine::Graphs;
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::Full;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::{api::query::Query, errors, http::Body};
+
+mod ops;
+mod stream;
+
+/// What a route does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Operation {
+    /// The graphs of a bucket.
+    ListGraphs,
+    /// What a graph holds, in numbers.
+    DescribeGraph,
+    /// Facts out.
+    ReadFacts,
+    /// Facts in, or out of the graph.
+    WriteFacts,
+    /// Merges a graph's levels.
+    CompactGraph,
+    /// Removes all facts of a graph.
+    ClearGraph,
+}
+
+/// One route: after the bucket and the graph, what is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{name}` for a part that varies.
+    pub path: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// The action that must be allowed.
+    pub action: &'static str,
+}
+
+/// Every route.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}",
+        operation: Operation::ListGraphs,
+        action: "craton:ListGraphs",
+    },
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}",
+        operation: Operation::DescribeGraph,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "DELETE",
+        path: "/_graph/v1/{bucket}/{graph}",
+        operation: Operation::ClearGraph,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/facts",
+        operation: Operation::ReadFacts,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/facts",
+        operation: Operation::WriteFacts,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/compact",
+        operation: Operation::CompactGraph,
+        action: "craton:WriteGraph",
+    },
+];
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ListGraphs => "ListGraphs",
+            Self::DescribeGraph => "DescribeGraph",
+            Self::ReadFacts => "ReadFacts",
+            Self::WriteFacts => "WriteFacts",
+            Self::CompactGraph => "CompactGraph",
+            Self::ClearGraph => "ClearGraph",
+        }
+    }
+}
+
+/// An answer, and which operation it was.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Body>,
+    pub(crate) operation: &'static str,
+}
+
+/// What an operation is given.
+struct Call<'a> {
+    gate: &'a Gate,
+    graphs: &'a Graphs,
+    session: &'a Session,
+    route: &'static Route,
+    bucket: BucketName,
+    /// Of every operation but the listing.
+    graph: Option<GraphName>,
+    query: Query,
+    body: VerifiedBody<Body>,
+}
+
+impl Call<'_> {
+    /// The graph's path, narrowed to the prefix that the query has.
+    fn facts(&mut self) -> Result<ResourcePath> {
+        let graph = self.graph.clone();
+        let graph = graph.ok_or_else(|| Error::internal("a route has no graph"))?;
+        let prefix = self.query.text("prefix").unwrap_or_default();
+        Ok(ResourcePath::Facts(
+            self.bucket.clone(),
+            FactPath::new(graph, &prefix)?,
+        ))
+    }
+
+    /// Fails if a parameter is left that the operation does not know.
+    fn end_query(&mut self) -> Result<()> {
+        std::mem::replace(&mut self.query, Query::parse(None)?).end()
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn handle(gate: &Gate, graphs: &Graphs, request: Request<Body>, origin: Origin) -> Answered {
+    let (parts, body) = request.into_parts();
+    let request_id = origin.request_id.clone();
+    let mut operation = "Unknown";
+    let response = match answer(gate, graphs, (&parts, body), origin, &mut operation).await {
+        Ok(response) => response,
+        Err(error) => {
+            if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
+                tracing::error!(%error, reason = error.reason(), operation, %request_id, "a request failed");
+            }
+            let body = json!({ "error": {
+                "kind": error.kind().as_str(),
+                "reason": error.reason(),
+                "message": errors::message(&error),
+                "request_id": &*request_id,
+            } });
+            respond(errors::http_status(error.kind()), &body)
+        }
+    };
+    Answered { response, operation }
+}
+
+async fn answer(
+    gate: &Gate,
+    graphs: &Graphs,
+    (parts, body): (&Parts, Body),
+    origin: Origin,
+    operation: &mut &'static str,
+) -> Result<Response<Body>> {
+    let admitted = gate.identify(parts, origin.clone())?;
+    let session = &admitted.session;
+    let body = VerifiedBody::new(body, admitted.payload);
+    let done = match find(parts) {
+        Ok((route, bucket, graph)) => {
+            *operation = route.operation.name();
+            let call = Query::parse(parts.uri.query()).map(|query| Call {
+                gate,
+                graphs,
+                session,
+                route,
+                bucket,
+                graph,
+                query,
+                body,
+            });
+            match call {
+                Ok(call) => ops::run(call).await,
+                Err(e) => Err(e),
+            }
+        }
+        Err(e) => Err(e),
+    };
+    if let Err(error) = &done
+        && !session.has_asked()
+    {
+        // The gate has recorded nothing, so this leaves a denial all the same.
+        gate.refuse(
+            &origin,
+            session.access_key_id(),
+            operation,
+            parts.uri.path(),
+            error,
+        )?;
+    }
+    done
+}
+
+/// The route of a request, and what varies in its path.
+fn find(parts: &Parts) -> Result<(&'static Route, BucketName, Option<GraphName>)> {
+    let path = parts.uri.path();
+    let rest = path.strip_prefix("/_graph/v1/").unwrap_or_default();
+    let mut segments = rest.split('/');
+    let bucket = decoded(segments.next().unwrap_or_default())?;
+    let graph = segments.next().map(decoded).transpose()?;
+    let (what, end) = (segments.next(), segments.next());
+    let pattern = match (&graph, what, end) {
+        (None, None, None) => "/_graph/v1/{bucket}",
+        (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}",
+        (Some(_), Some("facts"), None) => "/_graph/v1/{bucket}/{graph}/facts",
+        (Some(_), Some("compact"), None) => "/_graph/v1/{bucket}/{graph}/compact",
+        _ => "",
+    };
+    let mut here = ROUTES.iter().filter(|r| r.path == pattern).peekable();
+    let found = here.peek().is_some();
+    let Some(route) = here.find(|r| r.method == parts.method.as_str()) else {
+        return Err(match found {
+            true => Error::new(
+                Kind::Invalid,
+                "MethodNotAllowed",
+                "the method is not for this path",
+            ),
+            false => Error::new(
+                Kind::NotFound,
+                "NoSuchRoute",
+                "there is nothing at this path of the graph door",
+            ),
+        });
+    };
+    let graph = graph.map(|g| GraphName::new(&g)).transpose()?;
+    Ok((route, BucketName::new(&bucket)?, graph))
+}
+
+fn decoded(part: &str) -> Result<String> {
+    let text = percent_decode_str(part).decode_utf8();
+    Ok(text
+        .map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?
+        .into_owned())
+}
+
+fn respond(status: StatusCode, value: &Value) -> Response<Body> {
+    let body = Body::http_body(Full::new(Bytes::from(value.to_string())));
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! The operations of the graph door.
+//!
+//! Deliberately absent: routes, identity.
+
+use craton_base::{Error, ResourcePath, Result};
+use craton_gate::{Ask, Direction, ReadPermit, WritePermit};
+use craton_graph::{
+    Control, Facts as _, Limits, Shape,
+    engine::Share,
+    export,
+    load::{Loader, Mode},
+    read::{self, Format, OnBad},
+    snapshot::Snapshot,
+    writer::GraphWriter,
+};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{
+    Call, Operation, respond,
+    stream::{self, Writing},
+};
+use crate::http::Body;
+
+/// The most graphs of a listing.
+const LISTED_MAX: usize = 1000;
+
+pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
+    match call.route.operation {
+        Operation::ListGraphs => list(call).await,
+        Operation::DescribeGraph => describe(call).await,
+        Operation::ReadFacts => read_facts(call).await,
+        Operation::WriteFacts => write_facts(call).await,
+        Operation::CompactGraph => compact(call).await,
+        Operation::ClearGraph => clear(call).await,
+    }
+}
+
+fn ask(call: &Call<'_>, path: ResourcePath) -> Ask {
+    Ask::new(call.route.operation.name(), call.route.action, path)
+}
+
+async fn read_permit(call: &Call<'_>, path: ResourcePath) -> Result<ReadPermit> {
+    call.gate.read(call.session, ask(call, path)).await
+}
+
+async fn write_permit(call: &Call<'_>, path: ResourcePath) -> Result<WritePermit> {
+    call.gate.write(call.session, ask(call, path)).await
+}
+
+/// Work on a thread that may block. It goes on to its end if the caller goes away, unless it is told to stop.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Error::internal("a graph's work did not end").with_source(e))?
+}
+
+/// Cancels the work when the request ends, also because the client went away.
+struct Cancel(Control);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+async fn list(mut call: Call<'_>) -> Result<Response<Body>> {
+    let after = call.query.text("after").unwrap_or_default();
+    call.end_query()?;
+    let permit = read_permit(&call, ResourcePath::Bucket(call.bucket.clone())).await?;
+    let mut start = after.clone().into_bytes();
+    if !after.is_empty() {
+        start.push(0);
+    }
+    let page = permit.scan(
+        craton_gate::Kind::Graph,
+        &start,
+        None,
+        Direction::Forward,
+        LISTED_MAX,
+    )?;
+    let names: Vec<Value> = page
+        .entries
+        .iter()
+        .map(|stored| json!(String::from_utf8_lossy(&stored.key.name)))
+        .collect();
+    Ok(respond(
+        StatusCode::OK,
+        &json!({ "graphs": names, "more": page.more }),
+    ))
+}
+
+async fn describe(mut call: Call<'_>) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    call.end_query()?;
+    let permit = read_permit(&call, path).await?;
+    let graphs = call.graphs.clone();
+    let described = blocking(move || {
+        let control = graphs.control(Limits::default());
+        described(&graphs.snapshot(&permit, control)?)
+    });
+    Ok(respond(StatusCode::OK, &described.await?))
+}
+
+fn described(snapshot: &Snapshot) -> Result<Value> {
+    let mut tables = Vec::new();
+    for table in snapshot.tables() {
+        let relation = craton_graph::Relation::whole(table);
+        let order = craton_graph::Order::natural(table.width());
+        let known = snapshot.statistics(&relation, &order, &craton_graph::Bounds::all())?;
+        let shape = match table.shape {
+            Shape::Atom => "atoms",
+            Shape::Fact => "facts",
+            Shape::Expression => "expressions",
+        };
+        tables.push(json!({
+            "of": shape, "items": table.items, "variables": table.open,
+            "rows": known.rows, "bytes": known.bytes,
+        }));
+    }
+    let facts = tables.iter().filter(|t| t["of"] != "expressions");
+    let rows: u64 = facts.filter_map(|t| t["rows"].as_u64()).sum();
+    let names = snapshot.dictionary().manifest();
+    let index: u64 = names.index.iter().map(craton_graph::run::Run::bytes).sum();
+    let texts: u64 = names.texts.iter().map(|t| t.blob.len()).sum();
+    Ok(json!({
+        "graph": snapshot.graph().as_str(),
+        "snapshot": snapshot.versions().facts.map(|s| s.0),
+        "facts": rows,
+        "symbols": names.next_symbol,
+        "levels": snapshot.manifest().levels.len(),
+        "name_bytes": index.saturating_add(texts),
+        "tables": tables,
+    }))
+}
+
+async fn read_facts(mut call: Call<'_>) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    call.end_query()?;
+    let permit = read_permit(&call, path).await?;
+    let memory = call.graphs.reserve(Share::Eighth).await?;
+    let graphs = call.graphs.clone();
+    let control = graphs.control(Limits::default());
+    // Opened before the answer begins, so that what is not there is a status.
+    let opened = {
+        let (graphs, control) = (graphs.clone(), control.clone());
+        blocking(move || graphs.snapshot(&permit, control)).await?
+    };
+    let (body, out) = Writing::new();
+    drop(tokio::task::spawn_blocking(move || {
+        let _memory = memory;
+        if let Err(error) = export::export(&opened, &mut |piece| out.send(piece)) {
+            opened.blobs().handle().failed(error.kind(), error.reason());
+            out.fail(error);
+        }
+    }));
+    let mut response = Response::new(Body::http_body(body));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    Ok(response)
+}
+
+/// What a load is told in its query.
+struct Wanted {
+    format: Format,
+    on_bad: OnBad,
+    mode: Mode,
+}
+
+fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
+    let mode = match call.query.text("mode").as_deref() {
+        None | Some("add") => Mode::Add,
+        Some("remove") => Mode::Remove,
+        Some(other) => return Err(wrong("mode", other)),
+    };
+    let on_bad = match call.query.text("bad").as_deref() {
+        None | Some("stop") => OnBad::Stop,
+        Some("skip") => OnBad::Skip,
+        Some(other) => return Err(wrong("bad", other)),
+    };
+    let relation = call.query.text("relation").unwrap_or_else(|| "row".to_owned());
+    let header = match call.query.text("header").as_deref() {
+        None | Some("yes") => true,
+        Some("no") => false,
+        Some(other) => return Err(wrong("header", other)),
+    };
+    let table = |delimiter, relation| Format::Table {
+        relation,
+        delimiter,
+        header,
+    };
+    let format = match call.query.text("format").as_deref() {
+        None | Some("expressions") => Format::Expressions,
+        Some("csv") => table(b',', relation),
+        Some("tsv") => table(b'\t', relation),
+        Some("jsonl") => Format::JsonLines { relation },
+        Some("ntriples") => Format::NTriples,
+        Some("turtle") => Format::Turtle,
+        Some("obo") => Format::Obo,
+        Some("gff3") => Format::Gff3,
+        Some("vcf") => Format::Vcf,
+        Some(other) => return Err(wrong("format", other)),
+    };
+    Ok(Wanted { format, on_bad, mode })
+}
+
+fn wrong(parameter: &str, value: &str) -> Error {
+    Error::invalid(format!("the parameter {parameter:?} can not be {value:?}"))
+}
+
+async fn write_facts(mut call: Call<'_>) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    let wanted = wanted(&mut call)?;
+    call.end_query()?;
+    let permit = write_permit(&call, path).await?;
+    let memory = call.graphs.reserve(Share::Half).await?;
+    let control = call.graphs.control(Limits::default());
+    let _cancel = Cancel(control.clone());
+    let writer = call.graphs.writer(permit, control)?;
+    let (pump, body) = stream::reader(call.body);
+    let work = blocking(move || load(writer, body, &wanted, memory));
+    let ((), done) = tokio::join!(pump.run(), work);
+    Ok(respond(StatusCode::OK, &done?))
+}
+
+fn load(
+    writer: GraphWriter,
+    body: stream::BodyReader,
+    wanted: &Wanted,
+    memory: craton_gate::Reservation,
+) -> Result<Value> {
+    let ending = writer.permit().ending();
+    let loaded = || -> Result<Value> {
+        let mut loader = Loader::new(writer, wanted.mode, memory)?;
+        let input = read::unpacked(body).map_err(stream::own)?;
+        let summary = read::load(input, &wanted.format, wanted.on_bad, &mut loader, &mut |_| Ok(()));
+        let summary = summary.map_err(stream::own)?;
+        let (progress, committed) = loader.finish()?;
+        Ok(json!({
+            "facts": progress.facts,
+            "distinct": progress.distinct,
+            "bytes": progress.bytes,
+            "bad_lines": summary.bad,
+            "faults": summary.faults,
+            "snapshot": committed.sequence.0,
+        }))
+    };
+    loaded().inspect_err(|e| ending.failed(e.kind(), e.reason()))
+}
+
+async fn compact(mut call: Call<'_>) -> Result<Response<Body>> {
+    change(&mut call, |writer| writer.compact().map(|()| json!({}))).await
+}
+
+async fn clear(mut call: Call<'_>) -> Result<Response<Body>> {
+    change(&mut call, |writer| {
+        writer
+            .clear()
+            .map(|committed| json!({ "snapshot": committed.sequence.0 }))
+    })
+    .await
+}
+
+/// A change of the whole graph.
+async fn change(
+    call: &mut Call<'_>,
+    work: impl FnOnce(&GraphWriter) -> Result<Value> + Send + 'static,
+) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    if let ResourcePath::Facts(_, facts) = &path
+        && !facts.prefix().is_empty()
+    {
+        return Err(Error::invalid(
+            "this is done to a whole graph, not to a prefix of its facts",
+        ));
+    }
+    call.end_query()?;
+    let permit = write_permit(call, path).await?;
+    let _memory = call.graphs.reserve(Share::Eighth).await?;
+    let control = call.graphs.control(Limits::default());
+    let _cancel = Cancel(control.clone());
+    let writer = call.graphs.writer(permit, control)?;
+    let done = blocking(move || {
+        let ending = writer.permit().ending();
+        work(&writer).inspect_err(|e| ending.failed(e.kind(), e.reason()))
+    });
+    Ok(respond(StatusCode::OK, &done.await?))
+}

@@ -1,0 +1,149 @@
+//! Between async bodies and an engine that blocks: a few pieces on their way, in either direction.
+//!
+//! Invariants: at most [`PIECES`] pieces wait; a body that fails is an error for its reader, never an end; an answer that
+//! fails is cut off, never ended as if it were whole.
+//!
+//! Deliberately absent: what is in a body.
+
+use std::{
+    io::{self, Read},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, Bytes};
+use craton_base::{Error, Result};
+use craton_gate::identify::body::VerifiedBody;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::http::Body;
+
+/// Pieces that wait.
+const PIECES: usize = 4;
+
+/// A body as a thread that may block reads it.
+pub(super) struct BodyReader {
+    pieces: Receiver<Result<Bytes>>,
+    now: Bytes,
+}
+
+/// A body's pieces on their way to its reader.
+pub(super) struct Pump {
+    body: VerifiedBody<Body>,
+    pieces: Sender<Result<Bytes>>,
+}
+
+/// Takes a body apart into what moves it and what reads it.
+pub(super) fn reader(body: VerifiedBody<Body>) -> (Pump, BodyReader) {
+    let (sender, receiver) = channel(PIECES);
+    let pump = Pump { body, pieces: sender };
+    let reader = BodyReader {
+        pieces: receiver,
+        now: Bytes::new(),
+    };
+    (pump, reader)
+}
+
+impl Pump {
+    /// Moves the body until its end, its failure, or until nobody reads it any more.
+    pub(super) async fn run(mut self) {
+        while let Some(frame) = self.body.frame().await {
+            let piece = match frame {
+                Ok(frame) => match frame.into_data() {
+                    Ok(data) => Ok(data),
+                    Err(_) => continue,
+                },
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            if self.pieces.send(piece).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.now.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(Ok(piece)) => self.now = piece,
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                None => return Ok(0),
+            }
+        }
+        let len = out.len().min(self.now.len());
+        if let Some(to) = out.get_mut(..len) {
+            self.now.copy_to_slice(to);
+        }
+        Ok(len)
+    }
+}
+
+/// The error of ours that an error of input was made from, if it was.
+pub(super) fn own(error: Error) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        if let Some(found) = next.downcast_ref::<Error>() {
+            return Error::new(found.kind(), found.reason(), found.message().to_owned());
+        }
+        let inner = next.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|i| i.downcast_ref::<Error>()) {
+            return Error::new(found.kind(), found.reason(), found.message().to_owned());
+        }
+        cause = next.source();
+    }
+    error
+}
+
+/// An answer that a thread writes while it is sent.
+pub(super) struct Writing {
+    pieces: Receiver<Result<Bytes>>,
+}
+
+/// Where the thread writes.
+#[derive(Clone)]
+pub(super) struct Out(Sender<Result<Bytes>>);
+
+impl Writing {
+    /// An answer, and where to write it.
+    pub(super) fn new() -> (Self, Out) {
+        let (sender, receiver) = channel(PIECES);
+        (Self { pieces: receiver }, Out(sender))
+    }
+}
+
+impl Out {
+    /// Sends a piece; waits while the client is behind. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` if the client is gone.
+    pub(super) fn send(&self, piece: Vec<u8>) -> Result<()> {
+        self.0.blocking_send(Ok(piece.into())).map_err(|_| {
+            Error::new(
+                craton_base::Kind::Unavailable,
+                "ClientGone",
+                "the client does not read any more",
+            )
+        })
+    }
+
+    /// Cuts the answer off.
+    pub(super) fn fail(&self, error: Error) {
+        // Nobody is left to tell if this fails.
+        drop(self.0.blocking_send(Err(error)));
+    }
+}
+
+impl http_body::Body for Writing {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        self.pieces
+            .poll_recv(cx)
+            .map(|piece| piece.map(|p| p.map(Frame::data)))
+    }
+}
