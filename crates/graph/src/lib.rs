@@ -44,6 +44,7 @@ pub mod storage;
 pub mod table;
 pub mod term;
 pub mod texts;
+pub mod transform;
 pub mod tuples;
 pub mod unify;
 pub mod writer;

@@ -294,7 +294,7 @@ impl Packed for crate::sort::key::Wide<32> {
 
     fn get(self, at: usize, _width: usize, _bits: u32) -> u32 {
         let word = self.word(at / 2);
-        if at % 2 == 0 {
+        if at.is_multiple_of(2) {
             (word >> 32) as u32
         } else {
             word as u32

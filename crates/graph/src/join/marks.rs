@@ -21,11 +21,6 @@ impl Marks {
         }
     }
 
-    /// Bytes that it takes for a bound.
-    pub(super) fn bytes(bound: u32) -> u64 {
-        u64::from(bound) / 8 + u64::from(bound) / 512 + 32
-    }
-
     #[inline]
     pub(super) fn insert(&mut self, number: u32) {
         let word = (number >> 6) as usize;

@@ -160,7 +160,6 @@ fn value(kind: u8, n: u64) -> u64 {
 
 #[derive(Clone, Debug)]
 struct Case {
-    kind: u8,
     facts: Vec<(u64, Vec<u64>)>,
     query: Query,
     threads: usize,
@@ -221,7 +220,6 @@ fn cases() -> impl Strategy<Value = Case> {
                 outputs,
             };
             Case {
-                kind,
                 facts,
                 query,
                 threads,

@@ -26,15 +26,9 @@ pub(super) struct Trie {
     levels: Vec<Level>,
     /// Where the children of each value of level 0 begin, by the value itself.
     table: Vec<u32>,
-    rows: u64,
 }
 
 impl Trie {
-    /// How many tuples.
-    pub(super) fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// How many different values the first column has.
     pub(super) fn heads(&self) -> usize {
         self.levels.first().map_or(0, |level| level.values.len())
@@ -184,7 +178,6 @@ impl TrieBuilder {
     /// The trie, of local numbers below `bound`.
     pub(super) fn finish(self, bound: u32) -> Trie {
         let mut trie = self.trie;
-        trie.rows = trie.levels.last().map_or(0, |level| level.values.len() as u64);
         let ends: Vec<u32> = trie
             .levels
             .iter()

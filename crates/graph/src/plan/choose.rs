@@ -109,7 +109,7 @@ pub(super) fn order(query: &Query, facts: &dyn Facts) -> Result<Vec<u16>> {
         .collect::<Result<Vec<_>>>()?;
     let mut search = Search {
         guesses: &guesses,
-        outputs: query.outputs.iter().map(|slots| variables(slots)).collect(),
+        outputs: query.outputs.iter().map(variables).collect(),
         best: None,
     };
     if bound.len() <= ALL_ORDERS_MAX {

@@ -22,7 +22,7 @@ pub(crate) fn sort<K: Key>(keys: &mut [K], scratch: &mut [K]) {
         return;
     }
     let differing = differing(keys);
-    if count * size_of::<K>() <= CACHED_BYTES_MAX {
+    if size_of_val(keys) <= CACHED_BYTES_MAX {
         if by_digits(keys, scratch, differing) {
             keys.copy_from_slice(scratch);
         }
