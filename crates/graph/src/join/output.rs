@@ -89,6 +89,9 @@ pub(super) enum Merging {
     Wide(Vec<Source<Wide<32>>>),
 }
 
+/// What a worker sorted of an output, if it had to be sorted.
+pub(super) type Unmerged = Option<(Merging, SortCost)>;
+
 impl Sorting {
     fn new(width: usize, bits: u32, budget: u64, storage: Arc<dyn Storage>) -> Self {
         match width as u32 * bits {
@@ -166,7 +169,7 @@ impl<'a, S: Sink> Outputs<'a, S> {
     }
 
     /// The sink; what each output has to merge; the tuples that each output pushed already.
-    pub(super) fn finish(self) -> (S, Vec<Option<(Merging, SortCost)>>, Vec<u64>) {
+    pub(super) fn finish(self) -> (S, Vec<Unmerged>, Vec<u64>) {
         let mut merging = Vec::new();
         let mut rows = Vec::new();
         for output in self.outputs {

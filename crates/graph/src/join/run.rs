@@ -13,11 +13,11 @@ use super::{
     Resources,
     input::{Input, Inputs},
     load::Loaded,
-    output::{Blocks, Merging, Outputs, Sink, merge},
+    output::{Blocks, Merging, Outputs, Sink, Unmerged, merge},
     report::{OutputReport, StepReport},
     step::{Batch, Step, StepWork, feed, finish},
 };
-use crate::{plan::Plan, sort::SortCost};
+use crate::plan::Plan;
 
 /// The most values of the first variable that a thread takes at once.
 const SHARE_MAX: usize = 4096;
@@ -34,7 +34,7 @@ pub(super) struct Running<'a> {
 /// What one worker leaves.
 struct Done<S> {
     sink: S,
-    merging: Vec<Option<(Merging, SortCost)>>,
+    merging: Vec<Unmerged>,
     rows: Vec<u64>,
     work: Vec<StepWork>,
 }

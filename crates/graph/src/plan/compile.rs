@@ -13,8 +13,6 @@ use crate::{
 /// What is done for a query.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The variables in the order in which they are bound.
-    pub(crate) order: Vec<u16>,
     /// How each pattern is read.
     pub(crate) scans: Vec<Scan>,
     /// One step for each variable of the order.
@@ -107,7 +105,6 @@ pub(super) fn compile(query: &Query, facts: &dyn Facts, order: &[u16]) -> Result
         .map(|slots| output(slots, &live, sorted && from_first))
         .collect();
     Ok(Plan {
-        order: order.to_vec(),
         scans,
         steps,
         outputs,

@@ -11,6 +11,9 @@ use crate::{
     join::{Atom, Range, Slot},
 };
 
+/// Takes columns and how many rows they have; says whether to go on.
+pub(crate) type Each<'a> = dyn FnMut(&[&[u64]], usize) -> Result<bool> + 'a;
+
 /// Reading of one pattern. Patterns whose scans are equal share what is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Scan {
@@ -154,7 +157,7 @@ impl Scan {
         &self,
         facts: &dyn Facts,
         control: &Control,
-        each: &mut dyn FnMut(&[&[u64]], usize) -> Result<bool>,
+        each: &mut Each<'_>,
     ) -> Result<()> {
         if self.bounds.least > self.bounds.most {
             return Ok(());
