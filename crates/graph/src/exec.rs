@@ -15,6 +15,7 @@
 //! Deliberately absent: who may read and write, commits.
 
 mod collect;
+pub mod flat;
 mod reduce;
 mod rule;
 mod run;
@@ -23,7 +24,7 @@ mod space;
 
 pub use rule::{EXEC_PREFIX, Reduction, Rule, Sink, Source};
 pub use run::{Options, Report, run};
-pub use search::{for_each_match, query};
+pub use search::{Emit, for_each_match, query};
 pub use space::{FactSpace, Goal, Visit};
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub static EXEC_PREFIX: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 /// Most patterns of one `exec`.
-pub const PATTERNS_MAX: usize = 256;
+const PATTERNS_MAX: usize = 256;
 const SHOWN_MAX: usize = 400;
 
 /// Where the facts of a pattern come from.

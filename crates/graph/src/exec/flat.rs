@@ -1,0 +1,361 @@
+//! Rules that are joins: taken apart into tables and columns, so that they run in bulk.
+//!
+//! A rule is flat if it reads the space only, each pattern is an expression with a symbol in front, and
+//! each template adds or removes an expression whose items are constants or variables of the patterns.
+//! A nested pattern is a further table, of nested expressions; a template without variables of the
+//! patterns is done once if there is any match.
+//!
+//! That holds for facts without variables. Whoever runs a flat rule makes sure with [`meets`] that no
+//! fact with variables unifies with a pattern, and takes patterns that such facts match (an `exec` that
+//! looks at `exec`s) out of the rule first, with [`specialise`].
+//!
+//! Deliberately absent: ids; whoever has the names gives them.
+
+use craton_base::{Error, Kind, Result};
+
+use super::{
+    rule::{Rule, Sink, Source, ground_prefix},
+    space::{FactSpace, Goal},
+};
+use crate::{
+    Control, Id, Relation, Table,
+    join::{Atom, Query, Slot},
+    term::{Item, Part, Term, Writer, is_ground, parts, read},
+    unify::{Naming, Unifier},
+};
+
+/// Most rules that one is specialised to.
+const SPECIAL_MAX: usize = 4096;
+
+/// A column of a pattern or template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// The encoded term that it is.
+    Constant(Box<[u8]>),
+    /// A variable of the query.
+    Variable(u16),
+}
+
+/// A pattern over one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// The table.
+    pub table: Table,
+    /// All of its columns.
+    pub cells: Vec<Cell>,
+}
+
+/// What is done with the rows of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// They are added.
+    Add,
+    /// They are removed.
+    Remove,
+}
+
+/// A flat rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flat {
+    /// Patterns with variables.
+    pub patterns: Vec<Pattern>,
+    /// Facts that must be there for any match.
+    pub present: Vec<Term>,
+    /// Templates with variables of the patterns: facts of as many items as there are cells.
+    pub outputs: Vec<(Does, Vec<Cell>)>,
+    /// What is added or removed once if there is a match.
+    pub once: Vec<(Does, Term)>,
+}
+
+impl Flat {
+    /// The flat form of a rule, if it has one.
+    #[must_use]
+    pub fn of(rule: &Rule) -> Option<Self> {
+        let bytes = rule.exec.as_bytes();
+        let mut flat = Self {
+            patterns: Vec::new(),
+            present: Vec::new(),
+            outputs: Vec::new(),
+            once: Vec::new(),
+        };
+        let mut next = u16::try_from(rule.exec.variables()).ok()?;
+        for source in &rule.sources {
+            let Source::Space(part) = source else { return None };
+            if is_ground(part.bytes(bytes)) {
+                flat.present.push(Term::from_bytes(part.bytes(bytes)).ok()?);
+                continue;
+            }
+            let items = parts(bytes, *part)?;
+            let head = items.first()?.bytes(bytes);
+            // An `exec` is a fact with variables more often than not.
+            if !matches!(read(head, 0)?.0, Item::Symbol(text) if text != b"exec") {
+                return None;
+            }
+            let cells = cells(bytes, &items, &mut flat.patterns, &mut next)?;
+            flat.patterns.push(Pattern {
+                table: Table::facts(cells.len()),
+                cells,
+            });
+        }
+        if flat.patterns.is_empty() {
+            return None;
+        }
+        for sink in &rule.sinks {
+            let (does, part) = match sink {
+                Sink::Add(part) => (Does::Add, *part),
+                Sink::Remove(part) => (Does::Remove, *part),
+                _ => return None,
+            };
+            flat.template(rule, does, part)?;
+        }
+        Some(flat)
+    }
+
+    fn template(&mut self, rule: &Rule, does: Does, part: Part) -> Option<()> {
+        let bytes = rule.exec.as_bytes();
+        let mut bound = false;
+        variables(bytes, part, &mut |variable| bound |= self.binds(variable));
+        if !bound {
+            let mut unifier = Unifier::default();
+            let root = unifier.frame(bytes);
+            self.once
+                .push((does, unifier.term(unifier.part(root, part)).ok()?));
+            return Some(());
+        }
+        let mut nested = Vec::new();
+        let mut next = u16::MAX - 1;
+        let cells = cells(bytes, &parts(bytes, part)?, &mut nested, &mut next)?;
+        let known = |cell: &Cell| match cell {
+            Cell::Constant(_) => true,
+            Cell::Variable(variable) => self.binds(u32::from(*variable)),
+        };
+        if !nested.is_empty() || !cells.iter().all(known) {
+            return None;
+        }
+        self.outputs.push((does, cells));
+        Some(())
+    }
+
+    fn binds(&self, variable: u32) -> bool {
+        let cells = self.patterns.iter().flat_map(|pattern| &pattern.cells);
+        cells
+            .into_iter()
+            .any(|cell| matches!(cell, Cell::Variable(known) if u32::from(*known) == variable))
+    }
+
+    /// The query whose outputs are those of the rule; if the rule has none, one output of one column
+    /// that has a row if there is a match. Nothing if a constant of a pattern is not in the graph, so
+    /// that nothing matches. `find` gives the id of an encoded term that may not be there, `make` that
+    /// of one that then is.
+    ///
+    /// # Errors
+    /// Those of `find` and `make`.
+    pub fn query(
+        &self,
+        find: &mut dyn FnMut(&[u8]) -> Result<Option<Id>>,
+        make: &mut dyn FnMut(&[u8]) -> Result<Id>,
+    ) -> Result<Option<Query>> {
+        let mut query = Query::default();
+        for pattern in &self.patterns {
+            let mut slots = Vec::with_capacity(pattern.cells.len());
+            for cell in &pattern.cells {
+                slots.push(match cell {
+                    Cell::Variable(variable) => Slot::Variable(*variable),
+                    Cell::Constant(term) => match find(term)? {
+                        Some(id) => Slot::Constant(id),
+                        None => return Ok(None),
+                    },
+                });
+            }
+            let mut relation = Relation::whole(pattern.table);
+            if let Some(Slot::Constant(head)) = slots.first().copied() {
+                relation.head = Some(head);
+                slots.remove(0);
+            }
+            query.atoms.push(Atom { relation, slots });
+        }
+        for (_, cells) in &self.outputs {
+            let mut slots = Vec::with_capacity(cells.len());
+            for cell in cells {
+                slots.push(match cell {
+                    Cell::Variable(variable) => Slot::Variable(*variable),
+                    Cell::Constant(term) => Slot::Constant(make(term)?),
+                });
+            }
+            query.outputs.push(slots);
+        }
+        if query.outputs.is_empty() {
+            let slots = query.atoms.iter().flat_map(|atom| &atom.slots);
+            let any = slots.copied().find(|slot| matches!(slot, Slot::Variable(_)));
+            query.outputs.push(any.into_iter().collect());
+        }
+        Ok(Some(query))
+    }
+}
+
+/// The columns of an expression; a nested expression with variables is a variable of its own and a
+/// further pattern.
+fn cells(bytes: &[u8], items: &[Part], nested: &mut Vec<Pattern>, next: &mut u16) -> Option<Vec<Cell>> {
+    let mut out = Vec::with_capacity(items.len());
+    // Expressions whose columns are still to be written: where their cell is, and their parts.
+    for item in items {
+        out.push(cell(bytes, *item, nested, next)?);
+    }
+    Some(out)
+}
+
+fn cell(bytes: &[u8], item: Part, nested: &mut Vec<Pattern>, next: &mut u16) -> Option<Cell> {
+    let text = item.bytes(bytes);
+    if is_ground(text) {
+        return Some(Cell::Constant(text.into()));
+    }
+    if let Some(variable) = variable(bytes, item) {
+        return Some(Cell::Variable(variable));
+    }
+    // Breadth first, so that depth costs no stack.
+    let name = *next;
+    *next = next.checked_add(1)?;
+    let mut open = vec![(name, item)];
+    while let Some((name, item)) = open.pop() {
+        let items = parts(bytes, item)?;
+        let mut cells = vec![Cell::Variable(name)];
+        for item in &items {
+            let text = item.bytes(bytes);
+            if is_ground(text) {
+                cells.push(Cell::Constant(text.into()));
+            } else if let Some(variable) = variable(bytes, *item) {
+                cells.push(Cell::Variable(variable));
+            } else {
+                cells.push(Cell::Variable(*next));
+                open.push((*next, *item));
+                *next = next.checked_add(1)?;
+            }
+        }
+        nested.push(Pattern {
+            table: Table::expressions(items.len(), false),
+            cells,
+        });
+    }
+    Some(Cell::Variable(name))
+}
+
+fn variable(bytes: &[u8], part: Part) -> Option<u16> {
+    match read(bytes, part.start as usize)?.0 {
+        Item::NewVariable => u16::try_from(part.seen).ok(),
+        Item::Reference(number) => u16::try_from(number).ok(),
+        Item::Expression(_) | Item::Symbol(_) => None,
+    }
+}
+
+fn variables(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
+    let (mut at, mut seen) = (part.start as usize, part.seen);
+    while at < part.end as usize {
+        let Some((item, next)) = read(bytes, at) else {
+            return;
+        };
+        match item {
+            Item::NewVariable => {
+                visit(seen);
+                seen += 1;
+            }
+            Item::Reference(number) => visit(number),
+            Item::Expression(_) | Item::Symbol(_) => {}
+        }
+        at = next;
+    }
+}
+
+fn goal(bytes: &[u8], part: Part) -> Goal<'_> {
+    let instance = part.bytes(bytes);
+    Goal {
+        instance,
+        ground: ground_prefix(instance).len(),
+    }
+}
+
+/// Whether any fact of `space` unifies with a pattern of the rule.
+///
+/// # Errors
+/// The space's own.
+pub fn meets(rule: &Rule, space: &dyn FactSpace) -> Result<bool> {
+    let bytes = rule.exec.as_bytes();
+    for source in &rule.sources {
+        let Source::Space(part) = source else {
+            return Ok(true);
+        };
+        let mut unifier = Unifier::default();
+        let root = unifier.frame(bytes);
+        let pattern = unifier.part(root, *part);
+        let mut met = false;
+        space.candidates(&goal(bytes, *part), &mut |fact| {
+            if !met {
+                let mark = unifier.mark();
+                let fact = unifier.frame(fact);
+                met = unifier.unify(pattern, fact)?;
+                unifier.undo(mark);
+            }
+            Ok(())
+        })?;
+        if met {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The rules that `rule` comes to when its pattern `number` is matched with the facts of `space`: each
+/// without that pattern, what it bound put in everywhere. The matches of the rule are those of all of
+/// them.
+///
+/// # Errors
+/// `TooLarge` if they are more than the limit; the space's and the control's own.
+pub fn specialise(rule: &Rule, number: usize, space: &dyn FactSpace, control: &Control) -> Result<Vec<Rule>> {
+    let bytes = rule.exec.as_bytes();
+    let mut special = Vec::new();
+    let whole = rule.exec.parts().unwrap_or_default();
+    let (Some(Source::Space(part)), [head, location, _, templates]) =
+        (rule.sources.get(number), whole.as_slice())
+    else {
+        return Err(Error::internal(
+            "only a pattern of the space can be taken out of a rule",
+        ));
+    };
+    let mut unifier = Unifier::default();
+    let root = unifier.frame(bytes);
+    let pattern = unifier.part(root, *part);
+    space.candidates(&goal(bytes, *part), &mut |fact| {
+        control.check()?;
+        let mark = unifier.mark();
+        let found = unifier.frame(fact);
+        if unifier.unify(pattern, found)? {
+            if special.len() >= SPECIAL_MAX {
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    "TooManyRules",
+                    format!("a rule comes to more than {SPECIAL_MAX}"),
+                ));
+            }
+            let (mut out, mut names) = (Writer::default(), Naming::default());
+            out.expression(4)?;
+            unifier.instance(unifier.part(root, *head), &mut names, &mut out)?;
+            unifier.instance(unifier.part(root, *location), &mut names, &mut out)?;
+            out.expression(u32::try_from(rule.sources.len()).unwrap_or(u32::MAX))?;
+            out.symbol(b",")?;
+            for (other, source) in rule.sources.iter().enumerate() {
+                if let Source::Space(part) = source
+                    && other != number
+                {
+                    unifier.instance(unifier.part(root, *part), &mut names, &mut out)?;
+                }
+            }
+            unifier.instance(unifier.part(root, *templates), &mut names, &mut out)?;
+            special.push(Rule::read(out.take())?);
+        }
+        unifier.undo(mark);
+        Ok(())
+    })?;
+    Ok(special)
+}
+
+#[cfg(test)]
+mod tests;
