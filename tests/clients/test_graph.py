@@ -136,3 +136,21 @@ def test_the_command_line(server, graph, tmp_path):
     craton("load", graph, str(source), "--remove")
     craton("compact", graph)
     assert craton("export", graph) == ""
+
+
+def test_a_program_runs_over_stored_facts(server, signer, graph):
+    edges = "".join(f"(edge n{i} n{i + 1})\n" for i in range(100))
+    assert call(signer, server, "POST", f"{graph}/facts", edges.encode()).status_code == 200
+    program = b"(exec 0 (, (edge $x $y) (edge $y $z)) (, (two $x $z)))\n(exec 1 (, (edge n0 $x)) (O (- (edge n0 $x))))"
+    done = call(signer, server, "POST", f"{graph}/program", program)
+    assert done.status_code == 200, done.text
+    assert done.json()["steps"] == 2 and done.json()["finished"]
+    found = call(signer, server, "GET", f"{graph}/facts").text.splitlines()
+    assert len([f for f in found if f.startswith("(two ")]) == 99
+    assert "(edge n0 n1)" not in found and len(found) == 99 + 99
+    wrong = call(signer, server, "POST", f"{graph}/program", b"(exec 0 wrong)")
+    assert wrong.status_code == 400
+    runaway = b"(exec 0 (, (exec 0 $p $t) (n $x)) (, (exec 0 $p $t) (n (s $x)))) (n z)"
+    stopped = call(signer, server, "POST", f"{graph}/program", runaway, seconds="1")
+    assert stopped.status_code == 413, stopped.text
+    assert len(call(signer, server, "GET", f"{graph}/facts").text.splitlines()) == 198

@@ -7,6 +7,10 @@ use craton_base::ByteSize;
 
 use crate::{config::Settings, tour};
 
+mod graph;
+
+pub(crate) use graph::Graph;
+
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
 
@@ -167,71 +171,6 @@ pub(crate) enum Client {
     /// Graphs: facts in and out
     #[command(subcommand)]
     Graph(Graph),
-}
-
-/// Graphs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Graph {
-    /// Add the facts of a file, or remove them; all or nothing
-    Load {
-        /// BUCKET/GRAPH
-        graph: String,
-        /// The file, also compressed with gzip or zstd; - is standard input
-        file: PathBuf,
-        /// What the file is; default: as its name ends
-        #[arg(long, value_parser = ["expressions", "csv", "tsv", "jsonl", "ntriples", "turtle", "obo", "gff3", "vcf"])]
-        format: Option<String>,
-        /// The first item of each fact, for tables and JSON; default: the file's name
-        #[arg(long)]
-        relation: Option<String>,
-        /// A table's first line is a row, and not the columns' names
-        #[arg(long)]
-        no_header: bool,
-        /// Remove the facts
-        #[arg(long)]
-        remove: bool,
-        /// Pass bad lines over, and tell which
-        #[arg(long)]
-        skip_bad: bool,
-        /// Only facts that begin so: '(edge chr1 '
-        #[arg(long)]
-        prefix: Option<String>,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// What a graph holds, in numbers; the graphs of a bucket
-    Stats {
-        /// BUCKET/GRAPH or BUCKET
-        graph: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Write a graph's facts
-    Export {
-        /// BUCKET/GRAPH
-        graph: String,
-        /// The file. Default: standard output
-        file: Option<PathBuf>,
-        /// Only facts that begin so: '(edge chr1 '
-        #[arg(long)]
-        prefix: Option<String>,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Merge what many loads left
-    Compact {
-        /// BUCKET/GRAPH
-        graph: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Remove all facts of a graph
-    Clear {
-        /// BUCKET/GRAPH
-        graph: String,
-        #[command(flatten)]
-        target: Target,
-    },
 }
 
 /// Settings of a bucket.

@@ -41,6 +41,8 @@ pub enum Operation {
     CompactGraph,
     /// Removes all facts of a graph.
     ClearGraph,
+    /// Runs a program.
+    RunProgram,
 }
 
 /// One route: after the bucket and the graph, what is asked.
@@ -90,6 +92,12 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/program",
+        operation: Operation::RunProgram,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/compact",
         operation: Operation::CompactGraph,
         action: "craton:WriteGraph",
@@ -105,6 +113,7 @@ impl Operation {
             Self::WriteFacts => "WriteFacts",
             Self::CompactGraph => "CompactGraph",
             Self::ClearGraph => "ClearGraph",
+            Self::RunProgram => "RunProgram",
         }
     }
 }
@@ -226,6 +235,7 @@ fn find(parts: &Parts) -> Result<(&'static Route, BucketName, Option<GraphName>)
         (None, None, None) => "/_graph/v1/{bucket}",
         (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}",
         (Some(_), Some("facts"), None) => "/_graph/v1/{bucket}/{graph}/facts",
+        (Some(_), Some("program"), None) => "/_graph/v1/{bucket}/{graph}/program",
         (Some(_), Some("compact"), None) => "/_graph/v1/{bucket}/{graph}/compact",
         _ => "",
     };

@@ -19,6 +19,9 @@ use crate::{
 /// How many levels make a tail that is merged.
 const TAIL_MIN: usize = 4;
 
+/// What each input of a merge reads at once, in bytes.
+const MERGE_AHEAD: u64 = 128 << 10;
+
 /// A level is merged with a tail that has at least a third of its tuples.
 const GROWTH: u64 = 3;
 
@@ -66,7 +69,7 @@ pub fn merge_runs(runs: &[Run], storage: &dyn Storage) -> Result<Run> {
     let inputs = runs
         .iter()
         .rev()
-        .map(|run| Input::adds(Box::new(run.scan(&Bounds::all()))));
+        .map(|run| Input::adds(Box::new(run.scan(&Bounds::all()).with_read_ahead(MERGE_AHEAD))));
     let mut merged = union(width, inputs.collect());
     let mut writer = Writer::new(storage, width);
     writer.push_all(&mut *merged)?;

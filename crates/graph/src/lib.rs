@@ -41,6 +41,7 @@ pub mod sink;
 pub mod snapshot;
 pub(crate) mod sort;
 pub mod storage;
+pub mod stored;
 pub mod table;
 pub mod term;
 pub mod texts;

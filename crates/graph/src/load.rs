@@ -20,11 +20,12 @@ use crate::{
     run::Run,
     sink::{Builder, FactSink, Maker},
     sort,
+    term::{Item, Term},
     writer::{Delta, GraphWriter},
 };
 
-/// Runs of one table are merged when there are so many: bounds the blocks that are in memory at once.
-const FAN_IN: usize = 32;
+/// Memory that one run takes while it is merged: its read-ahead, sealed and open, and a block.
+const MERGED_BYTES: u64 = 512 << 10;
 
 /// The least memory that a load works in.
 pub const MEMORY_MIN: u64 = 4 << 20;
@@ -51,6 +52,63 @@ pub struct Progress {
     pub distinct: u64,
 }
 
+/// Runs of facts that are in memory, with the ids of their names, which are made durable; nothing is committed. Blocks.
+///
+/// # Errors
+/// As [`GraphWriter::resolve`].
+pub fn runs_of<'a>(writer: &GraphWriter, facts: impl Iterator<Item = &'a Term>) -> Result<Vec<(Table, Run)>> {
+    let mut builder = Builder::new(Batch::new(writer.graphs().seed()?));
+    let mut text = Vec::new();
+    for fact in facts {
+        push(fact, &mut builder, &mut text)?;
+    }
+    builder.into_maker().write(writer)
+}
+
+/// Pushes a term as a fact.
+fn push(fact: &Term, sink: &mut dyn FactSink, text: &mut Vec<u8>) -> Result<()> {
+    let mut missing: Vec<u32> = Vec::new();
+    let mut seen = 0u32;
+    for item in fact.items() {
+        let variable = match item {
+            Item::Expression(width) => {
+                sink.open()?;
+                missing.push(width);
+                None
+            }
+            Item::Symbol(symbol) => {
+                sink.symbol(symbol)?;
+                None
+            }
+            Item::NewVariable => {
+                seen = seen.saturating_add(1);
+                Some(seen.saturating_sub(1))
+            }
+            Item::Reference(number) => Some(number),
+        };
+        if let Some(number) = variable {
+            text.clear();
+            text.extend_from_slice(number.to_string().as_bytes());
+            sink.variable(text)?;
+        }
+        if !matches!(item, Item::Expression(_)) {
+            count(&mut missing);
+        }
+        while missing.last() == Some(&0) {
+            missing.pop();
+            sink.close()?;
+            count(&mut missing);
+        }
+    }
+    Ok(())
+}
+
+fn count(missing: &mut [u32]) {
+    if let Some(items) = missing.last_mut() {
+        *items = items.saturating_sub(1);
+    }
+}
+
 /// A load under way; parsers push into it. Blocks.
 pub struct Loader {
     writer: GraphWriter,
@@ -58,6 +116,8 @@ pub struct Loader {
     builder: Builder<Batch>,
     memory: Reservation,
     runs: BTreeMap<Table, Vec<Run>>,
+    /// Runs of one table are merged when there are so many.
+    fan_in: usize,
     progress: Progress,
     /// Facts that the control was not told of yet.
     untold: u64,
@@ -107,6 +167,35 @@ impl Maker for Batch {
 }
 
 impl Batch {
+    fn new(seed: [u64; 2]) -> Self {
+        Self {
+            interner: Interner::new(seed),
+            tables: Vec::new(),
+            last: 0,
+            cells: 0,
+            facts: 0,
+        }
+    }
+
+    /// Gives the names their ids, and writes the tuples as runs; empty after that, but for the names.
+    fn write(&mut self, writer: &GraphWriter) -> Result<Vec<(Table, Run)>> {
+        writer.resolve(&mut self.interner)?;
+        self.cells = 0;
+        self.last = 0;
+        let mut out = Vec::new();
+        for (table, mut tuples) in std::mem::take(&mut self.tables) {
+            for cell in &mut tuples {
+                *cell = self
+                    .interner
+                    .settled(*cell)
+                    .ok_or_else(|| Error::internal("a name of a batch has no id"))?;
+            }
+            sort::sort_tuples(table.width(), &mut tuples);
+            out.push((table, levels::write_rows(writer.blobs(), table.width(), &tuples)?));
+        }
+        Ok(out)
+    }
+
     /// About the memory that it and its sorting take.
     fn memory(&self) -> u64 {
         self.interner
@@ -128,17 +217,14 @@ impl Loader {
             );
             return Err(Error::new(craton_base::Kind::TooLarge, "MemoryBudget", message));
         }
-        let batch = Batch {
-            interner: Interner::new(writer.graphs().seed()?),
-            tables: Vec::new(),
-            last: 0,
-            cells: 0,
-            facts: 0,
-        };
+        let batch = Batch::new(writer.graphs().seed()?);
         Ok(Self {
             writer,
             mode,
             builder: Builder::new(batch),
+            fan_in: usize::try_from(memory.bytes() / MERGED_BYTES)
+                .unwrap_or(64)
+                .clamp(4, 64),
             memory,
             runs: BTreeMap::new(),
             progress: Progress::default(),
@@ -165,10 +251,11 @@ impl Loader {
         if self.untold >= 1024 {
             let told = std::mem::take(&mut self.untold);
             self.writer.blobs().control().made_facts(told)?;
-            let room = self.memory.bytes().saturating_sub(self.memory.bytes() / 8);
-            if self.builder.maker().memory() > room {
-                self.flush()?;
-            }
+        }
+        // An eighth is for what the estimate does not see.
+        let room = self.memory.bytes().saturating_sub(self.memory.bytes() / 8);
+        if self.builder.maker().memory() > room {
+            self.flush()?;
         }
         Ok(())
     }
@@ -176,30 +263,14 @@ impl Loader {
     /// Writes the batch.
     fn flush(&mut self) -> Result<()> {
         let batch = self.builder.maker();
-        self.writer.resolve(&mut batch.interner)?;
         self.progress.batches = self.progress.batches.saturating_add(1);
-        for (table, mut tuples) in std::mem::take(&mut batch.tables) {
-            for cell in &mut tuples {
-                *cell = batch
-                    .interner
-                    .settled(*cell)
-                    .ok_or_else(|| Error::internal("a name of a batch has no id"))?;
-            }
-            let run = match table.width() {
-                0 => continue,
-                width => {
-                    sort::sort_tuples(width, &mut tuples);
-                    levels::write_rows(self.writer.blobs(), width, &tuples)?
-                }
-            };
+        for (table, run) in batch.write(&self.writer)? {
             let runs = self.runs.entry(table).or_default();
             runs.push(run);
-            if runs.len() >= FAN_IN {
+            if runs.len() >= self.fan_in {
                 *runs = vec![levels::merge_runs(runs, self.writer.blobs())?];
             }
         }
-        batch.cells = 0;
-        batch.last = 0;
         // Names that were seen stay, so that they need not be looked up again, while there is room for new ones.
         if batch.interner.memory() > self.memory.bytes() / 3 {
             batch.interner.clear();

@@ -164,6 +164,13 @@ impl<M: Maker> FactSink for Builder<M> {
     }
 
     fn symbol(&mut self, text: &[u8]) -> Result<()> {
+        if text.is_empty() {
+            return Err(Error::new(
+                Kind::Invalid,
+                "EmptySymbol",
+                "a symbol can not be empty",
+            ));
+        }
         if text.len() > SYMBOL_BYTES_MAX {
             let message = format!(
                 "a symbol has at most {SYMBOL_BYTES_MAX} bytes, not {}",

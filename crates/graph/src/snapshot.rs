@@ -22,8 +22,9 @@ use crate::{
     dictionary::Dictionary,
     manifest::{FactsManifest, Level, NamesManifest},
     merge::{Input, union},
-    run::{Run, Writer},
+    run::{Cache, Run, Writer},
     sort::Sorter,
+    writer::{Delta, GraphWriter, apply},
 };
 
 /// Bytes that sorting into another order may hold.
@@ -42,6 +43,8 @@ pub struct Snapshot {
     /// The items that every visible fact begins with.
     scope: Scope,
     sorted: Mutex<Sorted>,
+    /// Blocks for looking single facts up.
+    cache: Cache,
 }
 
 /// Which commits a snapshot is of.
@@ -98,6 +101,7 @@ impl Snapshot {
             },
             scope,
             sorted: Mutex::default(),
+            cache: Cache::default(),
         })
     }
 
@@ -129,6 +133,60 @@ impl Snapshot {
     #[must_use]
     pub fn dictionary(&self) -> &Dictionary {
         &self.names
+    }
+
+    /// How many facts there are at most, over all tables.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        let natural = self
+            .facts
+            .levels
+            .iter()
+            .filter(|l| l.order.is_natural() && !l.removes);
+        natural.map(|l| l.run.rows()).fold(0, u64::saturating_add)
+    }
+
+    /// Whether a table has a tuple.
+    ///
+    /// # Errors
+    /// The storage's own.
+    pub fn contains(&self, table: Table, tuple: &[u64]) -> Result<bool> {
+        if table.shape != Shape::Expression && !self.scope.allows(table, tuple) {
+            return Ok(false);
+        }
+        let levels: Vec<&Level> = self.levels(table).collect();
+        let mut found = Vec::with_capacity(tuple.len());
+        for level in levels.into_iter().rev() {
+            if level.run.find(tuple, &self.cache, &mut found)? {
+                return Ok(!level.removes);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads the names again: those that were added since are known too.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn refresh(&mut self, writer: &GraphWriter) -> Result<()> {
+        let (names, version) = read_names(writer.blobs())?;
+        if version != self.versions.names {
+            self.names = Dictionary::new(names);
+            self.versions.names = version;
+            self.scope = Scope::of(writer.path().prefix(), &self.names)?;
+        }
+        Ok(())
+    }
+
+    /// Lets it show changes that are written and not committed, and the names that they use.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn advance(&mut self, delta: &Delta, writer: &GraphWriter) -> Result<()> {
+        self.refresh(writer)?;
+        self.facts = apply(&self.facts, delta, &[]);
+        self.sorted.lock().clear();
+        Ok(())
     }
 
     /// What the permit lets through.

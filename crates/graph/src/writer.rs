@@ -29,7 +29,7 @@ use crate::{
     manifest::{FactsManifest, Level, NamesManifest},
     merge::{Input, union},
     run::{Run, Writer},
-    snapshot::{Scope, Snapshot, read_facts, read_names},
+    snapshot::{Scope, Snapshot, Versions, read_facts, read_names},
     storage::Reference,
 };
 
@@ -50,7 +50,7 @@ pub struct GraphWriter {
 }
 
 /// Changes of facts: sorted runs by table.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Delta {
     /// Facts that are added.
     pub adds: Vec<(Table, Run)>,
@@ -93,6 +93,12 @@ impl GraphWriter {
     #[must_use]
     pub fn blobs(&self) -> &GraphBlobs {
         &self.blobs
+    }
+
+    /// The graph, and the prefix of facts that it may change.
+    #[must_use]
+    pub fn path(&self) -> &FactPath {
+        &self.path
     }
 
     /// The permit.
@@ -154,6 +160,33 @@ impl GraphWriter {
         }
         let message = "other commits to the graph came first too often; try again";
         Err(Error::new(ErrorKind::Busy, "GraphBusy", message))
+    }
+
+    /// Commits changes that were made one after the other over a snapshot, if the graph's facts are still that. Blocks.
+    ///
+    /// # Errors
+    /// `Busy`, `GraphChanged` if they are not; as [`GraphWriter::commit`].
+    pub fn commit_over(&self, base: Versions, deltas: &[Delta]) -> Result<Committed> {
+        deltas.iter().try_for_each(|d| self.check_scope(d))?;
+        let changed = || {
+            let message = "another changed the graph meanwhile; run it again";
+            Error::new(ErrorKind::Busy, "GraphChanged", message)
+        };
+        let (old, version) = read_facts(&self.blobs)?;
+        if version != base.facts {
+            return Err(changed());
+        }
+        let new = deltas
+            .iter()
+            .fold(old.clone(), |manifest, delta| apply(&manifest, delta, &[]));
+        match self.replace(&old, version, &new) {
+            Err(e) if e.kind() == ErrorKind::Precondition => Err(changed()),
+            Ok(committed) => {
+                self.tidy(TIDY_ROWS_MAX);
+                Ok(committed)
+            }
+            other => other,
+        }
     }
 
     /// Merges all levels of each table into one. Blocks.
@@ -269,6 +302,7 @@ impl GraphWriter {
         let value = |extent| Value {
             meta: bytes::Bytes::new(),
             content: vec![extent],
+            kept: false,
         };
         for (id, extent) in new {
             changes = changes.put(Kind::GraphRun, run_name(graph, &id), value(extent));
@@ -286,7 +320,7 @@ impl GraphWriter {
 }
 
 /// The manifest with the changes of one commit.
-fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> FactsManifest {
+pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> FactsManifest {
     let mut new = old.clone();
     let generation = old.next_generation;
     // Removals first, so that of a fact that is both the addition stays.

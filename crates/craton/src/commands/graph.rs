@@ -39,6 +39,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
             target,
         } => export(&graph, file.as_deref(), prefix.as_deref(), &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
+        Command::Run { .. } => program(command).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
     }
 }
@@ -141,6 +142,50 @@ async fn load(command: Command) -> Result<()> {
         if bad > 0 {
             output::line(&format!("{bad} bad lines were passed over"));
         }
+    });
+    Ok(())
+}
+
+async fn program(command: Command) -> Result<()> {
+    let Command::Run {
+        graph,
+        file,
+        steps,
+        seconds,
+        target,
+    } = command
+    else {
+        return Err(Error::internal("this is no program"));
+    };
+    let (steps, seconds) = (steps.map(|s| s.to_string()), seconds.map(|s| s.to_string()));
+    let parameters = query(&[("steps", steps.as_deref()), ("seconds", seconds.as_deref())]);
+    let source: Box<dyn AsyncRead + Unpin + Send> = match &file {
+        None => Box::new(tokio::io::empty()),
+        Some(file) if file.as_os_str() == STANDARD => Box::new(tokio::io::stdin()),
+        Some(file) => Box::new(tokio::fs::File::open(file).await.map_err(|e| named(file, e))?),
+    };
+    let path = format!("{}/program{parameters}", path_of(&graph)?);
+    let body = body_of(source, ProgressBar::hidden());
+    let done = value(Client::new(&target)?.graph(Method::POST, &path, body).await?).await?;
+    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
+    for failure in done
+        .get("failures")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::note(failure.as_str().unwrap_or_default());
+    }
+    answer(&target, &done, |_| {
+        let (steps, added, removed) = (number("steps"), number("added"), number("removed"));
+        let left = if done.get("finished").and_then(Value::as_bool) == Some(true) {
+            ""
+        } else {
+            "; more is left to run"
+        };
+        output::line(&format!(
+            "{graph}  {steps} steps, {added} facts added, {removed} removed{left}"
+        ));
     });
     Ok(())
 }

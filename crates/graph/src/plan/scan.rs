@@ -153,12 +153,7 @@ impl Scan {
     }
 
     /// Calls `each` with the columns taken, block by block, until it returns `false`.
-    pub(crate) fn read(
-        &self,
-        facts: &dyn Facts,
-        control: &Control,
-        each: &mut Each<'_>,
-    ) -> Result<()> {
+    pub(crate) fn read(&self, facts: &dyn Facts, control: &Control, each: &mut Each<'_>) -> Result<()> {
         if self.bounds.least > self.bounds.most {
             return Ok(());
         }

@@ -23,6 +23,7 @@ pub struct Scan {
     /// Where in the segment the buffer begins.
     buffer_at: u64,
     ahead: u64,
+    ahead_max: u64,
 }
 
 impl Scan {
@@ -37,9 +38,17 @@ impl Scan {
             buffer: Bytes::new(),
             buffer_at: 0,
             ahead: READ_AHEAD_MIN,
+            ahead_max: READ_AHEAD_MAX,
         };
         out.pass_over(bounds.first());
         out
+    }
+
+    /// Reads at most so many bytes at once: for many scans side by side.
+    #[must_use]
+    pub fn with_read_ahead(mut self, bytes: u64) -> Self {
+        self.ahead_max = bytes.clamp(READ_AHEAD_MIN, READ_AHEAD_MAX);
+        self
     }
 
     fn pass_over(&mut self, least: Vec<u64>) {
@@ -100,7 +109,7 @@ impl Scan {
             let follows =
                 self.buffer_at.saturating_add(self.buffer.len() as u64) >= from && from >= self.buffer_at;
             self.ahead = match follows && !self.buffer.is_empty() {
-                true => self.ahead.saturating_mul(2).min(READ_AHEAD_MAX),
+                true => self.ahead.saturating_mul(2).min(self.ahead_max),
                 false => READ_AHEAD_MIN,
             };
             let until = from.saturating_add(self.ahead).clamp(to, index.end.max(to));

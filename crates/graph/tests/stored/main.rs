@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod programs;
 mod server;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ fn set(facts: &[&str]) -> BTreeSet<String> {
     facts.iter().map(|f| (*f).to_owned()).collect()
 }
 
-fn new_server() -> (SimDisk, Server) {
+pub(crate) fn new_server() -> (SimDisk, Server) {
     let disk = SimDisk::new();
     let server = Server::open(&disk, &runtime(), 1).expect("opens");
     server.make_bucket();

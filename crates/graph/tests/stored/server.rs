@@ -6,7 +6,7 @@ use craton_base::{
     BucketName, ByteSize, Clock, FactPath, Kind as ErrorKind, Random, ResourcePath, Result,
     clock::SystemClock,
 };
-use craton_gate::{Ask, Gate, Origin, Session, Settings};
+use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings};
 use craton_graph::{
     Bounds, Control, Facts, Form, Id, Limits, Names, Order, Relation, Shape, Table,
     engine::{Graphs, Share},
@@ -90,7 +90,11 @@ impl Server {
     pub(crate) fn make_bucket(&self) {
         let made = self.runtime.block_on(async {
             let ask = Ask::new("CreateBucket", "s3:CreateBucket", ResourcePath::Bucket(bucket()));
-            self.gate.write(&self.session, ask).await?.create_bucket().await
+            self.gate
+                .write(&self.session, ask)
+                .await?
+                .create_bucket(BucketSettings::default(), &[])
+                .await
         });
         made.expect("a bucket");
     }
@@ -156,6 +160,18 @@ impl Server {
             self.gate.read(&self.session, ask).await
         })?;
         self.graphs.snapshot(&permit, self.control())
+    }
+
+    /// What an export of a path gives.
+    pub(crate) fn text(&self, path: ResourcePath) -> String {
+        let mut out = Vec::new();
+        let snapshot = self.snapshot(path).expect("a snapshot");
+        craton_graph::export::export(&snapshot, &mut |piece| {
+            out.extend(piece);
+            Ok(())
+        })
+        .expect("exports");
+        String::from_utf8(out).expect("UTF-8")
     }
 
     /// Every fact under a path, as text.
@@ -250,5 +266,24 @@ fn say(names: &dyn Names, id: Id, out: &mut String) {
             say_all(names, items.into_iter(), out);
         }
         Form::Fresh(_) => panic!("a fresh id was stored"),
+    }
+}
+
+impl Server {
+    /// Runs a program's text on a graph, with `steps` at most.
+    pub(crate) fn run(&self, graph: &str, text: &str, memory: u64) -> Result<craton_graph::exec::Report> {
+        use craton_graph::{exec, exec::FactSpace as _, parse, stored::StoredSpace};
+        let control = self.control();
+        let writer = self.writer(path(graph, ""), control.clone())?;
+        let text = text.to_owned();
+        self.blocking(move || {
+            let mut space = StoredSpace::open(writer, memory)?;
+            for fact in parse::facts(text.as_bytes())? {
+                space.insert(fact)?;
+            }
+            let report = exec::run(&mut space, exec::Options::default(), &control)?;
+            space.commit()?;
+            Ok(report)
+        })
     }
 }

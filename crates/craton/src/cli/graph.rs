@@ -1,0 +1,87 @@
+//! `craton graph …`: its commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Target;
+
+/// Graphs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Graph {
+    /// Add the facts of a file, or remove them; all or nothing
+    Load {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// The file, also compressed with gzip or zstd; - is standard input
+        file: PathBuf,
+        /// What the file is; default: as its name ends
+        #[arg(long, value_parser = ["expressions", "csv", "tsv", "jsonl", "ntriples", "turtle", "obo", "gff3", "vcf"])]
+        format: Option<String>,
+        /// The first item of each fact, for tables and JSON; default: the file's name
+        #[arg(long)]
+        relation: Option<String>,
+        /// A table's first line is a row, and not the columns' names
+        #[arg(long)]
+        no_header: bool,
+        /// Remove the facts
+        #[arg(long)]
+        remove: bool,
+        /// Pass bad lines over, and tell which
+        #[arg(long)]
+        skip_bad: bool,
+        /// Only facts that begin so: '(edge chr1 '
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// What a graph holds, in numbers; the graphs of a bucket
+    Stats {
+        /// BUCKET/GRAPH or BUCKET
+        graph: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Write a graph's facts
+    Export {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// The file. Default: standard output
+        file: Option<PathBuf>,
+        /// Only facts that begin so: '(edge chr1 '
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Merge what many loads left
+    Compact {
+        /// BUCKET/GRAPH
+        graph: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove all facts of a graph
+    Clear {
+        /// BUCKET/GRAPH
+        graph: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Run a program: its text is added, and its `exec` facts run until none is left; all or nothing
+    Run {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// A file of facts, `exec` facts among them; - is standard input. Default: run those that are in the graph
+        file: Option<PathBuf>,
+        /// Stop after so many steps
+        #[arg(long)]
+        steps: Option<u64>,
+        /// Stop with an error after so many seconds
+        #[arg(long)]
+        seconds: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+}

@@ -1,0 +1,217 @@
+//! A stored graph as programs see it: a snapshot, and over it what the program changed so far.
+//!
+//! Steps on few facts run one match at a time, their changes kept in memory. A step whose patterns and templates are flat and that
+//! reads many facts runs as a join ([`bulk`]): what was kept in memory becomes runs first, the step's results are runs too,
+//! and later steps read them beside the snapshot's. Nothing is visible to others before [`StoredSpace::commit`].
+//!
+//! Invariants
+//! - SS-1: a fact that was added is not also a visible fact of the snapshot, so each is found once;
+//! - SS-2: the graph's own `exec` facts are held in memory from the start, so the next one is found without reading;
+//! - SS-3: one commit makes all changes, and only if nobody changed the graph meanwhile.
+//!
+//! Deliberately absent: what programs mean ([`crate::exec`]), who may run them.
+
+use std::collections::BTreeSet;
+
+use craton_base::Result;
+use craton_gate::Committed;
+
+use crate::{
+    Bounds, Names, Order, Relation, Shape, Table,
+    exec::{EXEC_PREFIX, FactSpace, Goal, Report, Rule, Visit},
+    load::runs_of,
+    memory::MemorySpace,
+    snapshot::Snapshot,
+    term::Term,
+    writer::{Delta, GraphWriter},
+};
+
+mod bulk;
+mod find;
+
+/// A graph under a program.
+pub struct StoredSpace {
+    writer: GraphWriter,
+    base: Snapshot,
+    /// Facts that are there and not visible in the base.
+    added: MemorySpace,
+    /// Facts of the base that are not there, or are in `added`.
+    removed: BTreeSet<Term>,
+    /// What was written as runs so far, in order; the base has it too.
+    deltas: Vec<Delta>,
+    /// Bytes of memory for joins.
+    memory: u64,
+}
+
+impl StoredSpace {
+    /// The graph of `writer` as it is now, with `memory` bytes for joins. Blocks.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open_or_empty`].
+    pub fn open(writer: GraphWriter, memory: u64) -> Result<Self> {
+        let base = writer.snapshot()?;
+        let mut space = Self {
+            writer,
+            base,
+            added: MemorySpace::new(),
+            removed: BTreeSet::new(),
+            deltas: Vec::new(),
+            memory,
+        };
+        space.take_execs()?;
+        Ok(space)
+    }
+
+    /// The names and facts, without what is only in memory.
+    #[must_use]
+    pub fn base(&self) -> &Snapshot {
+        &self.base
+    }
+
+    fn take_execs(&mut self) -> Result<()> {
+        let Some(exec) = self.base.symbol(b"exec")? else {
+            return Ok(());
+        };
+        for open in [false, true] {
+            let table = Table {
+                shape: Shape::Fact,
+                open,
+                items: 4,
+            };
+            let mut found = Vec::new();
+            let bounds = Bounds::prefix(vec![exec.0]);
+            find::each(
+                &self.base,
+                &Relation::whole(table),
+                &Order::natural(4),
+                &bounds,
+                &mut |fact| {
+                    found.push(Term::from_bytes(fact)?);
+                    Ok(())
+                },
+            )?;
+            for fact in found {
+                self.removed.insert(fact.clone());
+                self.added.insert(fact)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the base has a fact, removed or not.
+    fn in_base(&self, fact: &Term) -> Result<bool> {
+        match find::tuple_of(&self.base, fact.as_bytes())? {
+            Some((table, tuple)) => self.base.contains(table, &tuple),
+            None => Ok(false),
+        }
+    }
+
+    /// Writes what is in memory as runs, but for `exec` facts, and lets the base have it.
+    fn flush(&mut self) -> Result<()> {
+        let is_exec = |f: &&Term| f.as_bytes().starts_with(&EXEC_PREFIX);
+        let adds: Vec<Term> = self.added.facts().filter(|f| !is_exec(f)).cloned().collect();
+        let removes: Vec<Term> = self.removed.iter().filter(|f| !is_exec(f)).cloned().collect();
+        if adds.is_empty() && removes.is_empty() {
+            return Ok(());
+        }
+        let delta = Delta {
+            adds: runs_of(&self.writer, adds.iter())?,
+            removes: runs_of(&self.writer, removes.iter())?,
+        };
+        for fact in &adds {
+            self.added.remove(fact)?;
+        }
+        for fact in &removes {
+            self.removed.remove(fact);
+        }
+        self.take(delta)
+    }
+
+    /// Lets the base have changes that are written.
+    fn take(&mut self, delta: Delta) -> Result<()> {
+        self.base.advance(&delta, &self.writer)?;
+        self.deltas.push(delta);
+        Ok(())
+    }
+
+    /// Makes the changes durable and visible, all at once. Blocks.
+    ///
+    /// # Errors
+    /// `Busy`, `GraphChanged` if somebody else changed the graph meanwhile; as [`GraphWriter::commit`].
+    pub fn commit(mut self) -> Result<Committed> {
+        self.flush()?;
+        let is_exec = |f: &&Term| f.as_bytes().starts_with(&EXEC_PREFIX);
+        let (mut adds, mut removes) = (Vec::new(), Vec::new());
+        for exec in self.added.facts().filter(is_exec) {
+            if !self.removed.contains(exec) {
+                adds.push(exec.clone());
+            }
+        }
+        for exec in &self.removed {
+            if !self.added.contains(exec) {
+                removes.push(exec.clone());
+            }
+        }
+        let last = Delta {
+            adds: runs_of(&self.writer, adds.iter())?,
+            removes: runs_of(&self.writer, removes.iter())?,
+        };
+        self.deltas.push(last);
+        self.writer.commit_over(self.base.versions(), &self.deltas)
+    }
+}
+
+impl FactSpace for StoredSpace {
+    fn candidates(&self, goal: &Goal<'_>, visit: &mut Visit<'_>) -> Result<()> {
+        find::candidates(&self.base, goal, &mut |fact| match self.removed.contains(fact) {
+            true => Ok(()),
+            false => visit(fact),
+        })?;
+        self.added.candidates(goal, visit)
+    }
+
+    fn estimate(&self, goal: &Goal<'_>) -> u64 {
+        // A goal that can not be estimated is taken for a large one.
+        let base = find::estimate(&self.base, goal).unwrap_or_else(|_| self.base.rows());
+        base.saturating_add(self.added.estimate(goal))
+    }
+
+    fn first(&self, prefix: &[u8]) -> Result<Option<Term>> {
+        let mut least = self.added.first(prefix)?;
+        if prefix == EXEC_PREFIX.as_slice() {
+            return Ok(least);
+        }
+        find::every(&self.base, &mut |fact| {
+            let less = least.as_ref().is_none_or(|l| fact < l.as_bytes());
+            if fact.starts_with(prefix) && less && !self.removed.contains(fact) {
+                least = Some(Term::from_bytes(fact)?);
+            }
+            Ok(())
+        })?;
+        Ok(least)
+    }
+
+    fn insert(&mut self, fact: Term) -> Result<bool> {
+        if self.added.contains(&fact) {
+            return Ok(false);
+        }
+        if !fact.as_bytes().starts_with(&EXEC_PREFIX) && self.in_base(&fact)? {
+            return Ok(self.removed.remove(&fact));
+        }
+        self.added.insert(fact)
+    }
+
+    fn remove(&mut self, fact: &Term) -> Result<bool> {
+        if self.added.remove(fact)? {
+            return Ok(true);
+        }
+        if self.removed.contains(fact) || !self.in_base(fact)? {
+            return Ok(false);
+        }
+        Ok(self.removed.insert(fact.clone()))
+    }
+
+    fn shortcut(&mut self, rule: &Rule, report: &mut Report) -> Result<bool> {
+        bulk::step(self, rule, report)
+    }
+}

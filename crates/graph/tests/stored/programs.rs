@@ -1,0 +1,64 @@
+//! Programs on a stored graph give what they give in memory.
+
+use std::collections::BTreeSet;
+
+use craton_base::{Clock as _, clock::SystemClock};
+use craton_graph::{Control, Limits, exec, load::Mode, memory::MemorySpace, print};
+
+use super::{new_server, server::path};
+
+/// The facts that a program leaves of a text, run in memory.
+fn in_memory(text: &str) -> BTreeSet<String> {
+    let clock = SystemClock::new();
+    assert!(clock.now().micros() > 0);
+    let control = Control::new(Limits::default(), std::sync::Arc::new(clock));
+    let mut space = MemorySpace::read(text.as_bytes()).expect("reads");
+    exec::run(&mut space, exec::Options::default(), &control).expect("runs");
+    space.facts().map(print::term).collect()
+}
+
+fn both(facts: &str, program: &str) {
+    let expected = in_memory(&format!("{facts}\n{program}"));
+    let (_disk, server) = new_server();
+    server.load(path("g", ""), facts, Mode::Add).expect("loads");
+    server.run("g", program, 8 << 20).expect("runs");
+    let found: BTreeSet<String> = server.text(path("g", "")).lines().map(str::to_owned).collect();
+    assert_eq!(found, expected, "{program}");
+}
+
+const FACTS: &str = "(edge a b) (edge b c) (edge c a) (edge c 7) (gene x (at chr1 5)) (gene y (at chr2 6)) (if Z $x $y $y) (if (s $n) $x $y $x) foo (exec 5 (, (edge $x $x)) (, (loop $x)))";
+
+#[test]
+fn small_programs() {
+    for program in [
+        "(exec 0 (, (edge $x $y) (edge $y $z)) (, (two $x $z)))",
+        "(exec 0 (, (gene $g (at $c $p))) (, (on $c $g) (wrapped (pos $p))))",
+        "(exec 0 (, (edge $x c) (edge c $y)) (O (- (edge $x c)) (+ (through $x $y))))",
+        "(exec 0 (, (if (s $m) p q $r)) (, (is $r)))",
+        "(exec 0 (, $any) (, (seen $any)))",
+        "(exec 0 (, foo (edge $x 7)) (, bar)) (exec 1 (, bar) (O (- foo) (- bar) (+ (done))))",
+        "(exec 0 (, (edge $x $y)) (O (count (degree $x $k) $k $y)))",
+        "(exec 0 (, (edge a $x) (nothing $x)) (, (never)))",
+        "(n 3) (exec 0 (, (n 3)) (O (- (n 3)))) (exec 1 (, (exec 5 $p $t)) (, (kept $p)))",
+    ] {
+        both(FACTS, program);
+    }
+}
+
+#[test]
+fn large_steps_run_as_joins() {
+    let mut facts = String::new();
+    for n in 0..12_000 {
+        facts.push_str(&format!(
+            "(edge {} n{})\n(name n{} (is v{}))\n",
+            n % 500,
+            n % 700,
+            n % 700,
+            n % 9
+        ));
+    }
+    let program = "(edge 3 fresh) (exec 0 (, (edge $x $y) (name $y (is $v))) (, (sees $x $v) (flag $x new)))
+        (exec 1 (, (edge 7 $y) (edge $x $y)) (O (- (edge $x $y)) (+ (like7 $x))))
+        (exec 2 (, (sees $x v1) (like7 $x)) (, (both $x)))";
+    both(&facts, program);
+}
