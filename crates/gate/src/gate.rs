@@ -20,14 +20,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use craton_base::{
     BranchId, BucketId, BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Sequence,
 };
 use craton_store::{
     Store,
     budget::Budget,
-    namespace::{Direction, Key, Kind, Span},
+    namespace::{Direction, Kind, Span},
 };
 use parking_lot::Mutex;
 
@@ -37,7 +36,7 @@ use crate::{
     ask::Ask,
     borrow::{Borrows, Guard, Mode as BorrowMode, Owner},
     bucket::BucketInfo,
-    configuration::{Acl, acl, cache::BucketCache, state::BucketState},
+    configuration::{cache::BucketCache, state::BucketState},
     directory::Directory,
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
@@ -46,7 +45,6 @@ use crate::{
     permit::{Grant, Mode, ReadPermit, WritePermit},
     runs::Runs,
     session::{Origin, Session},
-    tags::Tags,
     watch,
 };
 
@@ -250,8 +248,8 @@ impl Gate {
             resource: &ask.resource,
             extra: &ask.context,
             bucket: bucket.map(|b| &b.access),
-            object_acl: &|| self.inner.object_acl(bucket?, &ask.resource),
-            object_tags: &|| self.inner.object_tags(bucket?, &ask.resource),
+            object_acl: &|| self.inner.object_acl(bucket?, &ask.resource, &ask.context),
+            object_tags: &|| self.inner.object_tags(bucket?, &ask.resource, &ask.context),
         };
         let verdicts = access::evaluate(&question);
         let mut record = self.record_of(session, ask);
@@ -260,11 +258,20 @@ impl Gate {
         if verdicts.allowed {
             return Ok(record);
         }
+        // A name that no bucket has is no secret: who makes a bucket learns it too, and S3 says so to everyone.
+        let missing = ask
+            .resource
+            .bucket()
+            .filter(|_| bucket.is_none() && !makes_bucket(ask));
+        let missing = missing.map(|name| crate::permit::no_such_bucket(Some(name)));
+        let (kind, reason) = missing
+            .as_ref()
+            .map_or((ErrorKind::Denied, "AccessDenied"), |e| (e.kind(), e.reason()));
         record.kind = RecordKind::Denial.into();
-        record.result = ErrorKind::Denied.as_str().to_owned();
-        record.reason = "AccessDenied".to_owned();
+        record.result = kind.as_str().to_owned();
+        record.reason = reason.to_owned();
         let id = self.inner.ledger.append_denial(&mut record)?;
-        Err(access_denied(id))
+        Err(missing.unwrap_or_else(|| access_denied(id)))
     }
 
     fn require_bucket(&self, resource: &ResourcePath, exists: bool) -> Result<()> {
@@ -395,34 +402,10 @@ impl Inner {
             resource,
             extra: &[],
             bucket: bucket.as_ref().map(|b| &b.access),
-            object_acl: &|| self.object_acl(bucket.as_deref()?, resource),
-            object_tags: &|| self.object_tags(bucket.as_deref()?, resource),
+            object_acl: &|| self.object_acl(bucket.as_deref()?, resource, &[]),
+            object_tags: &|| self.object_tags(bucket.as_deref()?, resource, &[]),
         };
         access::evaluate(&question).allowed
-    }
-
-    /// The list of an object that has one of its own. One that can not be read grants nothing.
-    fn object_acl(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Acl> {
-        acl::of_object(&self.object_description(bucket, resource)?).ok()?
-    }
-
-    /// The tags that an object has. If they can not be read, neither can the object.
-    fn object_tags(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Tags> {
-        Some(Tags::of_object(&self.object_description(bucket, resource)?))
-    }
-
-    fn object_description(&self, bucket: &BucketState, resource: &ResourcePath) -> Option<Bytes> {
-        let ResourcePath::Object(_, key) = resource else {
-            return None;
-        };
-        let key = Key {
-            bucket: bucket.info.id,
-            branch: BranchId::MAIN,
-            kind: Kind::Object,
-            name: Bytes::copy_from_slice(key.as_str().as_bytes()),
-        };
-        let stored = self.store.get(&key, Sequence::MAX).ok()??;
-        Some(stored.value.meta)
     }
 
     /// The claim of a plain write: refused while another holds a lease over the path.
@@ -454,6 +437,10 @@ fn cut(text: &str, max: usize) -> String {
     text.get(..text.floor_char_boundary(max))
         .unwrap_or_default()
         .to_owned()
+}
+
+fn makes_bucket(ask: &Ask) -> bool {
+    ask.actions.contains(&"s3:CreateBucket")
 }
 
 fn access_denied(id: RecordId) -> Error {

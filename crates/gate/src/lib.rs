@@ -21,6 +21,7 @@ mod bucket;
 mod changes;
 mod configuration;
 mod cross_origin;
+mod described;
 mod directory;
 mod gate;
 pub mod identify;

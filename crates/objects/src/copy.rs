@@ -2,7 +2,7 @@
 //! content is bound to the name it was sealed for.
 
 use craton_base::ObjectKey;
-use craton_gate::{Changes, Content, ReadPermit, Stored, WritePermit, tags::Tags};
+use craton_gate::{Acl, Changes, Content, ReadPermit, Stored, WritePermit, tags::Tags};
 use futures::StreamExt as _;
 
 use crate::{
@@ -37,6 +37,8 @@ pub struct Copy {
     pub source_key: Option<CustomerKey>,
     /// How the copy is to be encrypted besides its sealing.
     pub encryption: Wanted,
+    /// The copy's access control list; a source's is not copied.
+    pub acl: Option<Acl>,
     /// Whether the request itself asks for that encryption: then a copy onto itself changes something.
     pub states_encryption: bool,
     /// The copy's storage class; empty: `STANDARD`.
@@ -85,6 +87,7 @@ pub async fn copy(
         tags: copy.tags.or_else(|| found.meta.tags.clone()).unwrap_or_default(),
         encryption: encryption::seal(permit, key, &copy.encryption).await?,
         lock: copy.lock,
+        acl: copy.acl,
     };
     let name = key.as_str().as_bytes();
     let algorithm = copy

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use craton_base::{Error as BaseError, Timestamp};
-use craton_gate::tags::Tags;
+use craton_gate::{Acl, tags::Tags};
 use prost::Message;
 
 use crate::{
@@ -142,6 +142,9 @@ pub struct ObjectMeta {
     /// How it is encrypted besides its sealing; absent: SSE-S3.
     #[prost(message, optional, tag = "12")]
     pub encryption: Option<EncryptionRecord>,
+    /// Its access control list, where it has one other than its owner's alone. The gate reads it too.
+    #[prost(message, optional, tag = "16")]
+    pub acl: Option<Acl>,
 }
 
 /// A delete marker.
@@ -185,6 +188,9 @@ pub struct UploadMeta {
     /// How the object, and each part, is encrypted besides its sealing.
     #[prost(message, optional, tag = "9")]
     pub encryption: Option<EncryptionRecord>,
+    /// The object's access control list.
+    #[prost(message, optional, tag = "12")]
+    pub acl: Option<Acl>,
 }
 
 /// A part of an upload in progress.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
 use craton_gate::{
-    BucketInfo, Changes, Committed, Extent, Kind, Stored, Value, Versioning, WritePermit, tags::Tags,
+    Acl, BucketInfo, Changes, Committed, Extent, Kind, Stored, Value, Versioning, WritePermit, tags::Tags,
 };
 use prost::Message as _;
 
@@ -32,6 +32,8 @@ pub struct About {
     pub encryption: Option<EncryptionRecord>,
     /// The lock that the request states.
     pub lock: LockRequest,
+    /// Its access control list, where it has one other than its owner's alone.
+    pub acl: Option<Acl>,
 }
 
 /// A put.
@@ -99,6 +101,7 @@ impl Draft {
             attributes: about.attributes,
             tags: (!about.tags.is_empty()).then_some(about.tags),
             encryption: about.encryption,
+            acl: about.acl,
             checksum: Some(ChecksumRecord::new(
                 algorithm,
                 Scope::FullObject,

@@ -6,13 +6,19 @@
 use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::call::Call;
-use super::ops::{bucket, configuration, copy, delete, get, list, lock, multipart, put, tagging, versions};
+use super::ops::{
+    bucket, configuration, copy, delete, get, list, lock, multipart, object_acl, put, tagging, versions,
+};
 
 /// The operations.
 pub(super) struct Handlers;
 
 macro_rules! operations {
     ($($name:ident($input:ty) -> $output:ty = $does:path;)+) => {
+        /// The operations as the trait names them.
+        #[cfg(test)]
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name),)+ "get_object"];
+
         #[async_trait::async_trait]
         impl S3 for Handlers {
             $(
@@ -58,7 +64,8 @@ operations! {
     put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput = lock::put_object_retention;
     get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = lock::get_object_legal_hold;
     put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput = lock::put_object_legal_hold;
-    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = get::get_object_acl;
+    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = object_acl::get;
+    put_object_acl(PutObjectAclInput) -> PutObjectAclOutput = object_acl::put;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
     put_object(PutObjectInput) -> PutObjectOutput = put::put_object;

@@ -7,11 +7,7 @@ use craton_objects::{
     condition::{Tag, WriteConditions},
     version::{Target, VersionId},
 };
-use s3s::{
-    S3Result,
-    dto::{ETagCondition, ObjectCannedACL},
-    s3_error,
-};
+use s3s::{S3Result, dto::ETagCondition, s3_error};
 
 use super::{
     answer::{fail, fail_base},
@@ -27,6 +23,7 @@ pub(super) mod get;
 pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod multipart;
+pub(super) mod object_acl;
 pub(super) mod put;
 mod sse;
 pub(super) mod stated;
@@ -64,33 +61,6 @@ fn with_match(ask: Ask, states_match: bool) -> Ask {
     } else {
         ask
     }
-}
-
-/// Access is policy's alone, as in AWS buckets whose owner enforces it: only the lists that say the
-/// same are accepted.
-fn check_acl(acl: Option<&ObjectCannedACL>, grants: &[&Option<String>]) -> S3Result<()> {
-    let plain = acl.is_none_or(|a| {
-        matches!(
-            a.as_str(),
-            "private" | "bucket-owner-full-control" | "bucket-owner-read"
-        )
-    });
-    if plain && grants.iter().all(|g| g.is_none()) {
-        return Ok(());
-    }
-    Err(s3_error!(
-        AccessControlListNotSupported,
-        "The bucket does not allow ACLs"
-    ))
-}
-
-/// As [`check_acl`], of the headers of a write.
-fn check_acl_headers(headers: &http::HeaderMap) -> S3Result<()> {
-    let acl = stated::text(headers, "x-amz-acl")?.map(|acl| ObjectCannedACL::from(acl.to_owned()));
-    let granted = headers
-        .keys()
-        .any(|name| name.as_str().starts_with("x-amz-grant-"));
-    check_acl(acl.as_ref(), &[&granted.then(String::new)])
 }
 
 /// Refuses a feature whose silent absence would mislead.

@@ -8,12 +8,15 @@ pub struct Route {
     pub operation: &'static str,
     /// The action that must be allowed; `None` where the operation is not implemented.
     pub action: Option<&'static str>,
+    /// Why it never will be, where that is decided.
+    pub never: Option<&'static str>,
 }
 
 const fn has(operation: &'static str, action: &'static str) -> Route {
     Route {
         operation,
         action: Some(action),
+        never: None,
     }
 }
 
@@ -21,6 +24,15 @@ const fn lacks(operation: &'static str) -> Route {
     Route {
         operation,
         action: None,
+        never: None,
+    }
+}
+
+const fn never(operation: &'static str, why: &'static str) -> Route {
+    Route {
+        operation,
+        action: None,
+        never: Some(why),
     }
 }
 
@@ -30,9 +42,12 @@ pub const ROUTES: &[Route] = &[
     has("CompleteMultipartUpload", "s3:PutObject"),
     has("CopyObject", "s3:PutObject"),
     has("CreateBucket", "s3:CreateBucket"),
-    lacks("CreateBucketMetadataTableConfiguration"),
+    never(
+        "CreateBucketMetadataTableConfiguration",
+        "tables of metadata are AWS's own service",
+    ),
     has("CreateMultipartUpload", "s3:PutObject"),
-    lacks("CreateSession"),
+    never("CreateSession", "of directory buckets, which are AWS's own"),
     has("DeleteBucket", "s3:DeleteBucket"),
     has(
         "DeleteBucketAnalyticsConfiguration",
@@ -49,7 +64,10 @@ pub const ROUTES: &[Route] = &[
         "s3:PutInventoryConfiguration",
     ),
     has("DeleteBucketLifecycle", "s3:PutLifecycleConfiguration"),
-    lacks("DeleteBucketMetadataTableConfiguration"),
+    never(
+        "DeleteBucketMetadataTableConfiguration",
+        "tables of metadata are AWS's own service",
+    ),
     has("DeleteBucketMetricsConfiguration", "s3:PutMetricsConfiguration"),
     has("DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls"),
     has("DeleteBucketPolicy", "s3:DeleteBucketPolicy"),
@@ -76,7 +94,10 @@ pub const ROUTES: &[Route] = &[
     has("GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration"),
     has("GetBucketLocation", "s3:GetBucketLocation"),
     has("GetBucketLogging", "s3:GetBucketLogging"),
-    lacks("GetBucketMetadataTableConfiguration"),
+    never(
+        "GetBucketMetadataTableConfiguration",
+        "tables of metadata are AWS's own service",
+    ),
     has("GetBucketMetricsConfiguration", "s3:GetMetricsConfiguration"),
     has("GetBucketNotificationConfiguration", "s3:GetBucketNotification"),
     has("GetBucketOwnershipControls", "s3:GetBucketOwnershipControls"),
@@ -97,7 +118,7 @@ pub const ROUTES: &[Route] = &[
     ),
     has("GetObjectRetention", "s3:GetObjectRetention"),
     has("GetObjectTagging", "s3:GetObjectTagging"),
-    lacks("GetObjectTorrent"),
+    never("GetObjectTorrent", "BitTorrent is not spoken"),
     has("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock"),
     has("HeadBucket", "s3:ListBucket"),
     has("HeadObject", "s3:GetObject"),
@@ -115,14 +136,20 @@ pub const ROUTES: &[Route] = &[
     ),
     has("ListBucketMetricsConfigurations", "s3:GetMetricsConfiguration"),
     has("ListBuckets", "s3:ListAllMyBuckets"),
-    lacks("ListDirectoryBuckets"),
+    never(
+        "ListDirectoryBuckets",
+        "of directory buckets, which are AWS's own",
+    ),
     has("ListMultipartUploads", "s3:ListBucketMultipartUploads"),
     has("ListObjectVersions", "s3:ListBucketVersions"),
     has("ListObjects", "s3:ListBucket"),
     has("ListObjectsV2", "s3:ListBucket"),
     has("ListParts", "s3:ListMultipartUploadParts"),
     has("PostObject", "s3:PutObject"),
-    lacks("PutBucketAccelerateConfiguration"),
+    never(
+        "PutBucketAccelerateConfiguration",
+        "there is one address, and it is near",
+    ),
     has("PutBucketAcl", "s3:PutBucketAcl"),
     has("PutBucketAnalyticsConfiguration", "s3:PutAnalyticsConfiguration"),
     has("PutBucketCors", "s3:PutBucketCORS"),
@@ -142,9 +169,9 @@ pub const ROUTES: &[Route] = &[
     has("PutBucketRequestPayment", "s3:PutBucketRequestPayment"),
     has("PutBucketTagging", "s3:PutBucketTagging"),
     has("PutBucketVersioning", "s3:PutBucketVersioning"),
-    lacks("PutBucketWebsite"),
+    never("PutBucketWebsite", "websites are not served"),
     has("PutObject", "s3:PutObject"),
-    lacks("PutObjectAcl"),
+    has("PutObjectAcl", "s3:PutObjectAcl"),
     has("PutObjectLegalHold", "s3:PutObjectLegalHold"),
     has(
         "PutObjectLockConfiguration",
@@ -154,8 +181,11 @@ pub const ROUTES: &[Route] = &[
     lacks("PutObjectTagging"),
     has("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
     lacks("RestoreObject"),
-    lacks("SelectObjectContent"),
+    never("SelectObjectContent", "deprecated by AWS; SQL reads objects"),
     has("UploadPart", "s3:PutObject"),
     has("UploadPartCopy", "s3:PutObject"),
-    lacks("WriteGetObjectResponse"),
+    never(
+        "WriteGetObjectResponse",
+        "of object functions, which are AWS's own",
+    ),
 ];

@@ -160,3 +160,46 @@ fn the_routes_are_sorted_and_agree_with_the_gates_table() {
         }
     }
 }
+
+/// Operations that do not come by way of `s3s`'s trait.
+const BESIDE: [&str; 3] = ["GetBucketEncryption", "PostObject", "PutBucketEncryption"];
+
+/// `get_bucket_cors` as S3 writes it.
+fn operation_name(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect()
+}
+
+#[test]
+fn the_routes_are_the_operations_that_have_a_handler() {
+    let handled: std::collections::BTreeSet<String> = handlers::NAMES
+        .iter()
+        .map(|name| operation_name(name))
+        .chain(BESIDE.map(ToOwned::to_owned))
+        .collect();
+    let routed = ROUTES.iter().filter(|r| r.action.is_some());
+    let routed: std::collections::BTreeSet<String> = routed.map(|r| r.operation.to_owned()).collect();
+    assert_eq!(handled, routed);
+}
+
+#[test]
+fn the_document_has_the_table_of_the_routes() {
+    let mut table = String::from("| operation | action | state |\n|---|---|---|\n");
+    for route in ROUTES {
+        let action = route.action.map_or("–".to_owned(), |a| format!("`{a}`"));
+        let state = match (route.action, route.never) {
+            (Some(_), _) => "served".to_owned(),
+            (None, Some(why)) => format!("`NotImplemented`: {why}"),
+            (None, None) => "`NotImplemented` so far".to_owned(),
+        };
+        table.push_str(&format!("| {} | {action} | {state} |\n", route.operation));
+    }
+    let document = include_str!("../../../../docs/s3.md");
+    assert!(
+        document.contains(&table),
+        "docs/s3.md should hold this table:\n\n{table}"
+    );
+}

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use craton_gate::tags::Tag;
+use craton_gate::{Acl, tags::Tag};
 
 use super::*;
 
@@ -41,6 +41,7 @@ proptest! {
             lock: Some(LockRecord { mode: 1, until_micros: 7, legal_hold: Some(true) }),
             tags: Some(Tags::new(vec![Tag { key: "k".into(), value: "v".into() }])),
             encryption: Some(EncryptionRecord { method: 1, context: [("a".to_owned(), "b".to_owned())].into(), ..EncryptionRecord::default() }),
+            acl: Some(Acl::private("ana")),
         };
         prop_assert_eq!(meta.tag_count(), 1);
         let stored = Bytes::from(meta.encode_to_vec());

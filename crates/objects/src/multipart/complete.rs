@@ -133,6 +133,7 @@ async fn finish(
         tags: upload_meta.tags.clone(),
         encryption: upload_meta.encryption.clone(),
         lock: None,
+        acl: upload_meta.acl.clone(),
     };
     check_size(meta.size, request.size)?;
     let draft = Draft {

@@ -39,6 +39,7 @@ pub async fn create(permit: &WritePermit, key: &ObjectKey, create: Create) -> Re
         attributes: create.about.attributes,
         tags: Some(create.about.tags).filter(|t| !t.is_empty()),
         encryption: create.about.encryption,
+        acl: create.about.acl,
         algorithm: algorithm.number(),
         scope: scope.number(),
         chosen: create.algorithm.is_some(),

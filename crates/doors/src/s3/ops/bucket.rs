@@ -7,8 +7,8 @@ use s3s::{
     S3Request, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, Grant, Grantee, HeadBucketInput,
-        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, Permission, Type,
+        DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
+        HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
     },
     s3_error,
 };
@@ -16,7 +16,7 @@ use s3s::{
 use super::{
     configuration::{
         access,
-        acl::{Owners, Stated, stated},
+        acl::{Owners, Stated},
     },
     read, settle, with, write,
 };
@@ -64,12 +64,9 @@ pub(in crate::s3) async fn create_bucket(
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<CreateBucketOutput> {
     let call = Call::of(&request)?;
+    let stated = Stated::of_headers(&request.headers)?;
     let input = request.input;
     let name = convert::bucket(&input.bucket)?;
-    let stated = Stated {
-        write: input.grant_write.clone(),
-        ..stated!(input)
-    };
     let ownership = input
         .object_ownership
         .as_ref()
@@ -215,19 +212,4 @@ pub(in crate::s3) async fn get_bucket_location(
     Ok(GetBucketLocationOutput {
         location_constraint: named,
     })
-}
-
-/// The one grant of every list: the owner has full control.
-pub(super) fn full_control(owner: &str) -> Grant {
-    let grantee = Grantee {
-        display_name: Some(owner.to_owned()),
-        email_address: None,
-        id: Some(owner.to_owned()),
-        type_: Type::from_static(Type::CANONICAL_USER),
-        uri: None,
-    };
-    Grant {
-        grantee: Some(grantee),
-        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
-    }
 }

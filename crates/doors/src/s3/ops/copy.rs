@@ -117,6 +117,7 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     let replaced = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()))?;
     let retagged = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()))?;
     let wanted = stated.encryption(&permit)?;
+    let acl = stated.acl(&permit)?;
     let context = sse::stated_context(&headers);
     let customer = wanted.customer().cloned();
     let copy = Copy {
@@ -129,6 +130,7 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         tags: retagged.then(|| stated.tags.unwrap_or_default()),
         source_key: sse::source_key(&headers, call.session().origin())?,
         states_encryption: stated.encryption.is_some(),
+        acl,
         encryption: wanted,
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         conditions,

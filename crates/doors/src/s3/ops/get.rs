@@ -7,21 +7,19 @@ use craton_objects::{
     get::{self as engine, Found, ReadRequest},
     meta::ObjectMeta,
     range::Selection,
-    version::{Target, locate},
+    version::Target,
 };
 use http::header;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        Checksum, GetObjectAclInput, GetObjectAclOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
-        GetObjectAttributesParts, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-        ObjectPart, StorageClass,
+        Checksum, GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts,
+        GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ObjectPart, StorageClass,
     },
     s3_error,
 };
 
 use super::{
-    bucket::full_control,
     lock, read, settle,
     sse::{self, SseFields},
     target, version_text, with,
@@ -335,31 +333,6 @@ fn content_type(meta: &ObjectMeta) -> String {
 fn storage_class(meta: &ObjectMeta) -> Option<StorageClass> {
     let class = meta.attributes.storage_class();
     (class != "STANDARD").then(|| StorageClass::from(class.to_owned()))
-}
-
-pub(in crate::s3) async fn get_object_acl(
-    request: S3Request<GetObjectAclInput>,
-) -> S3Result<GetObjectAclOutput> {
-    let call = Call::of(&request)?;
-    let input = request.input;
-    let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let versioned = input.version_id.is_some();
-    let wanted = if versioned {
-        "s3:GetObjectVersionAcl"
-    } else {
-        "s3:GetObjectAcl"
-    };
-    let permit = read(&call, Ask::new("GetObjectAcl", wanted, path)).await?;
-    let target = target(&permit, input.version_id.as_deref())?;
-    settle(&permit, locate(&permit, &key, target).map(drop))?;
-    let owner = settle(&permit, craton_objects::bucket::head(&permit))?
-        .owner
-        .clone();
-    Ok(GetObjectAclOutput {
-        grants: Some(vec![full_control(&owner)]),
-        owner: Some(convert::owner(&owner)),
-        request_charged: None,
-    })
 }
 
 pub(in crate::s3) async fn get_object_attributes(

@@ -50,6 +50,7 @@ pub(in crate::s3) async fn create(
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, input) = (request.headers, request.input);
     let wanted = stated.encryption(&permit)?;
+    let acl = stated.acl(&permit)?;
     let encrypted = encryption::seal(&permit, &key, &wanted).await;
     let encrypted = settle(&permit, encrypted)?;
     let sse = SseFields::of(encrypted.as_ref(), wanted.customer())?;
@@ -59,6 +60,7 @@ pub(in crate::s3) async fn create(
             tags: stated.tags.unwrap_or_default(),
             encryption: encrypted,
             lock: stated.lock,
+            acl,
         },
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         scope: scope(input.checksum_type.as_ref())?,

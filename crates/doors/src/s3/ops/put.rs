@@ -43,6 +43,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
     let claims = claims(&headers, &call).map_err(|e| fail_base(&e))?;
     lock::check_claims(&permit, &stated.lock, &claims)?;
     let wanted = stated.encryption(&permit)?;
+    let acl = stated.acl(&permit)?;
     let encrypted = encryption::seal(&permit, &key, &wanted).await;
     let put = Put {
         about: About {
@@ -50,6 +51,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
             tags: stated.tags.unwrap_or_default(),
             encryption: settle(&permit, encrypted)?,
             lock: stated.lock,
+            acl,
         },
         claims,
         conditions,

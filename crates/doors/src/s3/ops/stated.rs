@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use craton_gate::{Ask, Origin, WritePermit, tags::Tags};
+use craton_gate::{Acl, Ask, Origin, WritePermit, tags::Tags};
 use craton_objects::{
     encryption::Wanted,
     lock::LockRequest,
@@ -17,7 +17,10 @@ use craton_objects::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::{check_acl_headers, lock, sse};
+use super::{
+    configuration::acl::{self, Stated as List},
+    lock, sse,
+};
 use crate::s3::answer::fail;
 
 /// `Expires`, as the client wrote it: what `s3s` would refuse if it is no date, while S3 keeps any text.
@@ -28,8 +31,9 @@ pub(in crate::s3) struct Expires(String);
 const USER: &str = "x-amz-meta-";
 
 /// The condition key of each header that policies may ask about.
-const FACTS: [(&str, &str); 18] = [
+const FACTS: [(&str, &str); 19] = [
     ("x-amz-acl", "s3:x-amz-acl"),
+    ("x-amz-copy-source", "s3:x-amz-copy-source"),
     ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
     ("x-amz-grant-read", "s3:x-amz-grant-read"),
     ("x-amz-grant-read-acp", "s3:x-amz-grant-read-acp"),
@@ -70,19 +74,21 @@ pub(super) struct Stated {
     pub(super) encryption: Option<Wanted>,
     /// What lock it asks for, if any.
     pub(super) lock: LockRequest,
+    /// The access control list.
+    list: List,
 }
 
 impl Stated {
     /// Reads the headers of a write.
     pub(super) fn of<T>(request: &S3Request<T>, origin: &Origin) -> S3Result<Self> {
         let headers = &request.headers;
-        check_acl_headers(headers)?;
         let tags = text(headers, "x-amz-tagging")?;
         Ok(Self {
             attributes: attributes(headers, request.extensions.get::<Expires>())?,
             tags: tags.map(tagging::parse_header).transpose().map_err(fail)?,
             encryption: sse::wanted(headers, origin)?,
             lock: lock::request(headers)?,
+            list: List::of_headers(headers)?,
         })
     }
 }
@@ -91,6 +97,11 @@ impl Stated {
     /// The encryption that it gets: what it asks for, else the bucket's default.
     pub(super) fn encryption(&self, permit: &WritePermit) -> S3Result<Wanted> {
         sse::decided(self.encryption.clone(), permit)
+    }
+
+    /// The access control list that it gets, where that is not its owner's alone.
+    pub(super) fn acl(&self, permit: &WritePermit) -> S3Result<Option<Acl>> {
+        acl::of_new_object(&self.list, permit)
     }
 }
 
@@ -125,6 +136,9 @@ pub(super) fn with_facts(mut ask: Ask, headers: &HeaderMap) -> Ask {
         if let Ok(Some(value)) = text(headers, name) {
             ask = ask.with(key, value);
         }
+    }
+    if List::of_headers(headers).is_ok_and(|list| !list.is_owners()) {
+        ask = ask.and_action("s3:PutObjectAcl");
     }
     // What does not parse is refused once the request is allowed.
     let tags = text(headers, "x-amz-tagging").ok().flatten();

@@ -4,8 +4,10 @@
 
 use craton_base::{Error, Kind, ResourcePath};
 use craton_gate::{
-    Acl, AclGrant, AclPermission, Ask, BucketAccess, ConfigurationChange, GRANTS_MAX, Grantee, Permit,
+    Acl, AclGrant, AclPermission, Ask, BucketAccess, ConfigurationChange, GRANTS_MAX, Grantee, Ownership,
+    Permit,
 };
+use http::HeaderMap;
 use s3s::{
     S3Error, S3Request, S3Result,
     dto::{
@@ -16,7 +18,12 @@ use s3s::{
 };
 
 use super::{changing_by, configure, reading, refused, settle};
-use crate::s3::{answer::fail_base, call::Call, convert, ops::with};
+use crate::s3::{
+    answer::fail_base,
+    call::Call,
+    convert,
+    ops::{stated::text, with},
+};
 
 const EVERYONE: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
@@ -35,21 +42,6 @@ pub(in crate::s3) struct Stated {
     pub(in crate::s3) write_acp: Option<String>,
 }
 
-/// Takes the headers of a list out of an input.
-macro_rules! stated {
-    ($input:expr) => {
-        crate::s3::ops::configuration::acl::Stated {
-            canned: $input.acl.as_ref().map(|a| a.as_str().to_owned()),
-            full_control: $input.grant_full_control.clone(),
-            read: $input.grant_read.clone(),
-            read_acp: $input.grant_read_acp.clone(),
-            write: None,
-            write_acp: $input.grant_write_acp.clone(),
-        }
-    };
-}
-pub(in crate::s3) use stated;
-
 /// Whose a list is.
 #[derive(Clone, Copy)]
 pub(in crate::s3) struct Owners<'a> {
@@ -60,6 +52,19 @@ pub(in crate::s3) struct Owners<'a> {
 }
 
 impl Stated {
+    /// Reads the headers of a request.
+    pub(in crate::s3) fn of_headers(headers: &HeaderMap) -> S3Result<Self> {
+        let own = |name: &str| text(headers, name).map(|t| t.map(ToOwned::to_owned));
+        Ok(Self {
+            canned: own("x-amz-acl")?,
+            full_control: own("x-amz-grant-full-control")?,
+            read: own("x-amz-grant-read")?,
+            read_acp: own("x-amz-grant-read-acp")?,
+            write: own("x-amz-grant-write")?,
+            write_acp: own("x-amz-grant-write-acp")?,
+        })
+    }
+
     /// Whether nothing is stated.
     pub(in crate::s3) fn is_empty(&self) -> bool {
         self.canned.is_none() && self.grants().all(|(_, header)| header.is_none())
@@ -251,6 +256,34 @@ fn denied() -> S3Error {
     fail_base(&Error::new(Kind::Denied, "AccessDenied", "Access Denied"))
 }
 
+/// The list of an object that is written with what is stated; `None` where it is its owner's alone.
+pub(in crate::s3) fn of_new_object(stated: &Stated, permit: &Permit) -> S3Result<Option<Acl>> {
+    if stated.is_empty() {
+        return Ok(None);
+    }
+    let access = settle(permit, permit.bucket_access().map_err(Into::into))?;
+    if !access.ownership().has_acls() {
+        return if stated.is_owners() {
+            Ok(None)
+        } else {
+            Err(not_supported())
+        };
+    }
+    let bucket_owner = settle(permit, permit.bucket().map_err(Into::into))?.owner.clone();
+    let writer = permit.session().principal();
+    let gives_away = stated.canned.as_deref() == Some("bucket-owner-full-control")
+        && access.ownership() == Ownership::BucketOwnerPreferred;
+    let owners = Owners {
+        owner: if gives_away { &bucket_owner } else { writer },
+        bucket_owner: &bucket_owner,
+    };
+    let Some(acl) = stated.acl(owners, permit)? else {
+        return Ok(None);
+    };
+    check_block(access, &acl)?;
+    Ok((acl != Acl::private(writer)).then_some(acl))
+}
+
 /// Refuses what a bucket does whose lists are off: all but that the owner has full control.
 pub(in crate::s3) fn check_enforced(
     stated: &Stated,
@@ -329,10 +362,7 @@ pub(in crate::s3) async fn get(request: S3Request<GetBucketAclInput>) -> S3Resul
 pub(in crate::s3) async fn put(request: S3Request<PutBucketAclInput>) -> S3Result<PutBucketAclOutput> {
     let call = Call::of(&request)?;
     let input = &request.input;
-    let stated = Stated {
-        write: input.grant_write.clone(),
-        ..stated!(input)
-    };
+    let stated = Stated::of_headers(&request.headers)?;
     let path = ResourcePath::Bucket(convert::bucket(&input.bucket)?);
     let ask = stated.conditions(Ask::new("PutBucketAcl", "s3:PutBucketAcl", path));
     let permit = changing_by(&call, ask).await?;

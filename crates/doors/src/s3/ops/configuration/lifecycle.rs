@@ -405,3 +405,6 @@ fn check_noncurrent_transitions(rule: &LifecycleRule) -> S3Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,3 +231,6 @@ fn share(a: &str, b: &str) -> bool {
     let covers = |all: &str, one: &str| all.strip_suffix('*').is_some_and(|kind| one.starts_with(kind));
     a == b || covers(a, b) || covers(b, a)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ fn check(tags: &[Tag]) -> S3Result<()> {
 fn is_tag_character(c: char) -> bool {
     c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c)
 }
+
+#[cfg(test)]
+mod tests;
