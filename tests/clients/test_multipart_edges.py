@@ -1,7 +1,9 @@
 """Edges of uploads in parts, and of listings."""
 
+import base64
 import hashlib
 import os
+import zlib
 
 import pytest
 from botocore.exceptions import ClientError
@@ -37,6 +39,12 @@ def test_an_empty_only_part(s3, upload):
     done = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
     assert done["ETag"] == f'"{hashlib.md5(hashlib.md5(b"").digest()).hexdigest()}-1"'
     assert s3.head_object(Bucket=upload["Bucket"], Key=upload["Key"])["ContentLength"] == 0
+
+
+def test_the_checksum_of_a_part_is_repeated(s3, upload):
+    """Also where the upload keeps another kind: this client states a CRC32 by itself."""
+    stated = base64.b64encode(zlib.crc32(b"part").to_bytes(4, "big")).decode()
+    assert s3.upload_part(**upload, PartNumber=1, Body=b"part")["ChecksumCRC32"] == stated
 
 
 def test_tags_with_and_without_quotes(s3, upload):

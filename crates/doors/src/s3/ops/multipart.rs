@@ -3,6 +3,7 @@
 use craton_base::ResourcePath;
 use craton_gate::Ask;
 use craton_objects::{
+    body,
     checksum::{Algorithm, Scope},
     encryption,
     list::PAGE_KEYS_MAX,
@@ -101,17 +102,18 @@ pub(in crate::s3) async fn upload_part(request: S3Request<UploadPartInput>) -> S
     let number = settle(&permit, engine::part_number(i64::from(input.part_number)))?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let claims = claims(&headers, &call).map_err(|e| fail_base(&e))?;
-    let body = convert::body(input.body.take(), input.content_length, call.trailers());
+    let content = convert::body(input.body.take(), input.content_length, call.trailers());
     let part = settle(
         &permit,
-        engine::upload_part(&permit, &key, id, number, &claims, body, customer.as_ref()).await,
+        engine::upload_part(&permit, &key, id, number, &claims, content, customer.as_ref()).await,
     )?;
     // The answer repeats what the client stated, not what the upload keeps by default.
-    let stated = claims.checksum.is_some_and(|(a, _)| a == part.checksum.0);
-    let fields = if stated {
-        ChecksumFields::of_part(part.checksum.0, &part.checksum.1)
-    } else {
-        Default::default()
+    let fields = match &claims.checksum {
+        Some((algorithm, _)) if *algorithm == part.checksum.0 => {
+            ChecksumFields::of_part(part.checksum.0, &part.checksum.1)
+        }
+        Some((algorithm, body::Stated::Value(value))) => ChecksumFields::of_part(*algorithm, value),
+        _ => ChecksumFields::default(),
     };
     let sse = SseFields::of(part.encryption.as_ref(), customer.as_ref())?;
     Ok(UploadPartOutput {
