@@ -1,7 +1,6 @@
 //! Craton, with its defaults.
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
@@ -11,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::http::HttpPeer;
+use super::http::{HttpPeer, Stored};
 use crate::{
     options::Options,
     process::{Server, free_address},
@@ -37,8 +36,7 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
         address,
         key: credentials(&data.join("root-credentials"))?,
         files: None,
-        stored: BTreeSet::new(),
-        uploads: (Vec::new(), String::new()),
+        stored: Stored::default(),
     };
     peer.make_bucket()?;
     Ok(peer)

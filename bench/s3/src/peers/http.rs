@@ -40,10 +40,18 @@ pub(crate) struct HttpPeer {
     pub(super) key: Key,
     /// Where objects are put as files, if the server has no PUT.
     pub(super) files: Option<PathBuf>,
-    /// What is stored for rows that read: for which kind, of which size.
-    pub(super) stored: BTreeSet<(Verb, u64)>,
-    /// Uploads that have begun, and the tag of each of their parts.
-    pub(super) uploads: (Vec<String>, String),
+    pub(super) stored: Stored,
+}
+
+/// What was done for rows before they run.
+#[derive(Default)]
+pub(super) struct Stored {
+    /// Objects for rows that read: for which kind, of which size.
+    objects: BTreeSet<(Verb, u64)>,
+    /// Uploads that have begun.
+    uploads: Vec<String>,
+    /// The tag of each of their parts.
+    etag: String,
 }
 
 impl HttpPeer {
@@ -81,7 +89,7 @@ impl HttpPeer {
         } else {
             Verb::Get
         };
-        if !self.stored.insert((kind, row.size)) {
+        if !self.stored.objects.insert((kind, row.size)) {
             return Ok(());
         }
         let body = content(row.size)?;
@@ -104,7 +112,7 @@ impl HttpPeer {
 
     /// Fills the bucket of listings with objects of one byte.
     fn store_keys(&mut self, row: &Row) -> Result<()> {
-        if !self.stored.insert((Verb::List, row.size)) {
+        if !self.stored.objects.insert((Verb::List, row.size)) {
             return Ok(());
         }
         for from in (0..row.size).step_by(usize::try_from(KEYS_AT_ONCE)?) {
@@ -154,7 +162,7 @@ impl HttpPeer {
             }
             anyhow::Ok((ids, etag))
         });
-        self.uploads = begun?;
+        (self.stored.uploads, self.stored.etag) = begun?;
         Ok(())
     }
 
@@ -216,7 +224,9 @@ impl HttpPeer {
     /// All parts of each upload and its completion.
     fn uploads_in_parts(&self, row: &Row, signer: &Signer) -> Result<Vec<Operation>> {
         let body = content(PART_BYTES)?;
-        let (ids, etag) = &self.uploads;
+        let Stored {
+            uploads: ids, etag, ..
+        } = &self.stored;
         let parts = row.size / PART_BYTES;
         let listed: String = (1..=parts)
             .map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>"))

@@ -1,11 +1,11 @@
 //! nginx as the ceiling for GET: static files, no log, one worker for each core. It checks no signature,
 //! decrypts nothing and records nothing.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::http::{BUCKET, HttpPeer};
+use super::http::{BUCKET, HttpPeer, Stored};
 use crate::{
     options::Options,
     process::{Server, free_address},
@@ -56,7 +56,6 @@ pub(super) fn start(options: &Options, folder: &Path, sending: &str) -> Result<H
         address,
         key,
         files: Some(files),
-        stored: BTreeSet::new(),
-        uploads: (Vec::new(), String::new()),
+        stored: Stored::default(),
     })
 }

@@ -5,7 +5,6 @@
 //! not, so that this is still less than Craton and the raw writers do.
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::Write as _,
     net::SocketAddr,
@@ -17,7 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::http::{BUCKET, HttpPeer};
+use super::http::{BUCKET, HttpPeer, Stored};
 use crate::{
     options::Options,
     process::{Server, free_address},
@@ -96,8 +95,7 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         address: s3,
         key,
         files: None,
-        stored: BTreeSet::new(),
-        uploads: (Vec::new(), String::new()),
+        stored: Stored::default(),
     };
     // The gateway listens before it can serve.
     until_ready(|| peer.make_bucket())?;
