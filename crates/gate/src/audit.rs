@@ -9,7 +9,7 @@ use crate::{
     ask::Ask,
     directory::ACCOUNT,
     gate::Gate,
-    ledger::{Filter, Listing, Receipt, Record, RecordId, Verified, VerifyOptions},
+    ledger::{Entry, Filter, Listing, Receipt, Record, RecordId, Verified, VerifyOptions},
     policy,
     session::Session,
 };
@@ -64,6 +64,24 @@ impl Gate {
         self.blocking(move |gate| {
             gate.ledger().integrate()?;
             gate.ledger().reader().list(&filter)
+        })
+        .await
+    }
+
+    /// Records from a place in the tree on, in its order, at most `limit`, and the place after them.
+    ///
+    /// # Errors
+    /// `Denied`; the ledger's own.
+    pub async fn audit_from(
+        &self,
+        session: &Session,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<Entry>, u64)> {
+        let _permit = self.read(session, ledger_ask("ListRecords")).await?;
+        self.blocking(move |gate| {
+            gate.ledger().integrate()?;
+            gate.ledger().reader().list_from(from, limit)
         })
         .await
     }

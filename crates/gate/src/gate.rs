@@ -55,6 +55,8 @@ pub struct Settings {
     pub region: String,
     /// How long superseded versions stay in an unversioned bucket.
     pub undo_window: Duration,
+    /// The names of the targets that events may be addressed to.
+    pub targets: Vec<String>,
 }
 
 impl Default for Settings {
@@ -62,6 +64,7 @@ impl Default for Settings {
         Self {
             region: "us-east-1".to_owned(),
             undo_window: Duration::from_hours(24),
+            targets: Vec::new(),
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     ask::Ask,
     gate::Gate,
+    ledger::Entry,
     permit::{ReadPermit, WritePermit},
     session::Session,
     worker::{Worker, Workers},
@@ -191,6 +192,15 @@ impl Run {
     pub async fn write(&self, ask: Ask) -> Result<WritePermit> {
         let session = self.workers.session(self.worker, &self.id)?;
         self.workers.gate.write(&session, ask).await
+    }
+
+    /// Records of the ledger, as the worker.
+    ///
+    /// # Errors
+    /// As [`Gate::audit_from`].
+    pub async fn records(&self, from: u64, limit: usize) -> Result<(Vec<Entry>, u64)> {
+        let session = self.workers.session(self.worker, &self.id)?;
+        self.workers.gate.audit_from(&session, from, limit).await
     }
 
     /// Whether it was told to end.

@@ -16,6 +16,7 @@ use crate::{
     Error, Result,
     condition::{DeleteConditions, Expected},
     meta::{MarkerMeta, ObjectMeta},
+    notice::{self, Happened},
     put::conflict,
     version::{Target, VersionId, nulls, row},
 };
@@ -83,7 +84,14 @@ async fn delete_current(permit: &WritePermit, name: &[u8], conditions: &DeleteCo
             Some(stored) if !conditions.is_empty() => Expected::Version(stored.sequence),
             _ => Expected::Anything,
         };
-        Ok(expected.apply(changes, name))
+        let happened = Happened {
+            event: notice::deleted(permit, bucket.versioning != Versioning::Unversioned),
+            name,
+            meta: None,
+            version: None,
+            versioned: bucket.versioning == Versioning::Enabled,
+        };
+        Ok(notice::note(permit, expected.apply(changes, name), &happened))
     };
     let (Committed { sequence, .. }, bucket) = permit.commit_with(build).await?;
     let version = VersionId::made(bucket.versioning, sequence);
@@ -139,8 +147,15 @@ async fn delete_version(
     if !stored.value.kept {
         forget_superseded(permit, name, &stored).await?;
     }
+    let happened = Happened {
+        event: notice::deleted(permit, false),
+        name,
+        meta: None,
+        version: Some(stored.sequence),
+        versioned: stored.value.kept,
+    };
     let changes = Changes::new().expect_unamended(&stored).remove(stored);
-    permit.commit(changes).await?;
+    permit.commit(notice::note(permit, changes, &happened)).await?;
     Ok(Deleted {
         version: Some(id),
         marker: standing == Standing::Marked,

@@ -1,4 +1,4 @@
-//! Lifecycle rules: what becomes of a version of an object, and when. Pure functions of facts.
+//! Lifecycle rules: what becomes of a version of an object, and when. Functions of facts.
 //!
 //! Worked example. A rule with the prefix `logs/` and an expiration of 3 days, an object `logs/a` written on
 //! 15 January at 10:30: it is due at the midnight after 18 January 10:30, which is 19 January 00:00 UTC.
@@ -13,6 +13,11 @@
 use std::time::Duration;
 
 use craton_base::Timestamp;
+use craton_gate::{Permit, Subresource};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use time::{format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::meta::ObjectMeta;
 
 mod document;
 
@@ -23,6 +28,13 @@ pub const DAY: Duration = Duration::from_hours(24);
 
 /// The smallest object that is moved to another class if its rule says nothing about sizes, in bytes.
 pub const TRANSITION_BYTES_MIN: u64 = 128 << 10;
+
+/// A date as HTTP writes it.
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// What is not escaped in a rule's name.
+const NON_ALPHANUMERIC_BUT_DASHES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// The storage classes, from the warmest to the coldest; one that is not here counts as colder than all.
 const CLASSES: [&str; 8] = [
@@ -36,11 +48,16 @@ const CLASSES: [&str; 8] = [
     "DEEP_ARCHIVE",
 ];
 
+/// The classes that objects of any size may move to, if the bucket says so.
+const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
 /// A bucket's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifecycle {
     /// The rules.
     pub rules: Vec<Rule>,
+    /// Whether objects of any size move to the archives (`varies_by_storage_class`).
+    pub small_to_archives: bool,
 }
 
 /// A rule.
@@ -264,10 +281,16 @@ impl Rule {
     }
 
     /// When this rule says that the version moves to a colder class.
-    fn moves(&self, facts: &Facts<'_>, calendar: Calendar) -> impl Iterator<Item = Due<'_>> {
+    fn moves(
+        &self,
+        facts: &Facts<'_>,
+        calendar: Calendar,
+        small_to_archives: bool,
+    ) -> impl Iterator<Item = Due<'_>> {
         let small = facts.size < TRANSITION_BYTES_MIN && !self.filter.is_about_sizes();
         let (modified, standing, warm) = (facts.modified, facts.standing, rank(facts.class));
-        let none = facts.marker || small;
+        let marker = facts.marker;
+        let fits = move |class: &str| !marker && (!small || small_to_archives && ARCHIVES.contains(&class));
         let current = self.transitions.iter().filter_map(move |t| {
             let at = match t.when {
                 When::Days(days) => calendar.after(modified, days),
@@ -284,7 +307,7 @@ impl Rule {
                 }
                 _ => None,
             });
-        let colder = move |(class, _): &(&str, Timestamp)| !none && rank(class) > warm;
+        let colder = move |(class, _): &(&str, Timestamp)| fits(class) && rank(class) > warm;
         current.chain(earlier).filter(colder).map(|(class, at)| Due {
             action: Action::Move(class),
             at,
@@ -315,7 +338,7 @@ impl Lifecycle {
             return Some(due);
         }
         self.taking(facts)
-            .flat_map(|rule| rule.moves(facts, calendar))
+            .flat_map(|rule| rule.moves(facts, calendar, self.small_to_archives))
             .filter(|due| due.at <= now)
             .max_by_key(|due| match due.action {
                 Action::Move(class) => rank(class),
@@ -359,6 +382,35 @@ impl Lifecycle {
             .iter()
             .any(|rule| rule.enabled && rule.abort_days.is_some())
     }
+}
+
+impl Due<'_> {
+    /// As S3 tells a client when an object expires (`x-amz-expiration`).
+    #[must_use]
+    pub fn to_header(self) -> Option<String> {
+        let date = self.at.to_utc().format(&HTTP_DATE).ok()?;
+        let rule = utf8_percent_encode(self.rule, NON_ALPHANUMERIC_BUT_DASHES);
+        Some(format!("expiry-date=\"{date}\", rule-id=\"{rule}\""))
+    }
+}
+
+/// When the current version of an object expires, as S3 tells a client, if a rule of its bucket says so. A
+/// configuration that can not be read is no reason to refuse a request.
+#[must_use]
+pub fn expiration(permit: &Permit, key: &str, meta: &ObjectMeta) -> Option<String> {
+    let found = permit.configuration(Subresource::Lifecycle).ok().flatten()?;
+    let rules = found.parsed(|document| parse(document)).ok()?;
+    let tags = meta.tag_pairs();
+    let facts = Facts {
+        key,
+        size: meta.size,
+        tags: &tags,
+        class: meta.attributes.storage_class(),
+        modified: meta.modified(),
+        standing: Standing::Current { alone: false },
+        marker: false,
+    };
+    rules.expires(&facts, Calendar::default())?.to_header()
 }
 
 /// How cold a class is.

@@ -267,6 +267,13 @@ fn check_redirect(location: &str) -> Result<()> {
 }
 
 impl ObjectMeta {
+    /// Its tags, as names and values.
+    #[must_use]
+    pub fn tag_pairs(&self) -> Vec<(String, String)> {
+        let tags = self.tags.iter().flat_map(|tags| &tags.list);
+        tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+    }
+
     /// How many tags it has.
     #[must_use]
     pub fn tag_count(&self) -> usize {

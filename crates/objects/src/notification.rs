@@ -99,6 +99,21 @@ pub fn takes(pattern: &str, event: &str) -> bool {
     }
 }
 
+/// The name of the target that an ARN names: its last part (`arn:aws:sqs:us-east-1:000000000000:hook`,
+/// `arn:aws:lambda:…:function:hook`), or where MinIO has it (`arn:minio:sqs::hook:webhook`).
+#[must_use]
+pub fn target_name(arn: &str) -> Option<&str> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [scheme, partition, _, _, account, resource] = parts.as_slice() else {
+        return None;
+    };
+    let name = match *partition {
+        "minio" => account,
+        _ => resource.rsplit([':', '/']).next()?,
+    };
+    (*scheme == "arn" && !name.is_empty()).then_some(name)
+}
+
 /// A bucket's notifications.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notifications {

@@ -15,6 +15,7 @@ use crate::{
     encryption::{self, EncryptionRecord},
     lock::{self, LockRequest},
     meta::{Attributes, ChecksumRecord, ObjectMeta},
+    notice::{self, Happened},
     version::VersionId,
 };
 
@@ -152,7 +153,14 @@ pub(crate) async fn commit_object(
         let build = |bucket: &BucketInfo| -> Result<Changes> {
             let expected = expected(permit, name, conditions)?;
             let put = others().put(Kind::Object, name.to_vec(), draft.value(bucket)?);
-            Ok(expected.apply(put, name))
+            let happened = Happened {
+                event: notice::written(permit),
+                name,
+                meta: Some(&draft.meta),
+                version: None,
+                versioned: bucket.versioning == Versioning::Enabled,
+            };
+            Ok(notice::note(permit, expected.apply(put, name), &happened))
         };
         match permit.commit_with(build).await {
             Ok((Committed { sequence, .. }, bucket)) => {

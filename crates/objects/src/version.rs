@@ -22,6 +22,7 @@ use crate::{
     Error, Fault, Result,
     checksum::{self, Algorithm},
     meta::{MarkerMeta, ObjectMeta},
+    notice::{self, Happened},
     put::conflict,
 };
 
@@ -244,6 +245,19 @@ pub async fn amend(
             ..located.stored.value.clone()
         };
         let changes = Changes::new().amend(located.stored.clone(), value.clone());
+        let changes = match notice::amended(permit) {
+            Some(event) => {
+                let happened = Happened {
+                    event,
+                    name: key.as_str().as_bytes(),
+                    meta: Some(&located.meta),
+                    version: Some(located.stored.sequence),
+                    versioned: located.stored.value.kept,
+                };
+                notice::note(permit, changes, &happened)
+            }
+            None => changes,
+        };
         match permit.commit(changes).await {
             Ok(committed) => {
                 located.stored.revision = committed.sequence;

@@ -26,14 +26,14 @@ use craton_base::{Error, Kind as ErrorKind, Random, ResourcePath, Result};
 use craton_gate::{
     Ask, Changes, Direction, Kind, Notice, Run, Stored, Told, Value, Worker, Workers, WritePermit,
 };
-use craton_objects::notification::record;
+use craton_objects::notification::{record, target_name};
 use futures::future::join_all;
 use prost::Message as _;
 use tokio::sync::{Mutex, Notify};
 
 use crate::{
     sink::{Message, Sink},
-    target::{Settings, target_name},
+    target::Settings,
 };
 
 /// How many notices are spread in one go.

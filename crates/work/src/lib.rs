@@ -11,7 +11,10 @@
 //! Deliberately absent: S3's rules themselves (`craton-objects`), who may do what (the gate), protocols that
 //! clients speak.
 
+mod access_log;
 mod deliver;
+mod lifecycle;
+mod pace;
 mod sink;
 pub mod target;
 mod work;

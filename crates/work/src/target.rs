@@ -1,14 +1,9 @@
 //! Targets: where events may be sent. The administrator names them in a file of the server; buckets name them
 //! by ARN. So whoever configures a bucket chooses among addresses, and never makes the server call another.
 //!
-//! An ARN names a target by its last part (`arn:aws:sqs:us-east-1:000000000000:hook`, `arn:aws:sns:…:hook`,
-//! `arn:aws:lambda:…:function:hook`), or as MinIO writes it (`arn:minio:sqs::hook:webhook`).
-//!
 //! Invariant: settings that can not work are refused when the server starts.
 //!
 //! Deliberately absent: reading the file, sending.
-
-use std::sync::Arc;
 
 use craton_base::{Error, Result, Secret};
 use serde::{Deserialize, Deserializer};
@@ -182,26 +177,11 @@ impl Settings {
         Ok(())
     }
 
-    /// The target that an ARN names.
+    /// The names of the targets.
     #[must_use]
-    pub fn target(&self, arn: &str) -> Option<&Target> {
-        let name = target_name(arn)?;
-        self.targets.iter().find(|target| target.name == name)
+    pub fn names(&self) -> Vec<String> {
+        self.targets.iter().map(|target| target.name.clone()).collect()
     }
-}
-
-/// The name of the target that an ARN names.
-#[must_use]
-pub fn target_name(arn: &str) -> Option<&str> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [scheme, partition, _, _, account, resource] = parts.as_slice() else {
-        return None;
-    };
-    let name = match *partition {
-        "minio" => account,
-        _ => resource.rsplit([':', '/']).next()?,
-    };
-    (*scheme == "arn" && !name.is_empty()).then_some(name)
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a String>, what: &str) -> Result<()> {
@@ -292,9 +272,6 @@ fn check_word(text: &str, what: &str) -> Result<()> {
         false => Err(Error::invalid(format!("{text:?} is not a {what}"))),
     }
 }
-
-/// Settings that are shared by those who work.
-pub type Shared = Arc<Settings>;
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! The work of a server: started with it, ended before the gate closes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Random};
 use craton_gate::{Wanted, Worker, Workers};
 use craton_objects::lifecycle::Calendar;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{deliver::Delivering, target::Settings};
+use crate::{access_log::Logs, deliver::Delivering, lifecycle::Expiring, target::Settings};
 
 /// What the work needs.
 pub struct Parts {
@@ -17,6 +17,8 @@ pub struct Parts {
     pub settings: Settings,
     /// How long a day of a lifecycle rule is.
     pub calendar: Calendar,
+    /// How often access logs are written.
+    pub access_log_every: Duration,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -39,7 +41,21 @@ impl Work {
         for name in delivering.names() {
             tasks.spawn(delivering.clone().drain_all(name));
         }
-        let ways = BTreeMap::new();
+        let expiring = Expiring {
+            workers: workers.clone(),
+            calendar: parts.calendar,
+            clock: parts.clock.clone(),
+        };
+        let (start, wanted) = mpsc::channel(64);
+        tasks.spawn(expiring.run_all(wanted));
+        let ways = BTreeMap::from([(Worker::Lifecycle, start)]);
+        let logs = Logs {
+            workers: workers.clone(),
+            clock: parts.clock.clone(),
+            random: parts.random.clone(),
+            every: parts.access_log_every,
+        };
+        tasks.spawn(logs.write_all());
         tasks.spawn(hand_out(workers.wanted(), ways));
         Self { tasks }
     }

@@ -152,6 +152,10 @@ pub(crate) struct Settings {
     /// How long a day of a lifecycle rule is; anything but 24h is for tests
     #[arg(long, env = "CRATON_LIFECYCLE_DAY", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) lifecycle_day: Duration,
+
+    /// How often server access logs are written
+    #[arg(long, env = "CRATON_ACCESS_LOG_EVERY", value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
+    pub(crate) access_log_every: Duration,
 }
 
 impl Settings {

@@ -139,6 +139,7 @@ impl Server {
         let wanted = craton_gate::Settings {
             region: settings.region.clone(),
             undo_window: settings.undo_window,
+            targets: targets.names(),
         };
         let keys = key_service(settings)?;
         let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
@@ -161,6 +162,7 @@ impl Server {
             workers: folder.gate.take_workers()?,
             settings: targets,
             calendar: Calendar::with_day(settings.lifecycle_day),
+            access_log_every: settings.access_log_every,
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
         });

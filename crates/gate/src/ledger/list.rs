@@ -180,6 +180,28 @@ impl Reader {
         Ok(newest)
     }
 
+    /// The records from a place in the tree on, in its order, at most `limit`, and the place after them.
+    ///
+    /// # Errors
+    /// `Corrupt`; the engine's own.
+    pub fn list_from(&self, from: u64, limit: usize) -> Result<(Vec<Entry>, u64)> {
+        let size = self.checkpoint()?.1.size;
+        let mut next = from.min(size);
+        let mut out = Vec::new();
+        while next < size && out.len() < limit {
+            let number = next / WIDTH as u64;
+            let skip = usize::try_from(next % WIDTH as u64).unwrap_or_default();
+            let bundle = self.bundle(number, size)?;
+            let end = size.min(number.saturating_add(1).saturating_mul(WIDTH as u64));
+            let wanted = (next..end).zip(bundle.iter().skip(skip));
+            for (index, envelope) in wanted.take(limit.saturating_sub(out.len())) {
+                out.push(self.entry(index, envelope)?);
+                next = index.saturating_add(1);
+            }
+        }
+        Ok((out, next))
+    }
+
     /// The record at a place in the tree.
     ///
     /// # Errors

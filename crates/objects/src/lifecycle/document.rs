@@ -12,6 +12,8 @@ use super::{Expiration, Filter, Lifecycle, Noncurrent, Rule, Transition, When};
 
 #[derive(Deserialize)]
 struct DocumentXml {
+    #[serde(default, rename = "@transitionDefaultMinimumObjectSize")]
+    least: String,
     #[serde(default, rename = "Rule")]
     rules: Vec<RuleXml>,
 }
@@ -94,7 +96,10 @@ pub fn parse(document: &[u8]) -> Result<Lifecycle, Error> {
         .into_iter()
         .map(RuleXml::into_rule)
         .collect::<Result<_, _>>()?;
-    Ok(Lifecycle { rules })
+    Ok(Lifecycle {
+        rules,
+        small_to_archives: read.least == "varies_by_storage_class",
+    })
 }
 
 impl RuleXml {

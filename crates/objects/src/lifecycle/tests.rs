@@ -230,3 +230,24 @@ fn a_document_with_a_namespace_is_read() {
     );
     assert_eq!(parse(xml.as_bytes()).unwrap(), rules(THREE_DAYS));
 }
+
+#[test]
+fn small_objects_move_to_archives_if_the_bucket_says_so() {
+    let xml = format!(
+        "<LifecycleConfiguration transitionDefaultMinimumObjectSize=\"varies_by_storage_class\">{TRANSITIONS}\
+         </LifecycleConfiguration>"
+    );
+    let found = parse(xml.as_bytes()).unwrap();
+    let small = Facts { size: 1000, ..object("k") };
+    let decide = |now| found.decide(&small, now, Calendar::default()).map(|due| due.action);
+    assert_eq!(decide(day(2)), None);
+    assert_eq!(decide(day(3)), Some(Action::Move("GLACIER")));
+}
+
+#[test]
+fn clients_are_told_when_an_object_expires() {
+    let found = rules(&THREE_DAYS.replace("<ID>r</ID>", "<ID>my rule</ID>"));
+    let due = found.expires(&object("logs/a"), Calendar::default()).unwrap();
+    let header = "expiry-date=\"Mon, 05 Jan 1970 00:00:00 GMT\", rule-id=\"my%20rule\"";
+    assert_eq!(due.to_header().unwrap(), header);
+}

@@ -4,7 +4,7 @@
 //! Deliberately absent: whom it is sent to.
 
 use bytes::Bytes;
-use craton_base::Timestamp;
+use craton_base::{Sequence, Timestamp};
 use craton_gate::Told;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -12,6 +12,8 @@ use time::format_description::well_known::{
     Iso8601,
     iso8601::{Config, EncodedConfig, TimePrecision},
 };
+
+use crate::version::VersionId;
 
 /// What is not escaped in a key. (A space becomes `+`.)
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,20 +28,6 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 #[must_use]
 pub fn message(told: &Told, rule: &str) -> Bytes {
     Bytes::from(json!({ "Records": [record(told, rule)] }).to_string())
-}
-
-/// The message that says that a target was configured, as S3 sends one.
-#[must_use]
-pub fn test_message(bucket: &str, request_id: &str, time: Timestamp) -> Bytes {
-    let message = json!({
-        "Service": "Amazon S3",
-        "Event": "s3:TestEvent",
-        "Time": iso(time),
-        "Bucket": bucket,
-        "RequestId": request_id,
-        "HostId": "craton",
-    });
-    Bytes::from(message.to_string())
 }
 
 /// The record of an event, for the configuration `rule`.
@@ -58,7 +46,7 @@ pub fn record(told: &Told, rule: &str) -> Value {
         say("eTag", notice.etag.clone().into());
     }
     if notice.versioned {
-        say("versionId", format!("{sequence:016x}").into());
+        say("versionId", VersionId::Number(Sequence(sequence)).to_text().into());
     }
     say("sequencer", format!("{:016X}", told.sequence.0).into());
     json!({

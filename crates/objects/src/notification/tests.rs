@@ -65,3 +65,23 @@ fn only_events_that_s3_has_are_events() {
         assert!(!is_event(bad), "{bad}");
     }
 }
+
+#[test]
+fn arns_name_targets() {
+    for (arn, name) in [
+        ("arn:aws:sqs:us-east-1:000000000000:hook", Some("hook")),
+        ("arn:aws:sns:us-east-1::hook", Some("hook")),
+        (
+            "arn:aws:lambda:us-east-1:000000000000:function:hook",
+            Some("hook"),
+        ),
+        ("arn:minio:sqs::hook:webhook", Some("hook")),
+        ("arn:minio:sqs:us-east-1:hook:nats", Some("hook")),
+        ("arn:aws:sqs:us-east-1:000000000000:", None),
+        ("hook", None),
+        ("urn:aws:sqs:us-east-1:0:hook", None),
+        ("", None),
+    ] {
+        assert_eq!(target_name(arn), name, "{arn}");
+    }
+}

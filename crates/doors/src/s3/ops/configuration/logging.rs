@@ -1,12 +1,12 @@
 //! Server access logging: where to.
 
-use craton_base::BucketName;
+use craton_base::{BucketName, ObjectKey, ResourcePath};
 use craton_gate::{ConfigurationChange, Subresource, WritePermit};
 use s3s::{
     S3Error, S3Request, S3Result,
     dto::{
-        BucketLoggingStatus, GetBucketLoggingInput, GetBucketLoggingOutput, PutBucketLoggingInput,
-        PutBucketLoggingOutput,
+        BucketLoggingStatus, GetBucketLoggingInput, GetBucketLoggingOutput, LoggingEnabled,
+        PutBucketLoggingInput, PutBucketLoggingOutput,
     },
 };
 
@@ -37,7 +37,7 @@ pub(in crate::s3) async fn put(
     let change = match &status.logging_enabled {
         None => ConfigurationChange::remove(Subresource::Logging),
         Some(enabled) => {
-            check_target(&permit, &enabled.target_bucket)?;
+            check_target(&permit, enabled)?;
             let has_grants = enabled
                 .target_grants
                 .as_ref()
@@ -50,18 +50,19 @@ pub(in crate::s3) async fn put(
     Ok(PutBucketLoggingOutput {})
 }
 
-fn check_target(permit: &WritePermit, target: &str) -> S3Result<()> {
-    let invalid = || -> S3Error {
-        refused(
-            "InvalidTargetBucketForLogging",
-            "The target bucket for logging does not exist",
-        )
-    };
-    let target = BucketName::new(target).map_err(|_| invalid())?;
+/// Logs go only where the caller could write them: else who may configure one bucket could write into every other.
+fn check_target(permit: &WritePermit, enabled: &LoggingEnabled) -> S3Result<()> {
+    let invalid = |message: &'static str| -> S3Error { refused("InvalidTargetBucketForLogging", message) };
+    let missing = "The target bucket for logging does not exist";
+    let target = BucketName::new(&enabled.target_bucket).map_err(|_| invalid(missing))?;
     let exists = permit.bucket_exists(&target).map_err(Into::into);
-    if settle(permit, exists)? {
-        Ok(())
-    } else {
-        Err(invalid())
+    if !settle(permit, exists)? {
+        return Err(invalid(missing));
     }
+    let key = ObjectKey::new(&format!("{}log", enabled.target_prefix))
+        .map_err(|_| refused("InvalidArgument", "The target prefix is not one of keys"))?;
+    if permit.also("s3:PutObject", &ResourcePath::Object(target, key)) {
+        return Ok(());
+    }
+    Err(invalid("You must be allowed to write to the target bucket"))
 }

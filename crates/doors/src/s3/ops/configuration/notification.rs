@@ -1,6 +1,7 @@
 //! Which events go where. An empty configuration means none, as in S3.
 
 use craton_gate::{ConfigurationChange, Subresource};
+use craton_objects::notification::target_name;
 use s3s::{
     S3Request, S3Result,
     dto::{
@@ -78,9 +79,14 @@ pub(in crate::s3) async fn put(
     let bucket = &request.input.bucket;
     let action = "s3:PutBucketNotification";
     let permit = changing(&request, bucket, "PutBucketNotificationConfiguration", action).await?;
-    let request_id = Call::of(&request)?.session().origin().request_id.clone();
+    let call = Call::of(&request)?;
+    let request_id = call.session().origin().request_id.clone();
+    let skips = request.input.skip_destination_validation == Some(true);
     let mut stated = request.input.notification_configuration;
     check(&stated)?;
+    if !skips {
+        check_targets(&stated, &call.gate().settings().targets)?;
+    }
     complete_ids(ids(&mut stated), &request_id)?;
     let empty = ids(&mut stated).next().is_none() && stated.event_bridge_configuration.is_none();
     let change = if empty {
@@ -140,6 +146,20 @@ fn check(stated: &NotificationConfiguration) -> S3Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses destinations that are none of the administrator's targets.
+fn check_targets(stated: &NotificationConfiguration, known: &[String]) -> S3Result<()> {
+    let is_known = |one: &Destination<'_>| {
+        target_name(one.arn).is_some_and(|name| known.iter().any(|target| target == name))
+    };
+    match destinations(stated)?.iter().find(|one| !is_known(one)) {
+        None => Ok(()),
+        Some(one) => Err(refused(
+            "InvalidArgument",
+            format!("Unable to validate the following destination configurations: {}", one.arn),
+        )),
+    }
 }
 
 fn destinations(stated: &NotificationConfiguration) -> S3Result<Vec<Destination<'_>>> {

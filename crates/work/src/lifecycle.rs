@@ -1,0 +1,309 @@
+//! Doing what lifecycle rules say, bucket by bucket.
+//!
+//! A run walks over a bucket's versions and uploads in order, a page at a time, and does what is due, each by a
+//! permit of its own. Between pages it rests ([`crate::pace`]).
+//!
+//! Invariants
+//! - what is done was decided for the version that it is done to: a deletion states the version's tag, size and
+//!   time, so that an object that was written meanwhile stays;
+//! - what a lock keeps, stays: the engine refuses the removal as it would refuse a client's.
+//!
+//! Deliberately absent: what the rules mean ([`craton_objects::lifecycle`]).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use craton_base::{BucketName, Clock, Kind as ErrorKind, ObjectKey, ResourcePath, Result, Timestamp};
+use craton_gate::{Ask, Run, Subresource, Worker, Workers};
+use craton_objects::{
+    condition::{DeleteConditions, Tag},
+    delete::{self, Delete},
+    lifecycle::{self as rules, Action, Calendar, DAY, Lifecycle},
+    list::{PAGE_KEYS_MAX, VersionsListing, list_versions},
+    multipart::{self, UploadId},
+    version::{self, Target},
+};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+use crate::pace::Pace;
+
+mod walk;
+
+use walk::{Found, Walk};
+
+/// How many actions are under way at once: enough to share flushes.
+const AT_ONCE: usize = 32;
+
+/// How often buckets are looked through for rules, in parts of a day.
+const LOOKS_A_DAY: u32 = 24;
+
+/// Does what rules say.
+pub(crate) struct Expiring {
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) calendar: Calendar,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// When a bucket was last done, and by which rules: of a day, and of the commit that set them.
+type Done = BTreeMap<BucketName, (u64, u64)>;
+
+impl Expiring {
+    /// For ever: all buckets once a day, one that has new rules soon, one that someone asks for at once.
+    pub(crate) async fn run_all(self, mut wanted: mpsc::Receiver<String>) {
+        let every = (self.calendar.day() / LOOKS_A_DAY).max(Duration::from_millis(500));
+        let mut done = Done::new();
+        loop {
+            let asked = tokio::select! {
+                asked = wanted.recv() => asked,
+                () = tokio::time::sleep(every) => None,
+            };
+            let outcome = match asked {
+                Some(bucket) => self.one(&bucket).await,
+                None => self.look(&mut done).await,
+            };
+            if let Err(error) = outcome {
+                tracing::error!(%error, "lifecycle rules could not be looked at");
+            }
+        }
+    }
+
+    async fn one(&self, bucket: &str) -> Result<()> {
+        self.bucket(&BucketName::new(bucket)?).await;
+        Ok(())
+    }
+
+    async fn look(&self, done: &mut Done) -> Result<()> {
+        let day = u64::try_from(self.calendar.day().as_micros()).unwrap_or(u64::MAX).max(1);
+        let today = self.clock.now().micros() / day;
+        let configured = self.workers.buckets_with(Subresource::Lifecycle)?;
+        done.retain(|bucket, _| configured.iter().any(|(name, _)| name == bucket));
+        for (bucket, rules) in configured {
+            let key = (today, rules.0);
+            // Short days are for tests: then every look is a new day.
+            if done.get(&bucket) == Some(&key) && self.calendar.day() == DAY {
+                continue;
+            }
+            self.bucket(&bucket).await;
+            done.insert(bucket, key);
+        }
+        Ok(())
+    }
+
+    /// One run. What it met is in the run; the next look tries again what is left.
+    async fn bucket(&self, bucket: &BucketName) {
+        let run = match self.workers.begin(Worker::Lifecycle, bucket.as_str()).await {
+            Ok(run) => run,
+            Err(error) => {
+                tracing::error!(%error, "a lifecycle run can not begin");
+                return;
+            }
+        };
+        let one = OneRun {
+            run: &run,
+            bucket,
+            calendar: self.calendar,
+            now: self.clock.now(),
+        };
+        let done = one.work(Pace::new(self.clock.clone())).await;
+        if let Err(error) = &done {
+            tracing::warn!(%bucket, %error, "a lifecycle run failed; it is done again");
+        }
+        run.end(&done);
+    }
+}
+
+struct OneRun<'a> {
+    run: &'a Run,
+    bucket: &'a BucketName,
+    calendar: Calendar,
+    now: Timestamp,
+}
+
+impl OneRun<'_> {
+    async fn work(&self, mut pace: Pace) -> Result<()> {
+        let Some(rules) = self.rules().await? else {
+            return Ok(());
+        };
+        if rules.is_about_versions() {
+            self.versions(&rules, &mut pace).await?;
+        }
+        if rules.is_about_uploads() {
+            self.uploads(&rules, &mut pace).await?;
+        }
+        Ok(())
+    }
+
+    async fn rules(&self) -> Result<Option<Arc<Lifecycle>>> {
+        let path = ResourcePath::Bucket(self.bucket.clone());
+        let ask = Ask::new(
+            "GetBucketLifecycleConfiguration",
+            "s3:GetLifecycleConfiguration",
+            path,
+        );
+        let permit = self.run.read(ask).await?;
+        permit
+            .configuration(Subresource::Lifecycle)?
+            .map(|found| found.parsed(|document| rules::parse(document)))
+            .transpose()
+    }
+
+    async fn versions(&self, rules: &Lifecycle, pace: &mut Pace) -> Result<()> {
+        let mut walk = Walk::default();
+        let mut listing = VersionsListing {
+            limit: PAGE_KEYS_MAX,
+            ..VersionsListing::default()
+        };
+        while !self.run.is_cancelled() {
+            let path = ResourcePath::Objects(self.bucket.clone(), String::new());
+            let ask = Ask::new("ListObjectVersions", "s3:ListBucketVersions", path);
+            let permit = self.run.read(ask).await?;
+            let page = list_versions(&permit, &listing).await.map_err(|e| e.to_base())?;
+            drop(permit);
+            self.run.count("seen", page.versions.len() as u64);
+            let mut found: Vec<Found> = page.versions.into_iter().filter_map(|v| walk.take(v)).collect();
+            listing.after = page.next;
+            if listing.after.is_none() {
+                found.extend(walk.end());
+            }
+            let due = found.iter().filter_map(|found| self.due(rules, found));
+            self.act(due.collect()).await?;
+            pace.rest().await;
+            if listing.after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn due<'r, 'f: 'r>(&self, rules: &'r Lifecycle, found: &'f Found) -> Option<(&'f Found, Action<'r>)> {
+        let due = rules.decide(&found.facts(), self.now, self.calendar)?;
+        Some((found, due.action))
+    }
+
+    async fn act(&self, due: Vec<(&Found, Action<'_>)>) -> Result<()> {
+        let mut doing = futures::stream::iter(due)
+            .map(|(found, action)| async move {
+                if self.run.is_cancelled() {
+                    return Ok(());
+                }
+                let done = self.do_one(found, action).await;
+                self.settle(what(action), done)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some(done) = doing.next().await {
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Counts what was done. What can not be done now, because someone holds it or it has changed, is left for the
+    /// next run; only what says that nothing can be done ends this one.
+    fn settle(&self, what: &'static str, done: Result<()>) -> Result<()> {
+        match done {
+            Ok(()) => self.run.count(what, 1),
+            Err(e) if e.kind() == ErrorKind::Unavailable => return Err(e),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Precondition) => {
+                self.run.count("changed", 1);
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::Denied | ErrorKind::Busy) => self.run.count("kept", 1),
+            Err(error) => {
+                self.run.count("failed", 1);
+                tracing::warn!(bucket = %self.bucket, %error, "a lifecycle action failed");
+            }
+        }
+        Ok(())
+    }
+
+    async fn do_one(&self, found: &Found, action: Action<'_>) -> Result<()> {
+        let key = ObjectKey::new(&found.key)?;
+        let path = ResourcePath::Object(self.bucket.clone(), key.clone());
+        match action {
+            Action::Expire => {
+                let ask = Ask::new("LifecycleExpiration", "s3:DeleteObject", path);
+                self.delete(&key, Target::Current, found, ask).await
+            }
+            Action::Remove => {
+                let ask = Ask::new("LifecycleExpiration", "s3:DeleteObjectVersion", path);
+                self.delete(&key, Target::Version(found.id), found, ask).await
+            }
+            Action::Move(class) => {
+                let ask = Ask::new("LifecycleTransition", "s3:PutObject", path);
+                let permit = self.run.write(ask).await?;
+                let moved = version::amend(&permit, &key, Target::Version(found.id), |meta| {
+                    class.clone_into(&mut meta.attributes.storage_class);
+                    Ok(())
+                });
+                moved.await.map(drop).map_err(|e| e.to_base())
+            }
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey, target: Target, found: &Found, ask: Ask) -> Result<()> {
+        let permit = self.run.write(ask).await?;
+        let delete = Delete {
+            target,
+            conditions: found.conditions(),
+            bypass: false,
+        };
+        let done = delete::delete(&permit, key, &delete).await.map_err(|e| e.to_base());
+        if let Err(error) = &done {
+            permit.failed(error.kind(), error.reason());
+        }
+        done.map(drop)
+    }
+
+    async fn uploads(&self, rules: &Lifecycle, pace: &mut Pace) -> Result<()> {
+        let mut listing = multipart::UploadsListing {
+            limit: PAGE_KEYS_MAX,
+            ..multipart::UploadsListing::default()
+        };
+        while !self.run.is_cancelled() {
+            let path = ResourcePath::Objects(self.bucket.clone(), String::new());
+            let ask = Ask::new("ListMultipartUploads", "s3:ListBucketMultipartUploads", path);
+            let permit = self.run.read(ask).await?;
+            let page = multipart::list_uploads(&permit, &listing).map_err(|e| e.to_base())?;
+            drop(permit);
+            for upload in &page.uploads {
+                let begun = Timestamp(upload.meta.initiated_micros);
+                let due = rules.aborts(&upload.key, begun, self.calendar);
+                if due.is_some_and(|(at, _)| at <= self.now) {
+                    self.settle("aborted", self.abort(&upload.key, upload.id).await)?;
+                }
+            }
+            pace.rest().await;
+            let Some(next) = page.next else { break };
+            listing.after = Some(next);
+        }
+        Ok(())
+    }
+
+    async fn abort(&self, key: &str, id: UploadId) -> Result<()> {
+        let key = ObjectKey::new(key)?;
+        let path = ResourcePath::Object(self.bucket.clone(), key.clone());
+        let ask = Ask::new("LifecycleAbort", "s3:AbortMultipartUpload", path);
+        let permit = self.run.write(ask).await?;
+        multipart::abort(&permit, &key, id).await.map_err(|e| e.to_base())
+    }
+}
+
+impl Found {
+    /// That it is what was looked at. A delete marker has none of these; it is named by its version.
+    fn conditions(&self) -> DeleteConditions {
+        if self.marker {
+            return DeleteConditions::default();
+        }
+        DeleteConditions {
+            matches: Some(Tag::Is(self.etag.clone())),
+            size: Some(self.size),
+            modified: i64::try_from(self.modified.seconds()).ok(),
+        }
+    }
+}
+
+const fn what(action: Action<'_>) -> &'static str {
+    match action {
+        Action::Expire => "expired",
+        Action::Remove => "removed",
+        Action::Move(_) => "moved",
+    }
+}
