@@ -91,7 +91,7 @@ def client(server):
     )
 
 
-def listen_to(s3, bucket, arn="arn:aws:sqs:us-east-1:000000000000:hook", events=("s3:*",), **filters):
+def listen_to(s3, bucket, arn="arn:aws:sqs:us-east-1:000000000000:hook", events=("s3:ObjectCreated:*", "s3:ObjectRemoved:*"), **filters):
     rules = [{"Name": name, "Value": value} for name, value in filters.items()]
     rule = {"Id": "rule", "QueueArn": arn, "Events": list(events)}
     if rules:

@@ -124,13 +124,13 @@ def test_uploads_that_are_not_completed_are_aborted(s3):
 
 def test_objects_change_their_class(s3):
     s3.create_bucket(Bucket="classes")
-    s3.put_object(Bucket="classes", Key="big", Body=b"x" * (200 << 10))
+    s3.put_object(Bucket="classes", Key="big", Body=b"x" * (200 * 1024))
     s3.put_object(Bucket="classes", Key="small", Body=b"x")
-    rules(s3, "classes", {"Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "STANDARD_IA"}]})
+    rules(s3, "classes", {"Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER_IR"}]})
     of = lambda key: s3.head_object(Bucket="classes", Key=key).get("StorageClass")
-    until(lambda: of("big") == "STANDARD_IA")
+    until(lambda: of("big") == "GLACIER_IR")
     assert of("small") is None
-    assert len(s3.get_object(Bucket="classes", Key="big")["Body"].read()) == 200 << 10
+    assert len(s3.get_object(Bucket="classes", Key="big")["Body"].read()) == 200 * 1024
 
 
 def test_runs_are_seen_recorded_and_asked_for(short, s3):

@@ -27,7 +27,7 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
         ResourcePath::System(part) => match (part.strip_prefix("users/"), part.strip_prefix("kms/")) {
             (Some(user), _) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
             (_, Some(key)) => key.to_owned(),
-            _ => format!("arn:craton:::system/{part}"),
+            _ => format!("arn:craton:system:::{part}"),
         },
     }
 }

@@ -22,7 +22,7 @@ use craton_objects::{
     multipart::{self, UploadId},
     version::{self, Target},
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::BoxFuture};
 use tokio::sync::mpsc;
 
 use crate::pace::Pace;
@@ -181,19 +181,23 @@ impl OneRun<'_> {
     }
 
     async fn act(&self, due: Vec<(&Found, Action<'_>)>) -> Result<()> {
-        let mut doing = futures::stream::iter(due)
-            .map(|(found, action)| async move {
-                if self.run.is_cancelled() {
-                    return Ok(());
-                }
-                let done = self.do_one(found, action).await;
-                self.settle(what(action), done)
-            })
-            .buffer_unordered(AT_ONCE);
+        let mut all: Vec<BoxFuture<'_, Result<()>>> = Vec::with_capacity(due.len());
+        for (found, action) in due {
+            all.push(Box::pin(self.act_on(found, action)));
+        }
+        let mut doing = futures::stream::iter(all).buffer_unordered(AT_ONCE);
         while let Some(done) = doing.next().await {
             done?;
         }
         Ok(())
+    }
+
+    async fn act_on(&self, found: &Found, action: Action<'_>) -> Result<()> {
+        if self.run.is_cancelled() {
+            return Ok(());
+        }
+        let done = self.do_one(found, action).await;
+        self.settle(what(action), done)
     }
 
     /// Counts what was done. What can not be done now, because someone holds it or it has changed, is left for the

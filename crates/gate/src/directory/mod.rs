@@ -86,7 +86,7 @@ impl User {
             PrincipalKind::Root => format!("arn:aws:iam::{ACCOUNT}:root"),
             PrincipalKind::User => format!("arn:aws:iam::{ACCOUNT}:user/{name}"),
             PrincipalKind::Anonymous => "*".to_owned(),
-            PrincipalKind::System => format!("arn:craton:::{}", name.replace(':', "/")),
+            PrincipalKind::System => format!("arn:craton:system:::{name}"),
         };
         let user_name = (kind == PrincipalKind::User)
             .then(|| PrincipalName::new(name).ok())

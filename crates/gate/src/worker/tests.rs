@@ -30,3 +30,26 @@ fn no_worker_may_change_who_may_do_what() {
         }
     }
 }
+
+#[test]
+fn a_worker_may_do_what_its_policy_says_and_nothing_else() {
+    use craton_base::ResourcePath;
+
+    use crate::policy::{Context, Request};
+
+    let user = Worker::Events.user().unwrap();
+    let allowed = |action, resource: &ResourcePath| {
+        let request = Request {
+            action,
+            resource: &crate::access::arn(resource),
+            context: &Context::new(),
+        };
+        user.policies().decide(&request).allowed
+    };
+    let outbox = ResourcePath::System("outbox".into());
+    assert!(allowed("craton:DeliverEvents", &outbox));
+    assert!(allowed("craton:Run", &ResourcePath::System("runs/events/outbox".into())));
+    assert!(!allowed("craton:ReadLedger", &ResourcePath::System("ledger".into())));
+    let bucket = ResourcePath::Bucket(craton_base::BucketName::new("data").unwrap());
+    assert!(!allowed("s3:ListBucket", &bucket));
+}

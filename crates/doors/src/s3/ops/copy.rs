@@ -151,6 +151,7 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     };
     let sse = SseFields::of(meta.encryption.as_ref(), customer.as_ref())?;
     Ok(CopyObjectOutput {
+        expiration: craton_objects::lifecycle::expiration(&permit, key.as_str(), &meta),
         bucket_key_enabled: sse.bucket_key,
         copy_object_result: Some(result),
         copy_source_version_id: version_text(source),

@@ -156,12 +156,25 @@ pub(in crate::s3) async fn get_object(
     let output = output!(GetObjectOutput, &found, fields,
         body: Some(convert::blob(content)),
         parts_count: parts_count(&asked, &found.meta),
+        expiration: expiration(&permit, target, &key, &found.meta),
         tag_count: tag_count(&permit, &found.meta));
     let mut response = S3Response::new(output);
     if input.response_expires.is_none() {
         response.headers.extend(expires(&found.meta));
     }
     Ok(response)
+}
+
+/// When a rule lets the current version expire.
+fn expiration(
+    permit: &craton_gate::ReadPermit,
+    target: Target,
+    key: &craton_base::ObjectKey,
+    meta: &ObjectMeta,
+) -> Option<String> {
+    (target == Target::Current)
+        .then(|| craton_objects::lifecycle::expiration(permit, key.as_str(), meta))
+        .flatten()
 }
 
 /// A version as it is, without conditions.
@@ -217,7 +230,9 @@ pub(in crate::s3) async fn head_object(
     };
     let found = settle(&permit, engine::head(&permit, &key, &wanted, customer.as_ref()))?;
     let fields = fields(&permit, &asked, &found, customer.as_ref())?;
-    let output = output!(HeadObjectOutput, &found, fields, parts_count: parts_count(&asked, &found.meta));
+    let output = output!(HeadObjectOutput, &found, fields,
+        expiration: expiration(&permit, target, &key, &found.meta),
+        parts_count: parts_count(&asked, &found.meta));
     let mut response = S3Response::new(output);
     response.headers.extend(expires(&found.meta));
     if let Some(count) = tag_count(&permit, &found.meta) {

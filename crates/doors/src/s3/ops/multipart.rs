@@ -149,6 +149,7 @@ pub(in crate::s3) async fn complete(
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     let sse = SseFields::of(meta.encryption.as_ref(), None)?;
     Ok(CompleteMultipartUploadOutput {
+        expiration: craton_objects::lifecycle::expiration(&permit, key.as_str(), &meta),
         bucket_key_enabled: sse.bucket_key,
         ssekms_key_id: sse.key_id,
         server_side_encryption: sse.method,

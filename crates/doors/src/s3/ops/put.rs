@@ -2,7 +2,7 @@
 
 use craton_gate::Ask;
 use craton_objects::{
-    encryption,
+    encryption, lifecycle,
     put::{self as engine, About, Put, Written},
 };
 use s3s::{
@@ -61,6 +61,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
     let fields = ChecksumFields::of(meta.checksum().as_ref());
     let sse = SseFields::of(meta.encryption.as_ref(), wanted.customer())?;
     Ok(PutObjectOutput {
+        expiration: lifecycle::expiration(&permit, key.as_str(), &meta),
         bucket_key_enabled: sse.bucket_key,
         checksum_crc32: fields.crc32,
         checksum_crc32c: fields.crc32c,
