@@ -72,12 +72,7 @@ impl Gate {
     ///
     /// # Errors
     /// `Denied`; the ledger's own.
-    pub async fn audit_from(
-        &self,
-        session: &Session,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Vec<Entry>, u64)> {
+    pub async fn audit_from(&self, session: &Session, from: u64, limit: usize) -> Result<(Vec<Entry>, u64)> {
         let _permit = self.read(session, ledger_ask("ListRecords")).await?;
         self.blocking(move |gate| {
             gate.ledger().integrate()?;

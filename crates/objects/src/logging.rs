@@ -8,8 +8,7 @@ use craton_gate::ACCOUNT;
 use serde::Deserialize;
 use time::{format_description::BorrowedFormatItem, macros::format_description};
 
-const STAMP: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]-[hour]-[minute]-[second]");
+const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]-[hour]-[minute]-[second]");
 const FOLDERS: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day]");
 
 /// Where logs go.
@@ -95,8 +94,9 @@ pub fn parse(document: &[u8]) -> Result<Logging, Error> {
         Error::new(Kind::Invalid, "MalformedXML", message)
     };
     let text = std::str::from_utf8(document).map_err(|e| malformed(e.to_string()))?;
-    let DocumentXml { logging_enabled: read } =
-        quick_xml::de::from_str(text).map_err(|e| malformed(e.to_string()))?;
+    let DocumentXml {
+        logging_enabled: read,
+    } = quick_xml::de::from_str(text).map_err(|e| malformed(e.to_string()))?;
     let partitioned = read.target_object_key_format.and_then(|f| f.partitioned_prefix);
     let form = match partitioned.map(|p| p.partition_date_source) {
         None => KeyForm::Simple,
@@ -132,6 +132,9 @@ mod tests {
         );
         let folders = parse(xml.as_bytes()).unwrap();
         let key = folders.key((&data, "eu-1"), events, delivery, 10);
-        assert_eq!(key, "p/000000000000/eu-1/data/1970/01/01/1970-01-01-00-00-00-000000000000000A");
+        assert_eq!(
+            key,
+            "p/000000000000/eu-1/data/1970/01/01/1970-01-01-00-00-00-000000000000000A"
+        );
     }
 }

@@ -48,13 +48,11 @@ pub(crate) fn note(permit: &WritePermit, changes: Changes, happened: &Happened<'
 }
 
 fn recipients(permit: &WritePermit, event: &str, key: &str) -> Vec<Recipient> {
-    let configured = permit
-        .configuration(Subresource::Notification)
-        .and_then(|found| {
-            found
-                .map(|found| found.parsed(|document| notification::parse(document)))
-                .transpose()
-        });
+    let configured = permit.configuration(Subresource::Notification).and_then(|found| {
+        found
+            .map(|found| found.parsed(|document| notification::parse(document)))
+            .transpose()
+    });
     let rules = match configured {
         Ok(Some(rules)) => rules,
         Ok(None) => return Vec::new(),

@@ -140,7 +140,11 @@ impl Logs {
         let key = source.to.key(of, source.since, now, unique);
         let key = ObjectKey::new(&key)?;
         let bucket = BucketName::new(&source.to.bucket)?;
-        let ask = Ask::new("PutAccessLog", "s3:PutObject", ResourcePath::Object(bucket, key.clone()));
+        let ask = Ask::new(
+            "PutAccessLog",
+            "s3:PutObject",
+            ResourcePath::Object(bucket, key.clone()),
+        );
         let written = async {
             let permit = run.write(ask).await?;
             let put = put::put(&permit, &key, Put::default(), Body::of(Bytes::from(lines)));
@@ -161,7 +165,11 @@ impl Logs {
 }
 
 fn work_ask() -> Ask {
-    Ask::new("AccessLogPlace", "craton:Run", ResourcePath::System("work".into()))
+    Ask::new(
+        "AccessLogPlace",
+        "craton:Run",
+        ResourcePath::System("work".into()),
+    )
 }
 
 async fn set_cursor(run: &Run, index: u64) -> Result<()> {
@@ -191,11 +199,7 @@ async fn source(run: &Run, bucket: &BucketName) -> Result<Option<Source>> {
 }
 
 /// Adds a record's line to its bucket's.
-fn take(
-    record: &Record,
-    sources: &mut BTreeMap<String, Source>,
-    addresses: &mut BTreeMap<RecordId, String>,
-) {
+fn take(record: &Record, sources: &mut BTreeMap<String, Source>, addresses: &mut BTreeMap<RecordId, String>) {
     let Some(source) = sources.get_mut(&record.bucket) else {
         return;
     };
@@ -219,6 +223,8 @@ fn take(
         source.since = record.time();
     }
     let address = address.unwrap_or_default();
-    source.lines.push_str(&line::of(record, &source.info.owner, &address));
+    source
+        .lines
+        .push_str(&line::of(record, &source.info.owner, &address));
     source.lines.push('\n');
 }

@@ -73,7 +73,9 @@ impl Expiring {
     }
 
     async fn look(&self, done: &mut Done) -> Result<()> {
-        let day = u64::try_from(self.calendar.day().as_micros()).unwrap_or(u64::MAX).max(1);
+        let day = u64::try_from(self.calendar.day().as_micros())
+            .unwrap_or(u64::MAX)
+            .max(1);
         let today = self.clock.now().micros() / day;
         let configured = self.workers.buckets_with(Subresource::Lifecycle)?;
         done.retain(|bucket, _| configured.iter().any(|(name, _)| name == bucket));
@@ -249,7 +251,9 @@ impl OneRun<'_> {
             conditions: found.conditions(),
             bypass: false,
         };
-        let done = delete::delete(&permit, key, &delete).await.map_err(|e| e.to_base());
+        let done = delete::delete(&permit, key, &delete)
+            .await
+            .map_err(|e| e.to_base());
         if let Err(error) = &done {
             permit.failed(error.kind(), error.reason());
         }

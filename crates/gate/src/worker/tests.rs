@@ -48,8 +48,14 @@ fn a_worker_may_do_what_its_policy_says_and_nothing_else() {
     };
     let outbox = ResourcePath::System("outbox".into());
     assert!(allowed("craton:DeliverEvents", &outbox));
-    assert!(allowed("craton:Run", &ResourcePath::System("runs/events/outbox".into())));
-    assert!(!allowed("craton:ReadLedger", &ResourcePath::System("ledger".into())));
+    assert!(allowed(
+        "craton:Run",
+        &ResourcePath::System("runs/events/outbox".into())
+    ));
+    assert!(!allowed(
+        "craton:ReadLedger",
+        &ResourcePath::System("ledger".into())
+    ));
     let bucket = ResourcePath::Bucket(craton_base::BucketName::new("data").unwrap());
     assert!(!allowed("s3:ListBucket", &bucket));
 }

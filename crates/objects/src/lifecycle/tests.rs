@@ -238,8 +238,15 @@ fn small_objects_move_to_archives_if_the_bucket_says_so() {
          </LifecycleConfiguration>"
     );
     let found = parse(xml.as_bytes()).unwrap();
-    let small = Facts { size: 1000, ..object("k") };
-    let decide = |now| found.decide(&small, now, Calendar::default()).map(|due| due.action);
+    let small = Facts {
+        size: 1000,
+        ..object("k")
+    };
+    let decide = |now| {
+        found
+            .decide(&small, now, Calendar::default())
+            .map(|due| due.action)
+    };
     assert_eq!(decide(day(2)), None);
     assert_eq!(decide(day(3)), Some(Action::Move("GLACIER")));
 }

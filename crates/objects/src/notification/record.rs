@@ -46,7 +46,10 @@ pub fn record(told: &Told, rule: &str) -> Value {
         say("eTag", notice.etag.clone().into());
     }
     if notice.versioned {
-        say("versionId", VersionId::Number(Sequence(sequence)).to_text().into());
+        say(
+            "versionId",
+            VersionId::Number(Sequence(sequence)).to_text().into(),
+        );
     }
     say("sequencer", format!("{:016X}", told.sequence.0).into());
     json!({

@@ -91,7 +91,14 @@ fn operation(name: &str) -> String {
     if let Some((_, known)) = NAMES.iter().find(|(ours, _)| *ours == name) {
         return (*known).to_owned();
     }
-    let verbs = [("Get", "GET"), ("Head", "HEAD"), ("Put", "PUT"), ("Delete", "DELETE"), ("List", "GET"), ("Create", "PUT")];
+    let verbs = [
+        ("Get", "GET"),
+        ("Head", "HEAD"),
+        ("Put", "PUT"),
+        ("Delete", "DELETE"),
+        ("List", "GET"),
+        ("Create", "PUT"),
+    ];
     for (verb, method) in verbs {
         if let Some(what) = name.strip_prefix(verb).filter(|what| !what.is_empty()) {
             return format!("REST.{method}.{}", what.to_ascii_uppercase());
@@ -155,7 +162,10 @@ mod tests {
             ..record()
         };
         let found = of(&denied, "root", "");
-        assert!(found.contains(" - - - REST.PUT.BUCKETPOLICY - - 403 AccessDenied - - 7 "), "{found}");
+        assert!(
+            found.contains(" - - - REST.PUT.BUCKETPOLICY - - 403 AccessDenied - - 7 "),
+            "{found}"
+        );
         assert_eq!(found.lines().count(), 1);
     }
 }

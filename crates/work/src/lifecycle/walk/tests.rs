@@ -4,12 +4,22 @@ use craton_objects::meta::{MarkerMeta, ObjectMeta};
 use super::*;
 
 fn object(key: &str, n: u64) -> ListedVersion {
-    let meta = ObjectMeta { modified_micros: n, ..ObjectMeta::default() };
+    let meta = ObjectMeta {
+        modified_micros: n,
+        ..ObjectMeta::default()
+    };
     listed(key, n, What::Object(Box::new(meta)))
 }
 
 fn marker(key: &str, n: u64) -> ListedVersion {
-    listed(key, n, What::Marker(MarkerMeta { modified_micros: n, ..MarkerMeta::default() }))
+    listed(
+        key,
+        n,
+        What::Marker(MarkerMeta {
+            modified_micros: n,
+            ..MarkerMeta::default()
+        }),
+    )
 }
 
 fn listed(key: &str, n: u64, what: What) -> ListedVersion {
@@ -30,8 +40,16 @@ fn walk(versions: Vec<ListedVersion>) -> Vec<(String, Standing)> {
 
 #[test]
 fn versions_know_who_superseded_them_and_how_many_are_newer() {
-    let found = walk(vec![object("a", 9), marker("a", 7), object("a", 3), object("b", 5)]);
-    let older = |since, newer| Standing::Noncurrent { since: Timestamp(since), newer };
+    let found = walk(vec![
+        object("a", 9),
+        marker("a", 7),
+        object("a", 3),
+        object("b", 5),
+    ]);
+    let older = |since, newer| Standing::Noncurrent {
+        since: Timestamp(since),
+        newer,
+    };
     assert_eq!(
         found,
         [
@@ -45,7 +63,12 @@ fn versions_know_who_superseded_them_and_how_many_are_newer() {
 
 #[test]
 fn a_marker_is_alone_only_if_nothing_of_its_key_follows() {
-    let found = walk(vec![marker("a", 9), marker("b", 8), object("b", 7), marker("c", 1)]);
+    let found = walk(vec![
+        marker("a", 9),
+        marker("b", 8),
+        object("b", 7),
+        marker("c", 1),
+    ]);
     let alone: Vec<bool> = found
         .iter()
         .filter_map(|(_, s)| match s {

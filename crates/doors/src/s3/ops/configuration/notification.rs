@@ -157,7 +157,10 @@ fn check_targets(stated: &NotificationConfiguration, known: &[String]) -> S3Resu
         None => Ok(()),
         Some(one) => Err(refused(
             "InvalidArgument",
-            format!("Unable to validate the following destination configurations: {}", one.arn),
+            format!(
+                "Unable to validate the following destination configurations: {}",
+                one.arn
+            ),
         )),
     }
 }
