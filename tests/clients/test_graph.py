@@ -118,7 +118,9 @@ def test_a_prefix_of_facts_is_a_permission(server, signer, graph, make_user):
 
 def test_nobody_else(server, graph):
     url = f"{server.endpoint}/_graph/v1/{graph}"
-    for method, path in [("GET", ""), ("GET", "/facts"), ("POST", "/facts"), ("POST", "/compact"), ("DELETE", "")]:
+    for method, path in [
+        ("GET", ""), ("GET", "/facts"), ("POST", "/facts"), ("POST", "/query"), ("POST", "/program"), ("POST", "/compact"), ("DELETE", ""),
+    ]:
         assert send(method, url + path, {}, b"").status_code == 403, (method, path)
 
 
@@ -138,6 +140,26 @@ def test_the_command_line(server, graph, tmp_path):
     assert craton("export", graph) == ""
 
 
+def test_a_query_by_patterns(server, signer, graph):
+    text = b"(edge a b) (edge b c) (edge b d) (gene g (at chr1 5)) (gene h (at chr2 6)) (likes $x b)"
+    assert call(signer, server, "POST", f"{graph}/facts", text).status_code == 200
+
+    def ask(query: str, **more: str) -> list[str]:
+        answer = call(signer, server, "POST", f"{graph}/query", query.encode(), **more)
+        assert answer.status_code == 200, answer.text
+        return sorted(answer.text.splitlines())
+
+    assert ask("(, (edge $x $y) (edge $y $z)) (, (two $x $z))") == ["(two a c)", "(two a d)"]
+    assert ask("(, (gene $g (at chr1 $p))) (, $g $p)") == ["5", "g"]
+    assert ask("(, (edge $x d)) (, $x)") == ["b"]
+    assert ask("(, (likes carol $what)) (, $what)") == ["b"]
+    assert len(ask("(, (edge $x $y)) (, $y)", limit="2")) == 2
+    assert ask("(, (edge $x $y)) (, $y)", prefix="(edge a ") == ["b"]
+    assert call(signer, server, "POST", f"{graph}/query", b"(, (edge $x").status_code == 400
+    assert call(signer, server, "POST", f"{graph}/query", b"(, (edge $x $y)) (O (- $x))").status_code == 400
+    assert server.command("graph", "query", graph, "(, (edge $x c)) (, (from $x))") == "(from b)\n"
+
+
 def test_a_program_runs_over_stored_facts(server, signer, graph):
     edges = "".join(f"(edge n{i} n{i + 1})\n" for i in range(100))
     assert call(signer, server, "POST", f"{graph}/facts", edges.encode()).status_code == 200
@@ -148,7 +170,7 @@ def test_a_program_runs_over_stored_facts(server, signer, graph):
     found = call(signer, server, "GET", f"{graph}/facts").text.splitlines()
     assert len([f for f in found if f.startswith("(two ")]) == 99
     assert "(edge n0 n1)" not in found and len(found) == 99 + 99
-    wrong = call(signer, server, "POST", f"{graph}/program", b"(exec 0 wrong)")
+    wrong = call(signer, server, "POST", f"{graph}/program", b"(exec 0 wrong (,))")
     assert wrong.status_code == 400
     runaway = b"(exec 0 (, (exec 0 $p $t) (n $x)) (, (exec 0 $p $t) (n (s $x)))) (n z)"
     stopped = call(signer, server, "POST", f"{graph}/program", runaway, seconds="1")

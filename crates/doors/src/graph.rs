@@ -43,6 +43,8 @@ pub enum Operation {
     ClearGraph,
     /// Runs a program.
     RunProgram,
+    /// The matches of patterns.
+    QueryFacts,
 }
 
 /// One route: after the bucket and the graph, what is asked.
@@ -92,6 +94,12 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/query",
+        operation: Operation::QueryFacts,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/program",
         operation: Operation::RunProgram,
         action: "craton:WriteGraph",
@@ -114,6 +122,7 @@ impl Operation {
             Self::CompactGraph => "CompactGraph",
             Self::ClearGraph => "ClearGraph",
             Self::RunProgram => "RunProgram",
+            Self::QueryFacts => "QueryFacts",
         }
     }
 }
@@ -235,6 +244,7 @@ fn find(parts: &Parts) -> Result<(&'static Route, BucketName, Option<GraphName>)
         (None, None, None) => "/_graph/v1/{bucket}",
         (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}",
         (Some(_), Some("facts"), None) => "/_graph/v1/{bucket}/{graph}/facts",
+        (Some(_), Some("query"), None) => "/_graph/v1/{bucket}/{graph}/query",
         (Some(_), Some("program"), None) => "/_graph/v1/{bucket}/{graph}/program",
         (Some(_), Some("compact"), None) => "/_graph/v1/{bucket}/{graph}/compact",
         _ => "",

@@ -317,12 +317,6 @@ impl ReadPermit {
         Ending(self.permit.clone())
     }
 
-    /// For an engine's threads.
-    #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle::new(self.permit.clone())
-    }
-
     /// The bytes `range` of an entry's content. Ends with an error rather than a wrong byte.
     ///
     /// # Errors
@@ -373,12 +367,6 @@ impl WritePermit {
     #[must_use]
     pub fn ending(&self) -> Ending {
         Ending(self.permit.clone())
-    }
-
-    /// For an engine's threads.
-    #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle::new(self.permit.clone())
     }
 
     /// Seals small content for the object `name`.

@@ -1,6 +1,6 @@
 //! A snapshot: a graph as of one commit, through a permit. What queries and programs read.
 //!
-//! Here, and nowhere else, the prefix that a permit is for is put into effect: what does not begin with it is not there.
+//! Of a permit for a prefix it shows what begins with that ([`scope`]): the rest is not there.
 //!
 //! Another order than the facts' own is taken from the manifest as far as it is there; what later commits changed is sorted into it,
 //! and kept for as long as the snapshot lives.
@@ -12,15 +12,23 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use craton_base::{Error, FactPath, GraphName, Kind as ErrorKind, Random, ResourcePath, Result, Sequence};
-use craton_gate::{Handle, Kind};
+use craton_base::{Error, GraphName, Kind as ErrorKind, Random, Result, Sequence};
+use craton_gate::Handle;
 use parking_lot::Mutex;
+
+mod read;
+mod scope;
+
+pub use read::{read_facts, read_names};
+pub use scope::Scope;
+
+use read::fact_path;
 
 use crate::{
     Block, Bounds, Control, Facts, Id, Names, Order, Relation, Shape, Statistics, Table, Tuples,
     blobs::GraphBlobs,
     dictionary::Dictionary,
-    manifest::{FactsManifest, Level, NamesManifest},
+    manifest::{FactsManifest, Level},
     merge::{Input, union},
     run::{Cache, Run, Writer},
     sort::Sorter,
@@ -28,7 +36,7 @@ use crate::{
 };
 
 /// Bytes that sorting into another order may hold.
-const SORT_BYTES: u64 = 32 << 20;
+const SORT_BYTES: u64 = 16 << 20;
 
 /// Levels of one relation, sorted into an order.
 type Sorted = HashMap<(Relation, Order), Arc<Vec<Level>>>;
@@ -54,15 +62,6 @@ pub struct Versions {
     pub facts: Option<Sequence>,
     /// The commit that made the manifest of names.
     pub names: Option<Sequence>,
-}
-
-/// What a permit's prefix lets through.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Facts that begin with these items.
-    Prefix(Vec<u64>),
-    /// None: the prefix has a name that the graph does not know.
-    Nothing,
 }
 
 impl Snapshot {
@@ -434,60 +433,6 @@ impl Names for Snapshot {
     }
 }
 
-impl Scope {
-    /// The ids of a prefix's items, which are symbols and integers.
-    pub(crate) fn of(prefix: &str, names: &dyn Names) -> Result<Self> {
-        let Some(items) = prefix.strip_prefix('(') else {
-            return Ok(Self::Prefix(Vec::new()));
-        };
-        if items.contains(['(', ')', '$', '"']) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "NotImplemented",
-                "a permit's prefix has symbols and integers only, no nested expressions or strings with brackets yet",
-            ));
-        }
-        let mut out = Vec::new();
-        for item in items.split(' ').filter(|i| !i.is_empty()) {
-            match names.symbol(item.as_bytes())? {
-                Some(id) => out.push(id.0),
-                None => return Ok(Self::Nothing),
-            }
-        }
-        Ok(Self::Prefix(out))
-    }
-
-    /// Bounds over a table's natural order, narrowed to the scope; `None` if nothing is within both.
-    fn narrow(&self, table: Table, bounds: Bounds) -> Option<Bounds> {
-        let Self::Prefix(scope) = self else { return None };
-        if scope.is_empty() {
-            return Some(bounds);
-        }
-        if table.shape != Shape::Fact || table.items < scope.len() {
-            return None;
-        }
-        if bounds.prefix.iter().zip(scope).any(|(a, b)| a != b) {
-            return None;
-        }
-        match scope.get(bounds.prefix.len()) {
-            None => Some(bounds),
-            Some(next) if (bounds.least..=bounds.most).contains(next) => Some(Bounds::prefix(scope.clone())),
-            Some(_) => None,
-        }
-    }
-
-    /// Whether a tuple of a table is within it.
-    #[must_use]
-    pub fn allows(&self, table: Table, tuple: &[u64]) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Prefix(scope) => {
-                scope.is_empty() || (table.shape == Shape::Fact && tuple.starts_with(scope))
-            }
-        }
-    }
-}
-
 /// The tuples of one head, without it.
 struct WithoutHead {
     inner: Box<dyn Tuples>,
@@ -511,44 +456,4 @@ impl Tuples for WithoutHead {
         key.extend_from_slice(least);
         self.inner.seek(&key)
     }
-}
-
-/// The graph path that a permit is for.
-fn fact_path(handle: &Handle) -> Result<FactPath> {
-    match handle.resource() {
-        ResourcePath::Facts(_, path) => Ok(path.clone()),
-        other => Err(Error::internal(format!(
-            "a permit for {other} is none for a graph"
-        ))),
-    }
-}
-
-/// The manifest of facts as a permit sees it.
-///
-/// # Errors
-/// `Corrupt`; the store's own.
-pub fn read_facts(blobs: &GraphBlobs) -> Result<(FactsManifest, Option<Sequence>)> {
-    match read(blobs, Kind::Graph)? {
-        Some((bytes, sequence)) => Ok((FactsManifest::decode(&bytes, blobs)?, Some(sequence))),
-        None => Ok(Default::default()),
-    }
-}
-
-/// The manifest of names as a permit sees it.
-///
-/// # Errors
-/// `Corrupt`; the store's own.
-pub fn read_names(blobs: &GraphBlobs) -> Result<(NamesManifest, Option<Sequence>)> {
-    match read(blobs, Kind::GraphNames)? {
-        Some((bytes, sequence)) => Ok((NamesManifest::decode(&bytes, blobs)?, Some(sequence))),
-        None => Ok(Default::default()),
-    }
-}
-
-fn read(blobs: &GraphBlobs, kind: Kind) -> Result<Option<(bytes::Bytes, Sequence)>> {
-    let handle = blobs.handle();
-    let Some(stored) = handle.entry(kind, blobs.graph().as_str().as_bytes())? else {
-        return Ok(None);
-    };
-    Ok(Some((handle.whole(&stored)?, stored.sequence)))
 }

@@ -28,6 +28,7 @@ use crate::{
 
 mod bulk;
 mod find;
+pub mod query;
 
 /// A graph under a program.
 pub struct StoredSpace {
@@ -41,6 +42,8 @@ pub struct StoredSpace {
     deltas: Vec<Delta>,
     /// Bytes of memory for joins.
     memory: u64,
+    /// How many facts a step reads, at least, that runs as a join.
+    joins_from: u64,
 }
 
 impl StoredSpace {
@@ -57,9 +60,15 @@ impl StoredSpace {
             removed: BTreeSet::new(),
             deltas: Vec::new(),
             memory,
+            joins_from: bulk::ROWS_MIN,
         };
         space.take_execs()?;
         Ok(space)
+    }
+
+    /// Runs steps as joins that read so many facts or more.
+    pub fn joins_from(&mut self, rows: u64) {
+        self.joins_from = rows;
     }
 
     /// The names and facts, without what is only in memory.

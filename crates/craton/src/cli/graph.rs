@@ -55,6 +55,21 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Write a line for each match of patterns
+    Query {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// Patterns and what to write of each match: '(, (edge $x b)) (, $x)'
+        query: String,
+        /// At most so many matches
+        #[arg(long)]
+        limit: Option<u64>,
+        /// Only facts that begin so: '(edge chr1 '
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Merge what many loads left
     Compact {
         /// BUCKET/GRAPH

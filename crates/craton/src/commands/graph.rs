@@ -38,6 +38,24 @@ pub(super) async fn run(command: Command) -> Result<()> {
             prefix,
             target,
         } => export(&graph, file.as_deref(), prefix.as_deref(), &target).await,
+        Command::Query {
+            graph,
+            query: text,
+            limit,
+            prefix,
+            target,
+        } => {
+            let limit = limit.map(|l| l.to_string());
+            let parameters = query(&[("limit", limit.as_deref()), ("prefix", prefix.as_deref())]);
+            let path = format!("{}/query{parameters}", path_of(&graph)?);
+            let body = reqwest::Body::from(text);
+            write_out(
+                Client::new(&target)?.graph(Method::POST, &path, body).await?,
+                None,
+            )
+            .await
+            .map(drop)
+        }
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => program(command).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
@@ -230,7 +248,7 @@ async fn stats(graph: &str, target: &Target) -> Result<()> {
         _ => path_of(graph)?,
     };
     let found = value(client.graph(Method::GET, &path, reqwest::Body::from("")).await?).await?;
-    answer(target, &found, |found| show(found));
+    answer(target, &found, show);
     Ok(())
 }
 
@@ -267,17 +285,8 @@ fn show(found: &Value) {
 async fn export(graph: &str, file: Option<&Path>, prefix: Option<&str>, target: &Target) -> Result<()> {
     let path = format!("{}/facts{}", path_of(graph)?, query(&[("prefix", prefix)]));
     let client = Client::new(target)?;
-    let mut answered = client.graph(Method::GET, &path, reqwest::Body::from("")).await?;
-    let mut sink: Box<dyn AsyncWrite + Unpin + Send> = match file.filter(|f| f.as_os_str() != STANDARD) {
-        Some(file) => Box::new(tokio::fs::File::create(file).await.map_err(|e| named(file, e))?),
-        None => Box::new(tokio::io::stdout()),
-    };
-    let mut bytes = 0u64;
-    while let Some(piece) = answered.chunk().await.map_err(cut)? {
-        sink.write_all(&piece).await?;
-        bytes = bytes.saturating_add(piece.len() as u64);
-    }
-    sink.flush().await?;
+    let answered = client.graph(Method::GET, &path, reqwest::Body::from("")).await?;
+    let bytes = write_out(answered, file).await?;
     if let Some(file) = file {
         answer(
             target,
@@ -288,6 +297,21 @@ async fn export(graph: &str, file: Option<&Path>, prefix: Option<&str>, target: 
         );
     }
     Ok(())
+}
+
+/// Writes an answer as it comes; the number of bytes.
+async fn write_out(mut answered: reqwest::Response, file: Option<&Path>) -> Result<u64> {
+    let mut sink: Box<dyn AsyncWrite + Unpin + Send> = match file.filter(|f| f.as_os_str() != STANDARD) {
+        Some(file) => Box::new(tokio::fs::File::create(file).await.map_err(|e| named(file, e))?),
+        None => Box::new(tokio::io::stdout()),
+    };
+    let mut bytes = 0u64;
+    while let Some(piece) = answered.chunk().await.map_err(cut)? {
+        sink.write_all(&piece).await?;
+        bytes = bytes.saturating_add(piece.len() as u64);
+    }
+    sink.flush().await?;
+    Ok(bytes)
 }
 
 async fn change(method: Method, graph: &str, what: &str, target: &Target) -> Result<()> {

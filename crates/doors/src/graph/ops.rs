@@ -15,10 +15,11 @@ use craton_graph::{
     parse,
     read::{self, Format, OnBad},
     snapshot::Snapshot,
-    stored::StoredSpace,
+    stored::{StoredSpace, query},
     writer::GraphWriter,
 };
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{
@@ -39,6 +40,7 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::CompactGraph => compact(call).await,
         Operation::ClearGraph => clear(call).await,
         Operation::RunProgram => program(call).await,
+        Operation::QueryFacts => query_facts(call).await,
     }
 }
 
@@ -159,10 +161,52 @@ async fn read_facts(mut call: Call<'_>) -> Result<Response<Body>> {
             out.fail(error);
         }
     }));
+    Ok(text_answer(body))
+}
+
+/// The longest text of a query, in bytes.
+const QUERY_BYTES_MAX: usize = 1 << 20;
+
+async fn query_facts(mut call: Call<'_>) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    let limit = match call.query.text("limit") {
+        None => u64::MAX,
+        Some(text) => text.parse().map_err(|_| wrong("limit", &text))?,
+    };
+    call.end_query()?;
+    let permit = read_permit(&call, path).await?;
+    let memory = call.graphs.reserve(Share::Eighth).await?;
+    let mut text = Vec::new();
+    while let Some(frame) = call.body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if text.len().saturating_add(data.len()) > QUERY_BYTES_MAX {
+            let message = format!("a query has at most {QUERY_BYTES_MAX} bytes");
+            return Err(Error::new(craton_base::Kind::TooLarge, "EntityTooLarge", message));
+        }
+        text.extend_from_slice(&data);
+    }
+    let text = String::from_utf8(text).map_err(|e| Error::invalid("a query is UTF-8").with_source(e))?;
+    let rule = query::read(&text)?;
+    let graphs = call.graphs.clone();
+    let control = graphs.control(Limits::default());
+    let opened = blocking(move || graphs.snapshot(&permit, control)).await?;
+    let (body, out) = Writing::new();
+    drop(tokio::task::spawn_blocking(move || {
+        let _memory = memory;
+        if let Err(error) = query::query(&opened, &rule, limit, &mut |piece| out.send(piece)) {
+            opened.blobs().handle().failed(error.kind(), error.reason());
+            out.fail(error);
+        }
+    }));
+    Ok(text_answer(body))
+}
+
+/// An answer of lines, as they are found.
+fn text_answer(body: Writing) -> Response<Body> {
     let mut response = Response::new(Body::http_body(body));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
-    Ok(response)
+    response
 }
 
 /// What a load is told in its query.

@@ -16,7 +16,7 @@ use craton_store::{
     value::{Extent, Stored},
 };
 
-use super::Permit;
+use super::{Permit, ReadPermit, WritePermit};
 use crate::scope;
 
 /// A permit as an engine's threads hold it. It reads, and writes blobs that nothing names; it changes nothing.
@@ -35,11 +35,23 @@ pub struct Blob {
     permit: Arc<Permit>,
 }
 
-impl Handle {
-    pub(super) fn new(permit: Arc<Permit>) -> Self {
-        Self(permit)
+impl ReadPermit {
+    /// For an engine's threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(self.permit.clone())
     }
+}
 
+impl WritePermit {
+    /// For an engine's threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(self.permit.clone())
+    }
+}
+
+impl Handle {
     /// Begins a blob for the entry `name`, which need not ever be made. Blocks.
     ///
     /// # Errors

@@ -144,7 +144,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let mut hex = Vec::new();
-        match text.get(at + 1..at + 3).map(|digits| hex::decode(digits)) {
+        match text.get(at + 1..at + 3).map(hex::decode) {
             Some(Ok(byte)) if text.get(at) == Some(&b'%') => {
                 hex = byte;
                 at += 3;

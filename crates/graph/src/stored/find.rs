@@ -51,7 +51,7 @@ pub(super) fn every(snapshot: &Snapshot, visit: &mut Visit<'_>) -> Result<()> {
     Ok(())
 }
 
-fn whole(snapshot: &Snapshot, table: Table, visit: &mut Visit<'_>) -> Result<()> {
+pub(super) fn whole(snapshot: &Snapshot, table: Table, visit: &mut Visit<'_>) -> Result<()> {
     let order = Order::natural(table.width());
     each(snapshot, &Relation::whole(table), &order, &Bounds::all(), visit)
 }
