@@ -8,6 +8,7 @@
 
 mod crash;
 mod programs;
+mod random;
 mod server;
 
 use std::collections::BTreeSet;

@@ -272,12 +272,24 @@ fn say(names: &dyn Names, id: Id, out: &mut String) {
 impl Server {
     /// Runs a program's text on a graph, with `steps` at most.
     pub(crate) fn run(&self, graph: &str, text: &str, memory: u64) -> Result<craton_graph::exec::Report> {
+        self.run_with(graph, text, memory, None)
+    }
+
+    /// The same, where steps run as joins that read so many facts or more.
+    pub(crate) fn run_with(
+        &self,
+        graph: &str,
+        text: &str,
+        memory: u64,
+        joins_from: Option<u64>,
+    ) -> Result<craton_graph::exec::Report> {
         use craton_graph::{exec, exec::FactSpace as _, parse, stored::StoredSpace};
         let control = self.control();
         let writer = self.writer(path(graph, ""), control.clone())?;
         let text = text.to_owned();
         self.blocking(move || {
             let mut space = StoredSpace::open(writer, memory)?;
+            joins_from.into_iter().for_each(|rows| space.joins_from(rows));
             for fact in parse::facts(text.as_bytes())? {
                 space.insert(fact)?;
             }
