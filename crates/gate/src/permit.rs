@@ -22,7 +22,7 @@ use craton_crypto::SealKey;
 use craton_store::{
     namespace::{Committed, Direction, Key, Kind, Precondition, Span},
     store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction},
-    value::{Extent, Stored},
+    value::{Extent, Stored, Value},
 };
 use parking_lot::Mutex;
 
@@ -381,6 +381,27 @@ impl WritePermit {
                 .seal_inline(&self.key(Kind::Object, name)?, content, self.second.get())?;
         self.permit.moved(content.len() as u64);
         Ok(extent)
+    }
+
+    /// The bytes `range` of content that this permit has sealed for the object `name` and that no commit names
+    /// yet: for who must have verified all of it before making use of any.
+    ///
+    /// # Errors
+    /// `OutsidePermit`; `Invalid` if the range is not within the content; `Corrupt`.
+    pub fn reread(&self, name: &[u8], content: &[Extent], range: Range<u64>) -> Result<Content> {
+        let value = Value {
+            content: content.to_vec(),
+            ..Value::default()
+        };
+        let key = self.key(Kind::Object, name)?;
+        let store = &self.permit.gate.store;
+        Ok(match store.content(&key, &value, range, self.second.get())? {
+            StoreContent::Whole(bytes) => Content::Whole(bytes),
+            StoreContent::Stream(stream) => Content::Stream(ContentBody {
+                stream,
+                permit: self.permit.clone(),
+            }),
+        })
     }
 
     /// Begins content of any size for the object `name`; also for a part that will become its.

@@ -13,6 +13,7 @@
 //!
 //! Deliberately absent: HTTP, XML, signatures, policy, and every type of the store.
 
+pub mod archive;
 pub mod body;
 pub mod bucket;
 pub mod checksum;
@@ -21,6 +22,7 @@ pub mod copy;
 pub mod delete;
 pub mod encryption;
 pub mod error;
+pub mod extract;
 pub mod get;
 mod hashing;
 pub mod lifecycle;
