@@ -211,114 +211,60 @@ fn words(blocks: [&Block; LANES]) -> [u32x8; 16] {
 /// One block of each lane: RFC 1321, section 3.4, with its names.
 fn compress(state: &mut [u32x8; 4], blocks: [&Block; LANES]) {
     let x = words(blocks);
-    let [mut a, mut b, mut c, mut d] = *state;
-    macro_rules! four {
-        ($f:ident, [$s0:expr, $s1:expr, $s2:expr, $s3:expr], [$k0:expr, $k1:expr, $k2:expr, $k3:expr], [$t0:expr, $t1:expr, $t2:expr, $t3:expr]) => {
-            a = b + rotate::<$s0>(a + $f(b, c, d) + x[$k0] + u32x8::splat($t0));
-            d = a + rotate::<$s1>(d + $f(a, b, c) + x[$k1] + u32x8::splat($t1));
-            c = d + rotate::<$s2>(c + $f(d, a, b) + x[$k2] + u32x8::splat($t2));
-            b = c + rotate::<$s3>(b + $f(c, d, a) + x[$k3] + u32x8::splat($t3));
-        };
-    }
-    four!(
-        f,
-        [7, 12, 17, 22],
-        [0, 1, 2, 3],
-        [0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee]
-    );
-    four!(
-        f,
-        [7, 12, 17, 22],
-        [4, 5, 6, 7],
-        [0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501]
-    );
-    four!(
-        f,
-        [7, 12, 17, 22],
-        [8, 9, 10, 11],
-        [0x6980_98d8, 0x8b44_f7af, 0xffff_5bb1, 0x895c_d7be]
-    );
-    four!(
-        f,
-        [7, 12, 17, 22],
-        [12, 13, 14, 15],
-        [0x6b90_1122, 0xfd98_7193, 0xa679_438e, 0x49b4_0821]
-    );
-    four!(
-        g,
-        [5, 9, 14, 20],
-        [1, 6, 11, 0],
-        [0xf61e_2562, 0xc040_b340, 0x265e_5a51, 0xe9b6_c7aa]
-    );
-    four!(
-        g,
-        [5, 9, 14, 20],
-        [5, 10, 15, 4],
-        [0xd62f_105d, 0x0244_1453, 0xd8a1_e681, 0xe7d3_fbc8]
-    );
-    four!(
-        g,
-        [5, 9, 14, 20],
-        [9, 14, 3, 8],
-        [0x21e1_cde6, 0xc337_07d6, 0xf4d5_0d87, 0x455a_14ed]
-    );
-    four!(
-        g,
-        [5, 9, 14, 20],
-        [13, 2, 7, 12],
-        [0xa9e3_e905, 0xfcef_a3f8, 0x676f_02d9, 0x8d2a_4c8a]
-    );
-    four!(
-        h,
-        [4, 11, 16, 23],
-        [5, 8, 11, 14],
-        [0xfffa_3942, 0x8771_f681, 0x6d9d_6122, 0xfde5_380c]
-    );
-    four!(
-        h,
-        [4, 11, 16, 23],
-        [1, 4, 7, 10],
-        [0xa4be_ea44, 0x4bde_cfa9, 0xf6bb_4b60, 0xbebf_bc70]
-    );
-    four!(
-        h,
-        [4, 11, 16, 23],
-        [13, 0, 3, 6],
-        [0x289b_7ec6, 0xeaa1_27fa, 0xd4ef_3085, 0x0488_1d05]
-    );
-    four!(
-        h,
-        [4, 11, 16, 23],
-        [9, 12, 15, 2],
-        [0xd9d4_d039, 0xe6db_99e5, 0x1fa2_7cf8, 0xc4ac_5665]
-    );
-    four!(
-        i,
-        [6, 10, 15, 21],
-        [0, 7, 14, 5],
-        [0xf429_2244, 0x432a_ff97, 0xab94_23a7, 0xfc93_a039]
-    );
-    four!(
-        i,
-        [6, 10, 15, 21],
-        [12, 3, 10, 1],
-        [0x655b_59c3, 0x8f0c_cc92, 0xffef_f47d, 0x8584_5dd1]
-    );
-    four!(
-        i,
-        [6, 10, 15, 21],
-        [8, 15, 6, 13],
-        [0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1]
-    );
-    four!(
-        i,
-        [6, 10, 15, 21],
-        [4, 11, 2, 9],
-        [0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391]
-    );
-    for (word, add) in state.iter_mut().zip([a, b, c, d]) {
+    let mut now = *state;
+    round1(&mut now, &x);
+    round2(&mut now, &x);
+    round3(&mut now, &x);
+    round4(&mut now, &x);
+    for (word, add) in state.iter_mut().zip(now) {
         *word += add;
     }
+}
+
+/// A round: its function, its four rotations, and for each four steps their words and constants.
+macro_rules! round {
+    ($name:ident, $f:ident, [$s0:literal, $s1:literal, $s2:literal, $s3:literal],
+     $([$k0:literal $k1:literal $k2:literal $k3:literal] [$t0:literal $t1:literal $t2:literal $t3:literal])*) => {
+        #[inline(always)]
+        fn $name(state: &mut [u32x8; 4], x: &[u32x8; 16]) {
+            let [mut a, mut b, mut c, mut d] = *state;
+            $(
+                a = b + rotate::<$s0>(a + $f(b, c, d) + x[$k0] + u32x8::splat($t0));
+                d = a + rotate::<$s1>(d + $f(a, b, c) + x[$k1] + u32x8::splat($t1));
+                c = d + rotate::<$s2>(c + $f(d, a, b) + x[$k2] + u32x8::splat($t2));
+                b = c + rotate::<$s3>(b + $f(c, d, a) + x[$k3] + u32x8::splat($t3));
+            )*
+            *state = [a, b, c, d];
+        }
+    };
+}
+
+round! { round1, f, [7, 12, 17, 22],
+    [0 1 2 3] [0xd76a_a478 0xe8c7_b756 0x2420_70db 0xc1bd_ceee]
+    [4 5 6 7] [0xf57c_0faf 0x4787_c62a 0xa830_4613 0xfd46_9501]
+    [8 9 10 11] [0x6980_98d8 0x8b44_f7af 0xffff_5bb1 0x895c_d7be]
+    [12 13 14 15] [0x6b90_1122 0xfd98_7193 0xa679_438e 0x49b4_0821]
+}
+
+round! { round2, g, [5, 9, 14, 20],
+    [1 6 11 0] [0xf61e_2562 0xc040_b340 0x265e_5a51 0xe9b6_c7aa]
+    [5 10 15 4] [0xd62f_105d 0x0244_1453 0xd8a1_e681 0xe7d3_fbc8]
+    [9 14 3 8] [0x21e1_cde6 0xc337_07d6 0xf4d5_0d87 0x455a_14ed]
+    [13 2 7 12] [0xa9e3_e905 0xfcef_a3f8 0x676f_02d9 0x8d2a_4c8a]
+}
+
+round! { round3, h, [4, 11, 16, 23],
+    [5 8 11 14] [0xfffa_3942 0x8771_f681 0x6d9d_6122 0xfde5_380c]
+    [1 4 7 10] [0xa4be_ea44 0x4bde_cfa9 0xf6bb_4b60 0xbebf_bc70]
+    [13 0 3 6] [0x289b_7ec6 0xeaa1_27fa 0xd4ef_3085 0x0488_1d05]
+    [9 12 15 2] [0xd9d4_d039 0xe6db_99e5 0x1fa2_7cf8 0xc4ac_5665]
+}
+
+round! { round4, i, [6, 10, 15, 21],
+    [0 7 14 5] [0xf429_2244 0x432a_ff97 0xab94_23a7 0xfc93_a039]
+    [12 3 10 1] [0x655b_59c3 0x8f0c_cc92 0xffef_f47d 0x8584_5dd1]
+    [8 15 6 13] [0x6fa8_7e4f 0xfe2c_e6e0 0xa301_4314 0x4e08_11a1]
+    [4 11 2 9] [0xf753_7e82 0xbd3a_f235 0x2ad7_d2bb 0xeb86_d391]
 }
 
 #[inline(always)]

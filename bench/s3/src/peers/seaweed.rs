@@ -97,7 +97,6 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         files: None,
         stored: Stored::default(),
     };
-    // The gateway listens before it can serve.
     until_ready(|| peer.make_bucket())?;
     if flush {
         let place = |a: SocketAddr, grpc: SocketAddr| format!("127.0.0.1:{}.{}", a.port(), grpc.port());
@@ -125,7 +124,7 @@ fn write_identities(folder: &Path) -> Result<PathBuf> {
     Ok(identities)
 }
 
-/// Tries until it succeeds.
+/// Tries until it succeeds: the gateway listens before it can serve.
 fn until_ready(attempt: impl Fn() -> Result<()>) -> Result<()> {
     let began = Instant::now();
     loop {
