@@ -23,19 +23,28 @@ pub struct Graphs {
 }
 
 struct Shared {
-    memory: Budget,
+    /// For loads and programs, which may take long …
+    work: Budget,
+    /// … and for queries, which so never wait for them.
+    readers: Budget,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     names: Mutex<Locks>,
 }
 
 impl Graphs {
-    /// An engine that works in `memory`.
+    /// An engine that works in `memory`, a quarter of which is for readers.
     #[must_use]
     pub fn new(memory: Budget, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let quarter = memory.total() / 4;
+        // Somebody else may have taken of it already; then all share what there is.
+        let share = |name, bytes| memory.share(name, bytes).unwrap_or_else(|_| memory.clone());
+        let readers = share("graph-readers", quarter);
+        let work = share("graph-work", memory.total().saturating_sub(quarter));
         Self {
             shared: Arc::new(Shared {
-                memory,
+                work,
+                readers,
                 clock,
                 random,
                 names: Mutex::default(),
@@ -43,23 +52,22 @@ impl Graphs {
         }
     }
 
-    /// The memory that all its work shares.
+    /// The memory that loads and programs share.
     #[must_use]
     pub fn memory(&self) -> &Budget {
-        &self.shared.memory
+        &self.shared.work
     }
 
-    /// Memory for one piece of work: `share` of all, at most what is there; waits for it.
+    /// Memory for one piece of work; waits for it.
     ///
     /// # Errors
     /// The budget's own.
     pub async fn reserve(&self, share: Share) -> Result<Reservation> {
-        let total = self.shared.memory.total();
-        let bytes = match share {
-            Share::Half => total / 2,
-            Share::Eighth => total / 8,
+        let (budget, parts) = match share {
+            Share::Work => (&self.shared.work, 2),
+            Share::Reader => (&self.shared.readers, 4),
         };
-        self.shared.memory.reserve(bytes).await
+        budget.reserve(budget.total() / parts).await
     }
 
     /// Randomness.
@@ -121,8 +129,8 @@ impl Graphs {
 /// How much of the memory for graphs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Share {
-    /// For loads and programs.
-    Half,
-    /// For queries.
-    Eighth,
+    /// For loads and programs: half of what is theirs.
+    Work,
+    /// For queries: a quarter of what is theirs.
+    Reader,
 }

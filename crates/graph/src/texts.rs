@@ -38,12 +38,12 @@ const CACHED_BYTES_MAX: usize = 128 << 10;
 /// Columns of the index.
 const INDEX_WIDTH: usize = 2;
 
-const CACHED_BLOCKS: NonZeroUsize = match NonZeroUsize::new(128) {
+const CACHED_BLOCKS: NonZeroUsize = match NonZeroUsize::new(48) {
     Some(n) => n,
     None => NonZeroUsize::MIN,
 };
 
-const CACHED_INDEXES: NonZeroUsize = match NonZeroUsize::new(32) {
+const CACHED_INDEXES: NonZeroUsize = match NonZeroUsize::new(8) {
     Some(n) => n,
     None => NonZeroUsize::MIN,
 };
@@ -188,7 +188,7 @@ impl TextBlock {
     }
 }
 
-/// Reads texts by number, keeping blocks that were read lately. Bounded: about 8 MB.
+/// Reads texts by number, keeping blocks that were read lately. Bounded: about 3 MB.
 pub struct Texts {
     runs: Vec<TextRun>,
     blocks: Mutex<LruCache<(usize, usize), Arc<TextBlock>>>,
@@ -197,7 +197,7 @@ pub struct Texts {
 
 impl Texts {
     /// About the most memory that one holds, in bytes.
-    pub const MEMORY: u64 = 10 << 20;
+    pub const MEMORY: u64 = 4 << 20;
 
     /// Of runs in ascending order of their numbers.
     #[must_use]

@@ -145,7 +145,7 @@ async fn read_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
     call.end_query()?;
     let permit = read_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Eighth).await?;
+    let memory = call.graphs.reserve(Share::Reader).await?;
     let graphs = call.graphs.clone();
     let control = graphs.control(Limits::default());
     // Opened before the answer begins, so that what is not there is a status.
@@ -175,7 +175,7 @@ async fn query_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     };
     call.end_query()?;
     let permit = read_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Eighth).await?;
+    let memory = call.graphs.reserve(Share::Reader).await?;
     let mut text = Vec::new();
     while let Some(frame) = call.body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
@@ -262,7 +262,7 @@ async fn write_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     let wanted = wanted(&mut call)?;
     call.end_query()?;
     let permit = write_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Half).await?;
+    let memory = call.graphs.reserve(Share::Work).await?;
     let control = call.graphs.control(Limits::default());
     let _cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control)?;
@@ -311,7 +311,7 @@ async fn program(mut call: Call<'_>) -> Result<Response<Body>> {
     // A program reads what it changes.
     let ask = ask(&call, path).and_action("craton:ReadGraph");
     let permit = call.gate.write(call.session, ask).await?;
-    let memory = call.graphs.reserve(Share::Half).await?;
+    let memory = call.graphs.reserve(Share::Work).await?;
     let limits = Limits {
         time: seconds.map_or(Limits::default().time, std::time::Duration::from_secs),
         ..Limits::default()
@@ -398,7 +398,7 @@ async fn change(
     }
     call.end_query()?;
     let permit = write_permit(call, path).await?;
-    let _memory = call.graphs.reserve(Share::Eighth).await?;
+    let _memory = call.graphs.reserve(Share::Reader).await?;
     let control = call.graphs.control(Limits::default());
     let _cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control)?;

@@ -10,18 +10,18 @@ use super::{Index, Run, Segment, is_less, scan};
 use crate::Block;
 
 /// Blocks that are kept unpacked: about 200 KB each for three columns.
-const BLOCKS: NonZeroUsize = match NonZeroUsize::new(32) {
+const BLOCKS: NonZeroUsize = match NonZeroUsize::new(8) {
     Some(n) => n,
     None => NonZeroUsize::MIN,
 };
 
 /// Indexes that are kept: at most 240 KB each for three columns.
-const INDEXES: NonZeroUsize = match NonZeroUsize::new(16) {
+const INDEXES: NonZeroUsize = match NonZeroUsize::new(4) {
     Some(n) => n,
     None => NonZeroUsize::MIN,
 };
 
-/// Blocks and indexes that were read lately. Bounded: about 10 MB.
+/// Blocks and indexes that were read lately. Bounded: about 2.5 MB.
 pub struct Cache {
     blocks: Mutex<LruCache<(u64, usize), Arc<Block>>>,
     indexes: Mutex<LruCache<u64, Arc<Index>>>,
@@ -38,7 +38,7 @@ impl Default for Cache {
 
 impl Cache {
     /// About the most memory that one holds, in bytes.
-    pub const MEMORY: u64 = 12 << 20;
+    pub const MEMORY: u64 = 3 << 20;
 
     fn index(&self, segment: &Segment) -> Result<Arc<Index>> {
         if let Some(index) = self.indexes.lock().get(&segment.number) {

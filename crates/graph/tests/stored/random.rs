@@ -122,7 +122,7 @@ fn check(seed: u64, joins_from: u64) {
 
 #[test]
 fn random_programs_on_a_stored_graph() {
-    for seed in 0..40 {
+    for seed in 0..400 {
         check(seed, u64::MAX);
         check(seed, 0);
     }

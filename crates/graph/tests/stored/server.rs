@@ -132,7 +132,7 @@ impl Server {
         memory: Option<u64>,
     ) -> Result<Progress> {
         let writer = self.writer(path, self.control())?;
-        let mut memory_all = self.runtime.block_on(self.graphs.reserve(Share::Half))?;
+        let mut memory_all = self.runtime.block_on(self.graphs.reserve(Share::Work))?;
         if let Some(memory) = memory {
             memory_all.shrink_to(memory);
         }
