@@ -132,7 +132,7 @@ def test_every_way_to_write_has_its_event(eventful, hook):
     assert "versionId" not in put["s3"]["object"]
     sequencers = [event["s3"]["object"]["sequencer"] for event in events]
     assert sequencers == sorted(sequencers) and len(set(sequencers)) == 4
-    assert hook.headers[0]["Authorization"] == "Bearer tok3n-of-the-hook"
+    assert hook.headers[0]["authorization"] == "Bearer tok3n-of-the-hook"
 
 
 def test_versions_and_markers_are_named(eventful, hook):
