@@ -20,31 +20,29 @@ use craton_base::{
 };
 use craton_crypto::SealKey;
 use craton_store::{
-    namespace::{Committed, Direction, Key, Kind, Precondition, Span},
-    store::{Content as StoreContent, INLINE_BYTES_MAX, Page, Transaction},
+    namespace::{Direction, Key, Kind, Span},
+    store::{Content as StoreContent, INLINE_BYTES_MAX, Page},
     value::{Extent, Stored, Value},
 };
 use parking_lot::Mutex;
 
 use crate::{
     bucket::BucketInfo,
-    changes::{Changes, Expectation},
     configuration::state::BucketState,
     gate::Inner,
-    ledger::{Record, RecordId, RecordKind, Verdict},
+    ledger::{Record, RecordId, RecordKind},
     scope,
     session::Session,
 };
 
 mod blobs;
 mod buckets;
+mod commit;
 mod configuration;
 mod keys;
 mod system;
 mod transfer;
 mod versions;
-
-use buckets::{BUCKET_TRIES_MAX, bucket_is_busy};
 
 pub use blobs::{Blob, BlobWriter, Handle};
 pub use keys::SealedKey;
@@ -420,111 +418,6 @@ impl WritePermit {
             permit: self.permit.clone(),
         })
     }
-
-    /// Makes the changes, with their record, durable and visible when it returns. They are those of whatever
-    /// settings the bucket has; see [`WritePermit::commit_with`] for others.
-    ///
-    /// # Errors
-    /// `Precondition` if an expectation does not hold: read again and retry. `Busy` if a lease of
-    /// another covers the path. `OutsidePermit`; the store's own.
-    pub async fn commit(&self, changes: Changes) -> Result<Committed> {
-        let done: Result<_> = self.commit_with(|_| Ok(changes.clone())).await;
-        done.map(|(committed, _)| committed)
-    }
-
-    /// Makes the changes that `build` gives for the bucket as it is when they are committed: if its settings
-    /// change in between, they are built again. Gives that bucket back with the commit.
-    ///
-    /// # Errors
-    /// What `build` says; as [`WritePermit::commit`].
-    pub async fn commit_with<E: From<Error>>(
-        &self,
-        build: impl Fn(&BucketInfo) -> Result<Changes, E>,
-    ) -> Result<(Committed, BucketInfo), E> {
-        let mut bucket = self.bucket()?.clone();
-        for _ in 0..BUCKET_TRIES_MAX {
-            let changes = build(&bucket)?;
-            let is_told = !changes.notices.is_empty();
-            let mut transaction = self.transaction(changes)?;
-            transaction
-                .preconditions
-                .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
-            match self.commit_transaction(transaction).await {
-                Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
-                Err(e) => return Err(e.into()),
-                Ok(committed) => {
-                    if is_told {
-                        self.gate.notices.arrived();
-                    }
-                    return Ok((committed, bucket));
-                }
-            }
-        }
-        Err(bucket_is_busy(&bucket).into())
-    }
-
-    /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
-    /// claim held and the outcome noted, if the caller stops waiting.
-    pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
-        let permit = self.permit.clone();
-        let claim = permit.gate.claim_write(&permit.resource)?;
-        let mut record = permit.record.clone();
-        record.kind = RecordKind::Write.into();
-        record.verdict = Verdict::Allow.into();
-        record.bytes = permit.outcome.lock().bytes;
-        permit.end(&mut record, None);
-        let record = permit.gate.ledger.write_change(&mut record)?;
-        transaction.plain.push(record);
-        let changes_bucket = changes_bucket(&transaction);
-        let task = tokio::spawn(async move {
-            let committed = permit.gate.store.commit(transaction).await;
-            if changes_bucket && let Some(bucket) = permit.resource.bucket() {
-                // Also after an error: what it left is decided by what is read next.
-                permit.gate.buckets.forget(bucket);
-            }
-            let committed = committed?;
-            permit.outcome.lock().closed = true;
-            drop(claim);
-            Ok(committed)
-        });
-        task.await
-            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?
-    }
-
-    fn transaction(&self, changes: Changes) -> Result<Transaction> {
-        let mut out = Transaction::default();
-        for (kind, name, expectation) in changes.expectations {
-            let key = self.key(kind, &name)?;
-            out.preconditions.push(match expectation {
-                Expectation::Absent => Precondition::Absent(key),
-                Expectation::Present => Precondition::Present(key),
-                Expectation::At(sequence) => Precondition::At(key, sequence),
-                Expectation::UnchangedSince(sequence) => Precondition::UnchangedSince(key, sequence),
-                Expectation::Revision(version, revision) => Precondition::Revision(key, version, revision),
-            });
-        }
-        for (kind, name, value) in changes.puts {
-            out.puts.push((self.key(kind, &name)?, value));
-        }
-        for (kind, name) in changes.deletes {
-            out.deletes.push(self.key(kind, &name)?);
-        }
-        for (kind, name, value) in changes.marks {
-            out.marks.push((self.key(kind, &name)?, value));
-        }
-        for (stored, value) in changes.amends {
-            self.reached(&stored)?;
-            out.amends.push((stored, value));
-        }
-        for stored in changes.removes {
-            self.reached(&stored)?;
-            out.removes.push(stored);
-        }
-        for notice in changes.notices {
-            out.puts.push(self.outbox_entry(self.bucket()?, notice)?);
-        }
-        Ok(out)
-    }
 }
 
 impl std::ops::Deref for ReadPermit {
@@ -541,13 +434,6 @@ impl std::ops::Deref for WritePermit {
     fn deref(&self) -> &Permit {
         &self.permit
     }
-}
-
-/// Whether a transaction changes what requests know of a bucket.
-fn changes_bucket(transaction: &Transaction) -> bool {
-    let puts = transaction.puts.iter().map(|(key, _)| key);
-    puts.chain(&transaction.deletes)
-        .any(|key| matches!(key.kind, Kind::Bucket | Kind::Configuration))
 }
 
 pub(crate) fn no_such_bucket(name: Option<&BucketName>) -> Error {

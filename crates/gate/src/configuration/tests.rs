@@ -51,7 +51,7 @@ fn what_the_gate_could_not_read_again_is_not_stored() {
     assert_eq!(refusal(&Change::set(Subresource::Metrics, "")), "InternalError");
     assert_eq!(
         refusal(&Change::set_named(Subresource::Policy, "a", "")),
-        "Internal"
+        "InternalError"
     );
     assert_eq!(
         Change::remove(Subresource::Policy).value(Timestamp(1)).unwrap(),
