@@ -147,7 +147,10 @@ pub fn locate(permit: &Permit, key: &ObjectKey, target: Target) -> Result<Locate
     let found = match target {
         Target::Current => permit.entry(Kind::Object, name)?,
         Target::Version(id) => match row(permit, name, id)? {
-            Some(StoredVersion { stored, standing }) if standing == Standing::Marked => {
+            Some(StoredVersion {
+                stored,
+                standing: Standing::Marked,
+            }) => {
                 return Err(marker(&stored, true)?);
             }
             other => other.and_then(StoredVersion::existing),

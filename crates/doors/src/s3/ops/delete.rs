@@ -3,15 +3,15 @@
 use craton_base::BucketName;
 use craton_gate::Ask;
 use craton_objects::{
-    condition::DeleteConditions,
+    condition::{DeleteConditions, Tag},
     delete::{self as engine, DELETE_KEYS_MAX, Delete, Deleted},
 };
 use futures::StreamExt as _;
 use s3s::{
     S3Error, S3Request, S3Result,
     dto::{
-        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-        ETagCondition, Error, ObjectIdentifier,
+        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error,
+        ObjectIdentifier,
     },
     s3_error,
 };
@@ -131,10 +131,7 @@ async fn delete_listed(
         key: &object.key,
         version: object.version_id.as_deref(),
         conditions: DeleteConditions {
-            matches: object
-                .e_tag
-                .clone()
-                .map(|tag| convert::tag(ETagCondition::ETag(tag))),
+            matches: object.e_tag.as_ref().map(|tag| named_tag(tag.value())),
             size: size(object.size),
             modified: object.last_modified_time.as_ref().map(convert::seconds),
         },
@@ -142,6 +139,14 @@ async fn delete_listed(
     };
     let result = delete(call, bucket, "DeleteObjects", one).await;
     (object, result)
+}
+
+/// The tag that a list of keys names for one: `*` is any, as in the header.
+fn named_tag(text: &str) -> Tag {
+    match text {
+        "*" => Tag::Any,
+        text => Tag::of_list(text),
+    }
 }
 
 /// A version that was named is told by its name; the marker that a deletion made or removed by its own.

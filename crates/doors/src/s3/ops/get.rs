@@ -252,7 +252,7 @@ fn overridden(call: &Call, input: &HeadObjectInput) -> S3Result<http::HeaderMap>
     let expires = input
         .response_expires
         .as_ref()
-        .map(|at| convert::seconds(at))
+        .map(convert::seconds)
         .and_then(|s| u64::try_from(s).ok())
         .and_then(|s| convert::http_date(craton_base::Timestamp(s.saturating_mul(1_000_000))));
     let texts = [
