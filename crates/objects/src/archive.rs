@@ -51,7 +51,10 @@ struct Extended {
 }
 
 fn broken(what: &'static str) -> Error {
-    Error::fault(Fault::InvalidRequest, format!("The archive can not be read: {what}."))
+    Error::fault(
+        Fault::InvalidRequest,
+        format!("The archive can not be read: {what}."),
+    )
 }
 
 impl Archive {
@@ -210,7 +213,7 @@ impl Header {
         let field = |at: usize, len: usize| block.get(at..at.saturating_add(len)).unwrap_or_default();
         let stated = number(field(148, 8))?;
         // The checksum is over the header with its own field as spaces.
-        let around = field(0, 148).iter().chain(field(156, BLOCK));
+        let around = field(0, 148).iter().chain(field(156, BLOCK - 156));
         let sum = around.map(|b| u64::from(*b)).sum::<u64>().saturating_add(8 * 32);
         if sum != stated {
             return Err(broken("a header's checksum is another"));

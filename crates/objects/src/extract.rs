@@ -59,7 +59,8 @@ where
         let small = entry.size <= WritePermit::INLINE_BYTES_MAX as u64;
         let (content, back) = archive.content(&entry);
         if small {
-            running.push(put(key, Body::of(collected(content).await?)));
+            let whole = collected(content).await?;
+            running.push(put(key, Body::of(whole)));
             if running.len() >= AT_ONCE_MAX {
                 running.next().await.transpose()?;
             }

@@ -142,6 +142,9 @@ pub struct ObjectMeta {
     /// How it is encrypted besides its sealing; absent: SSE-S3.
     #[prost(message, optional, tag = "12")]
     pub encryption: Option<EncryptionRecord>,
+    /// Until when an object of an archive class counts as restored, in microseconds since the epoch; 0: never was.
+    #[prost(uint64, tag = "13")]
+    pub restored_until_micros: u64,
     /// Its access control list, where it has one other than its owner's alone. The gate reads it too.
     #[prost(message, optional, tag = "16")]
     pub acl: Option<Acl>,

@@ -7,7 +7,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::call::Call;
 use super::ops::{
-    bucket, configuration, copy, delete, get, list, lock, multipart, object_acl, put, tagging, versions,
+    bucket, configuration, copy, delete, get, list, lock, multipart, object_acl, put, restore, tagging, versions,
 };
 
 /// The operations.
@@ -33,6 +33,16 @@ macro_rules! operations {
             async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
                 let call = Call::of(&request)?;
                 let done = get::get_object(request).await;
+                call.ended(done.as_ref().err());
+                done
+            }
+
+            async fn restore_object(
+                &self,
+                request: S3Request<RestoreObjectInput>,
+            ) -> S3Result<S3Response<RestoreObjectOutput>> {
+                let call = Call::of(&request)?;
+                let done = restore::restore_object(request).await;
                 call.ended(done.as_ref().err());
                 done
             }
@@ -68,6 +78,9 @@ operations! {
     put_object_acl(PutObjectAclInput) -> PutObjectAclOutput = object_acl::put;
     get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = get::get_object_attributes;
     get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
+    put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
+    delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput
+        = tagging::delete_object_tagging;
     put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
     copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;

@@ -25,6 +25,7 @@ pub(super) mod lock;
 pub(super) mod multipart;
 pub(super) mod object_acl;
 pub(super) mod put;
+pub(super) mod restore;
 mod sse;
 pub(super) mod stated;
 pub(super) mod tagging;
@@ -69,6 +70,11 @@ fn refuse_if(present: bool, feature: &str) -> S3Result<()> {
         return Err(s3_error!(NotImplemented, "{feature} is not implemented."));
     }
     Ok(())
+}
+
+/// Says in an ask which version the request names: policies may ask for it, and for its tags.
+fn with_version(ask: Ask, version_id: Option<&str>) -> Ask {
+    with(ask, "s3:VersionId", version_id)
 }
 
 /// Which version a request means.

@@ -22,7 +22,10 @@ fn seal(block: &mut [u8]) {
 }
 
 fn archive(bytes: Vec<u8>, piece: usize) -> Archive {
-    let pieces: Vec<_> = bytes.chunks(piece).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+    let pieces: Vec<_> = bytes
+        .chunks(piece)
+        .map(|c| Ok(Bytes::copy_from_slice(c)))
+        .collect();
     Archive::new(Box::pin(futures::stream::iter(pieces)))
 }
 
@@ -78,7 +81,10 @@ fn long_names() {
     let name = format!("{}ü", "n/".repeat(200));
     let record = format!(" path={name}\n");
     let pax = format!("{}{record}", record.len() + 3);
-    let gnu = [file("././@LongLink", b'L', format!("{name}\0").as_bytes()), file("short", b'0', b"g")];
+    let gnu = [
+        file("././@LongLink", b'L', format!("{name}\0").as_bytes()),
+        file("short", b'0', b"g"),
+    ];
     let all = [
         file("pax", b'x', pax.as_bytes()),
         file("short", b'0', b"p"),
@@ -89,7 +95,10 @@ fn long_names() {
     ];
     let (found, ended) = read(all.concat(), 700);
     let names: Vec<&str> = found.iter().map(|(n, _)| n.as_str()).collect();
-    assert_eq!((names, ended), (vec![name.as_str(), name.as_str(), "plain"], "ok"));
+    assert_eq!(
+        (names, ended),
+        (vec![name.as_str(), name.as_str(), "plain"], "ok")
+    );
 }
 
 #[test]
@@ -111,7 +120,12 @@ fn what_is_no_archive() {
     wrong[3] ^= 1;
     assert_eq!(read(wrong, 512).1, "InvalidRequest");
     assert_eq!(read(b"\x1f\x8b gzip".repeat(100), 512).1, "InvalidRequest");
-    for bad in [&b"x path=a\n"[..], b"999 path=a\n", b"0 path=a\n", b"11 size=zz\n"] {
+    for bad in [
+        &b"x path=a\n"[..],
+        b"999 path=a\n",
+        b"0 path=a\n",
+        b"11 size=zz\n",
+    ] {
         let all = [file("p", b'x', bad), file("a", b'0', b""), end()].concat();
         assert_eq!(read(all, 512).1, "InvalidRequest", "{bad:?}");
     }

@@ -132,6 +132,7 @@ async fn finish(
         owner: upload_meta.initiator.clone(),
         tags: upload_meta.tags.clone(),
         encryption: upload_meta.encryption.clone(),
+        restored_until_micros: 0,
         lock: None,
         acl: upload_meta.acl.clone(),
     };

@@ -24,7 +24,7 @@ use super::{
     lock, read, settle,
     sse::{self, SseFields},
     stated::{Stated, with_facts},
-    target, version_text, with, with_match, write, write_conditions,
+    target, version_text, with_match, with_version, write, write_conditions,
 };
 use crate::s3::{
     call::Call,
@@ -86,10 +86,9 @@ impl Source {
         } else {
             "s3:GetObject"
         };
-        let ask = with(
+        let ask = with_version(
             Ask::new(operation, action, self.path.clone()),
-            "s3:VersionId",
-            self.version.clone(),
+            self.version.as_deref(),
         );
         let permit = read(call, ask).await?;
         let target = target(&permit, self.version.as_deref())?;

@@ -16,7 +16,7 @@ use s3s::{
     s3_error,
 };
 
-use super::{lock, settle, target, version_text, with, with_match, write};
+use super::{lock, settle, target, version_text, with_match, with_version, write};
 use crate::s3::{call::Call, convert};
 
 /// How many keys of a multi-delete are in work at once: enough to share flushes.
@@ -70,7 +70,7 @@ async fn delete(
     } else {
         "s3:DeleteObject"
     };
-    let ask = with(Ask::new(operation, action, path), "s3:VersionId", one.version);
+    let ask = with_version(Ask::new(operation, action, path), one.version);
     let ask = lock::with_bypass(ask, one.bypass);
     // It tells whether an object is as stated: only to who may read it, as in S3.
     let permit = write(call, with_match(ask, !one.conditions.is_empty())).await?;

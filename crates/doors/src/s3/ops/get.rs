@@ -20,9 +20,9 @@ use s3s::{
 };
 
 use super::{
-    lock, read, settle,
+    lock, read, restore, settle,
     sse::{self, SseFields},
-    target, version_text, with,
+    target, version_text, with_version,
 };
 use crate::s3::{
     call::Call,
@@ -70,6 +70,7 @@ macro_rules! output {
             object_lock_legal_hold_status: locked.hold,
             object_lock_mode: locked.mode,
             object_lock_retain_until_date: locked.until,
+            restore: restore::shown(meta),
             storage_class: storage_class(meta),
             version_id: version_text(*version),
             website_redirect_location: meta.attributes.headers.website_redirect.clone(),
@@ -132,7 +133,7 @@ pub(in crate::s3) async fn get_object(
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
-    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
         return Err(s3_error!(
@@ -215,7 +216,7 @@ pub(in crate::s3) async fn head_object(
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("HeadObject", action(input.version_id.as_ref()), path);
-    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let overridden = overridden(&call, &input)?;
     sse::refuse_on_read(&headers)?;

@@ -22,7 +22,7 @@ use s3s::{
     s3_error,
 };
 
-use super::{bucket::about, read, settle, stated::text, target, with, write};
+use super::{bucket::about, read, settle, stated::text, target, with, with_version, write};
 use crate::s3::{answer::fail, call::Call, convert};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -278,7 +278,7 @@ pub(in crate::s3) async fn get_object_retention(
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObjectRetention", "s3:GetObjectRetention", path);
-    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let (lock, _) = settle(&permit, engine::lock_of(&permit, &key, target))?;
     let retention = lock.retention().ok_or_else(not_locked)?;
@@ -298,7 +298,7 @@ pub(in crate::s3) async fn put_object_retention(
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let retention = retention_of(input.retention)?;
     let ask = Ask::new("PutObjectRetention", "s3:PutObjectRetention", path);
-    let ask = with(ask, "s3:VersionId", input.version_id.clone());
+    let ask = with_version(ask, input.version_id.as_deref());
     let ask = match retention {
         Some(retention) => with_retention(ask, retention, call.session()),
         None => ask,
@@ -332,7 +332,7 @@ pub(in crate::s3) async fn get_object_legal_hold(
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObjectLegalHold", "s3:GetObjectLegalHold", path);
-    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let (lock, _): (LockRecord, _) = settle(&permit, engine::lock_of(&permit, &key, target))?;
     let held = lock.legal_hold.ok_or_else(not_locked)?;
@@ -353,7 +353,7 @@ pub(in crate::s3) async fn put_object_legal_hold(
     let held = status.as_ref().and_then(|status| on_or_off(status.as_str()));
     let held = held.ok_or_else(|| s3_error!(MalformedXML))?;
     let ask = Ask::new("PutObjectLegalHold", "s3:PutObjectLegalHold", path);
-    let ask = with(ask, "s3:VersionId", input.version_id.clone());
+    let ask = with_version(ask, input.version_id.as_deref());
     let ask = ask.with("s3:object-lock-legal-hold", hold_name(held));
     let permit = write(&call, ask).await?;
     let target = target(&permit, input.version_id.as_deref())?;

@@ -7,14 +7,17 @@ use craton_gate::{
     Ask,
     tags::{OBJECT_TAGS_MAX, Tag, Tags},
 };
-use craton_objects::version::{Located, locate};
+use craton_objects::version::{Located, amend, locate};
 use s3s::{
     S3Request, S3Result,
-    dto::{self, GetObjectTaggingInput, GetObjectTaggingOutput},
+    dto::{
+        self, DeleteObjectTaggingInput, DeleteObjectTaggingOutput, GetObjectTaggingInput,
+        GetObjectTaggingOutput, PutObjectTaggingInput, PutObjectTaggingOutput,
+    },
     xml::{Deserialize as _, Deserializer},
 };
 
-use super::{read, settle, target, version_text, with};
+use super::{read, settle, target, version_text, with_version, write};
 use crate::s3::{call::Call, convert};
 
 pub(in crate::s3) async fn get_object_tagging(
@@ -28,12 +31,68 @@ pub(in crate::s3) async fn get_object_tagging(
         None => "s3:GetObjectTagging",
     };
     let ask = Ask::new("GetObjectTagging", action, path);
-    let permit = read(&call, with(ask, "s3:VersionId", input.version_id.clone())).await?;
+    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let Located { meta, version, .. } = settle(&permit, locate(&permit, &key, target))?;
     Ok(GetObjectTaggingOutput {
         tag_set: shown(meta.tags.unwrap_or_default()),
         version_id: version_text(version),
+    })
+}
+
+pub(in crate::s3) async fn put_object_tagging(
+    request: S3Request<PutObjectTaggingInput>,
+) -> S3Result<PutObjectTaggingOutput> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let action = match &input.version_id {
+        Some(_) => "s3:PutObjectVersionTagging",
+        None => "s3:PutObjectTagging",
+    };
+    let ask = with_version(
+        Ask::new("PutObjectTagging", action, path),
+        input.version_id.as_deref(),
+    );
+    // What is wrong with them is said once the request is allowed.
+    let tags = stated(input.tagging.tag_set, OBJECT_TAGS_MAX);
+    let ask = match &tags {
+        Ok(tags) => ask.with_tags(tags),
+        Err(_) => ask,
+    };
+    let permit = write(&call, ask).await?;
+    let tags = settle(&permit, tags.map_err(Into::into))?;
+    let target = target(&permit, input.version_id.as_deref())?;
+    let changed = amend(&permit, &key, target, |meta| {
+        meta.tags = Some(tags.clone()).filter(|t| !t.is_empty());
+        Ok(())
+    })
+    .await;
+    Ok(PutObjectTaggingOutput {
+        version_id: version_text(settle(&permit, changed)?.version),
+    })
+}
+
+pub(in crate::s3) async fn delete_object_tagging(
+    request: S3Request<DeleteObjectTaggingInput>,
+) -> S3Result<DeleteObjectTaggingOutput> {
+    let call = Call::of(&request)?;
+    let input = request.input;
+    let (path, key) = convert::object(&input.bucket, &input.key)?;
+    let action = match &input.version_id {
+        Some(_) => "s3:DeleteObjectVersionTagging",
+        None => "s3:DeleteObjectTagging",
+    };
+    let ask = Ask::new("DeleteObjectTagging", action, path);
+    let permit = write(&call, with_version(ask, input.version_id.as_deref())).await?;
+    let target = target(&permit, input.version_id.as_deref())?;
+    let changed = amend(&permit, &key, target, |meta| {
+        meta.tags = None;
+        Ok(())
+    })
+    .await;
+    Ok(DeleteObjectTaggingOutput {
+        version_id: version_text(settle(&permit, changed)?.version),
     })
 }
 
