@@ -82,9 +82,13 @@ pub async fn copy(
     let attributes = attributes(&copy, &found.meta, same_place)?;
     attributes.check()?;
     encryption::open(source, found.meta.encryption.as_ref(), copy.source_key.as_ref()).await?;
+    let tags = match copy.tags {
+        Some(tags) => tags,
+        None => tags_of_source(source, copy.source, permit, &found.meta)?,
+    };
     let about = About {
         attributes,
-        tags: copy.tags.or_else(|| found.meta.tags.clone()).unwrap_or_default(),
+        tags,
         encryption: encryption::seal(permit, key, &copy.encryption).await?,
         lock: copy.lock,
         acl: copy.acl,
@@ -102,6 +106,26 @@ pub async fn copy(
         written,
         source: found.version,
     })
+}
+
+/// The tags that a copy takes over: for who may read them there and put them here.
+fn tags_of_source(
+    source: &ReadPermit,
+    target: Target,
+    permit: &WritePermit,
+    meta: &ObjectMeta,
+) -> Result<Tags> {
+    let Some(tags) = &meta.tags else {
+        return Ok(Tags::default());
+    };
+    let reads = match target {
+        Target::Current => "s3:GetObjectTagging",
+        Target::Version(_) => "s3:GetObjectVersionTagging",
+    };
+    if source.also(reads, source.resource()) && permit.also("s3:PutObjectTagging", permit.resource()) {
+        return Ok(tags.clone());
+    }
+    Err(Error::fault(Fault::AccessDenied, "Access Denied"))
 }
 
 /// The source of a copy. Its conditions are another's, and it can not be a delete marker.

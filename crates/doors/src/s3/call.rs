@@ -51,6 +51,8 @@ struct Inner {
     form: Option<&'static str>,
     /// What is written otherwise in the answer's XML than `s3s` writes it.
     amendment: Mutex<Option<(String, String)>>,
+    /// The status of a success, where `s3s` has another.
+    success: OnceLock<StatusCode>,
 }
 
 struct Refusal {
@@ -78,6 +80,7 @@ impl Call {
             recorded: AtomicBool::new(false),
             form: None,
             amendment: Mutex::new(None),
+            success: OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -98,6 +101,7 @@ impl Call {
             recorded: AtomicBool::new(false),
             form: Some(operation),
             amendment: Mutex::new(None),
+            success: OnceLock::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -114,8 +118,21 @@ impl Call {
         *self.inner.amendment.lock() = Some((written.into(), shown));
     }
 
-    /// Amends the XML of an answer.
+    /// A success is answered with this status.
+    pub(crate) fn succeed_with(&self, status: StatusCode) {
+        self.inner.success.get_or_init(|| status);
+    }
+
+    /// Amends an answer: its XML and its status.
     pub(crate) fn amended(&self, response: &mut http::Response<s3s::Body>) {
+        if let Some(status) = self
+            .inner
+            .success
+            .get()
+            .filter(|_| response.status().is_success())
+        {
+            *response.status_mut() = *status;
+        }
         let Some((written, shown)) = self.inner.amendment.lock().take() else {
             return;
         };

@@ -37,16 +37,6 @@ macro_rules! operations {
                 done
             }
 
-            async fn restore_object(
-                &self,
-                request: S3Request<RestoreObjectInput>,
-            ) -> S3Result<S3Response<RestoreObjectOutput>> {
-                let call = Call::of(&request)?;
-                let done = restore::restore_object(request).await;
-                call.ended(done.as_ref().err());
-                done
-            }
-
             async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
                 let call = Call::of(&request)?;
                 let done = get::head_object(request).await;
@@ -81,6 +71,7 @@ operations! {
     put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
     delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput
         = tagging::delete_object_tagging;
+    restore_object(RestoreObjectInput) -> RestoreObjectOutput = restore::restore_object;
     put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
     copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
     delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;

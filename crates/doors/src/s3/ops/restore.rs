@@ -8,7 +8,7 @@ use craton_gate::Ask;
 use craton_objects::{Error, Fault, meta::ObjectMeta, version::amend};
 use http::StatusCode;
 use s3s::{
-    S3Request, S3Response, S3Result,
+    S3Request, S3Result,
     dto::{RestoreObjectInput, RestoreObjectOutput, RestoreRequest, Tier},
     s3_error,
 };
@@ -23,7 +23,7 @@ const DAY_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
 
 pub(in crate::s3) async fn restore_object(
     request: S3Request<RestoreObjectInput>,
-) -> S3Result<S3Response<RestoreObjectOutput>> {
+) -> S3Result<RestoreObjectOutput> {
     let call = Call::of(&request)?;
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
@@ -50,12 +50,10 @@ pub(in crate::s3) async fn restore_object(
     })
     .await;
     settle(&permit, changed)?;
-    let mut response = S3Response::new(RestoreObjectOutput::default());
-    response.status = Some(match again.into_inner() {
-        true => StatusCode::OK,
-        false => StatusCode::ACCEPTED,
-    });
-    Ok(response)
+    if !again.into_inner() {
+        call.succeed_with(StatusCode::ACCEPTED);
+    }
+    Ok(RestoreObjectOutput::default())
 }
 
 /// For how many days.

@@ -143,8 +143,10 @@ pub(super) fn with_facts(mut ask: Ask, headers: &HeaderMap) -> Ask {
     // What does not parse is refused once the request is allowed.
     let tags = text(headers, "x-amz-tagging").ok().flatten();
     match tags.map(tagging::parse_header) {
-        Some(Ok(tags)) => ask.with_tags(&tags),
-        _ => ask,
+        None => ask,
+        // Whoever puts with tags needs the right to tag, too.
+        Some(Ok(tags)) if !tags.is_empty() => ask.with_tags(&tags).and_action("s3:PutObjectTagging"),
+        Some(_) => ask,
     }
 }
 
