@@ -7,7 +7,8 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::call::Call;
 use super::ops::{
-    bucket, configuration, copy, delete, get, list, lock, multipart, object_acl, put, restore, tagging, versions,
+    bucket, configuration, copy, delete, get, list, lock, multipart, object_acl, put, restore, tagging,
+    versions,
 };
 
 /// The operations.

@@ -142,6 +142,7 @@ async fn put_file(
             tags: stated.tags.clone().unwrap_or_default(),
             encryption: settle(&permit, encrypted)?,
             lock: stated.lock,
+            acl: stated.acl(&permit)?,
         },
         ..Put::default()
     };
