@@ -20,14 +20,6 @@ const fn has(operation: &'static str, action: &'static str) -> Route {
     }
 }
 
-const fn lacks(operation: &'static str) -> Route {
-    Route {
-        operation,
-        action: None,
-        never: None,
-    }
-}
-
 const fn never(operation: &'static str, why: &'static str) -> Route {
     Route {
         operation,
