@@ -49,6 +49,10 @@ macro_rules! each_width {
 /// Makes an enum with one variant for each key width, around `$inner`.
 macro_rules! widths {
     ($name:ident, $inner:ident) => {
+        #[allow(
+            clippy::large_enum_variant,
+            reason = "there is one for each sort, and it stays where it is"
+        )]
         enum $name {
             W1($inner<u64>),
             W2($inner<u128>),
