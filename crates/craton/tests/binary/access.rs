@@ -14,6 +14,7 @@ fn path(route: &Route) -> String {
         .replace("{key}", "AKIAAAAAAAAAAAAAAAAA")
         .replace("{policy}", "narrow")
         .replace("{record}", "1-1")
+        .replace("{worker}", "lifecycle")
         .replace("{bucket}", "data")
 }
 

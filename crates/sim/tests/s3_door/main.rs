@@ -292,10 +292,7 @@ async fn cve_2023_28434_a_form_that_is_not_exactly_allowed_changes_nothing() {
             "{target} {fields:?}"
         );
     }
-    world
-        .post("/data", &acl, file)
-        .await
-        .refused(400, "AccessControlListNotSupported");
+    world.post("/data", &acl, file).await.refused(403, "AccessDenied");
     world.post("/data", &wrong, file).await.refused(400, "BadDigest");
     world
         .post("/data", &good(), None)

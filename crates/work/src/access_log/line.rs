@@ -46,7 +46,7 @@ pub(super) fn of(record: &Record, owner: &str, address: &str) -> String {
     let bytes = record.bytes.to_string();
     let is_read = record.kind() == RecordKind::Outcome;
     let moved = |wanted: bool| if wanted && record.bytes > 0 { &*bytes } else { "-" };
-    let fields = [
+    [
         owner,
         &record.bucket,
         &format!("[{}]", record.time().to_utc().format(TIME).unwrap_or_default()),
@@ -74,8 +74,7 @@ pub(super) fn of(record: &Record, owner: &str, address: &str) -> String {
         "-",
         "-",
     ]
-    .join(" ");
-    fields
+    .join(" ")
 }
 
 fn said(text: &str) -> &str {
