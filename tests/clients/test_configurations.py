@@ -175,7 +175,7 @@ def test_notification(s3, bucket):
     ("analytics", "AnalyticsConfiguration", {"Filter": {"Prefix": "p"}, "StorageClassAnalysis": {"DataExport": {"OutputSchemaVersion": "V_1",
      "Destination": {"S3BucketDestination": {"Format": "CSV", "Bucket": "arn:aws:s3:::elsewhere", "Prefix": "x"}}}}}),
     ("intelligent_tiering", "IntelligentTieringConfiguration", {"Status": "Enabled", "Tierings": [{"Days": 90, "AccessTier": "ARCHIVE_ACCESS"}]}),
-    ("inventory", "InventoryConfiguration", {"IsEnabled": True, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
+    ("inventory", "InventoryConfiguration", {"IsEnabled": False, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
      "OptionalFields": ["Size", "ETag"], "Filter": {"Prefix": "p"},
      "Destination": {"S3BucketDestination": {"Format": "Parquet", "Bucket": "arn:aws:s3:::elsewhere", "Prefix": "x"}}}),
     ("metrics", "MetricsConfiguration", {"Filter": {"And": {"Prefix": "p", "Tags": [{"Key": "a", "Value": "b"}]}}}),
@@ -192,6 +192,24 @@ def test_configurations_with_names(s3, bucket, kind, shape, document):
     with error("NoSuchConfiguration", 404):
         get(Bucket=bucket, Id="one")
     assert [c["Id"] for c in listed(Bucket=bucket)[f"{shape}List"]] == ["two"]
+
+
+def test_what_would_not_happen_is_refused(s3, bucket):
+    def replication(status):
+        rule = {"Status": status, "Priority": 1, "Filter": {"Prefix": ""}, "DeleteMarkerReplication": {"Status": "Disabled"},
+                "Destination": {"Bucket": "arn:aws:s3:::elsewhere"}}
+        return {"Role": "arn:aws:iam::000000000000:role/copier", "Rules": [rule]}
+
+    with error("NotImplemented", 501):
+        s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=replication("Enabled"))
+    with error("ReplicationConfigurationNotFoundError", 404):
+        s3.get_bucket_replication(Bucket=bucket)
+    s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=replication("Disabled"))
+    assert s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]["Rules"][0]["Status"] == "Disabled"
+    inventory = {"Id": "all", "IsEnabled": True, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
+                 "Destination": {"S3BucketDestination": {"Format": "CSV", "Bucket": "arn:aws:s3:::elsewhere"}}}
+    with error("NotImplemented", 501):
+        s3.put_bucket_inventory_configuration(Bucket=bucket, Id="all", InventoryConfiguration=inventory)
 
 
 DOCUMENTS = [

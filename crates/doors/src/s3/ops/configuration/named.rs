@@ -109,7 +109,14 @@ fn check_inventory(stated: &InventoryConfiguration) -> S3Result<()> {
     let known = matches!(to.format.as_str(), "CSV" | "ORC" | "Parquet")
         && matches!(stated.schedule.frequency.as_str(), "Daily" | "Weekly")
         && matches!(stated.included_object_versions.as_str(), "All" | "Current");
-    if known { Ok(()) } else { Err(malformed_xml()) }
+    if !known {
+        return Err(malformed_xml());
+    }
+    if stated.is_enabled {
+        let message = "Inventories are not written yet: one can be kept only with IsEnabled false.";
+        return Err(refused("NotImplemented", message));
+    }
+    Ok(())
 }
 
 const fn check_analytics(_: &AnalyticsConfiguration) -> S3Result<()> {

@@ -46,6 +46,11 @@ pub(in crate::s3) async fn put(
     let request_id = Call::of(&request)?.session().origin().request_id.clone();
     let mut stated = request.input.replication_configuration;
     check(&stated)?;
+    if stated.rules.iter().any(|r| r.status.as_str() == "Enabled") {
+        // Who has set it up counts on the copies.
+        let message = "Replication is not carried out yet: a rule can be kept only as Disabled.";
+        return Err(refused("NotImplemented", message));
+    }
     complete_ids(stated.rules.iter_mut().map(|r| &mut r.id), &request_id)?;
     let change = ConfigurationChange::set(Subresource::Replication, encode(ROOT, &stated)?);
     configure(&permit, &[change]).await?;
