@@ -158,7 +158,6 @@ def moto(folder):
 
 
 def test_an_outside_key_service(tmp_path):
-    pytest.importorskip("moto")
     credentials = tmp_path / "kms-credentials"
     credentials.write_text("[default]\naws_access_key_id = AKIATEST\naws_secret_access_key = test\n")
     credentials.chmod(0o600)

@@ -170,18 +170,7 @@ impl Gate {
             .user(&self.inner.store, crate::directory::ROOT)?;
         let user =
             root.ok_or_else(|| Error::new(ErrorKind::NotFound, "NoSuchEntity", "there is no root user yet"))?;
-        let inner = session::Inner {
-            user: Arc::new(user),
-            access_key_id: None,
-            origin,
-            proof: Proof::Nothing,
-            signature_age_ms: None,
-            content_sha256: None,
-            asked: false.into(),
-        };
-        Ok(Session {
-            inner: Arc::new(inner),
-        })
+        Ok(Session::without_key(Arc::new(user), origin))
     }
 }
 

@@ -51,9 +51,6 @@ pub struct Notice {
     /// Who is to be told.
     #[prost(message, repeated, tag = "7")]
     pub recipients: Vec<Recipient>,
-    /// Where the object is to be copied to.
-    #[prost(message, repeated, tag = "8")]
-    pub copies: Vec<Recipient>,
     /// The bucket's name. Set by the gate, as all that follows.
     #[prost(string, tag = "16")]
     pub bucket: String,

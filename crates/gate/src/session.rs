@@ -83,6 +83,22 @@ pub(crate) struct Inner {
 }
 
 impl Session {
+    /// A session of the process itself: nobody signed for it.
+    pub(crate) fn without_key(user: Arc<User>, origin: Origin) -> Self {
+        let inner = Inner {
+            user,
+            access_key_id: None,
+            origin,
+            proof: Proof::Nothing,
+            signature_age_ms: None,
+            content_sha256: None,
+            asked: false.into(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
     /// The principal's name: a user's, `root`, or `anonymous`.
     #[must_use]
     pub fn principal(&self) -> &str {

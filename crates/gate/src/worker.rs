@@ -19,7 +19,7 @@ use crate::{
     directory::User,
     gate::Gate,
     policy::{Limits, Policy},
-    session::{self, Origin, PrincipalKind, Proof, Session},
+    session::{Origin, PrincipalKind, Session},
 };
 
 /// A kind of work.
@@ -29,23 +29,13 @@ pub enum Worker {
     Lifecycle,
     /// Tells targets of events.
     Events,
-    /// Copies objects to other places.
-    Replication,
     /// Writes access logs.
     AccessLog,
-    /// Writes inventories.
-    Inventory,
 }
 
 impl Worker {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
-        Self::Lifecycle,
-        Self::Events,
-        Self::Replication,
-        Self::AccessLog,
-        Self::Inventory,
-    ];
+    pub const ALL: [Self; 3] = [Self::Lifecycle, Self::Events, Self::AccessLog];
 
     /// Its name, in records after `system:`.
     #[must_use]
@@ -53,9 +43,7 @@ impl Worker {
         match self {
             Self::Lifecycle => "lifecycle",
             Self::Events => "events",
-            Self::Replication => "replication",
             Self::AccessLog => "access-log",
-            Self::Inventory => "inventory",
         }
     }
 
@@ -70,9 +58,7 @@ impl Worker {
         match self {
             Self::Lifecycle => "system:lifecycle",
             Self::Events => "system:events",
-            Self::Replication => "system:replication",
             Self::AccessLog => "system:access-log",
-            Self::Inventory => "system:inventory",
         }
     }
 
@@ -94,30 +80,11 @@ impl Worker {
                 "s3:PutObject",
             ],
             Self::Events => &["craton:Run", "craton:DeliverEvents"],
-            Self::Replication => &[
-                "craton:Run",
-                "craton:DeliverEvents",
-                "s3:GetObjectVersionForReplication",
-                "s3:GetReplicationConfiguration",
-                "s3:ListAllMyBuckets",
-                "s3:ListBucketVersions",
-                "s3:ReplicateDelete",
-                "s3:ReplicateObject",
-                "s3:ReplicateTags",
-            ],
             Self::AccessLog => &[
                 "craton:Run",
                 "craton:ReadLedger",
                 "s3:GetBucketLogging",
                 "s3:ListAllMyBuckets",
-                "s3:PutObject",
-            ],
-            Self::Inventory => &[
-                "craton:Run",
-                "s3:GetInventoryConfiguration",
-                "s3:ListAllMyBuckets",
-                "s3:ListBucket",
-                "s3:ListBucketVersions",
                 "s3:PutObject",
             ],
         }
@@ -186,18 +153,7 @@ impl Workers {
             referer: None,
             time: self.gate.inner.clock.now(),
         };
-        let inner = session::Inner {
-            user,
-            access_key_id: None,
-            origin,
-            proof: Proof::Nothing,
-            signature_age_ms: None,
-            content_sha256: None,
-            asked: false.into(),
-        };
-        Ok(Session {
-            inner: Arc::new(inner),
-        })
+        Ok(Session::without_key(user, origin))
     }
 }
 

@@ -14,16 +14,13 @@ pub const TARGETS_MAX: usize = 256;
 /// The longest name of a target, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Where events may be sent, and objects be copied.
+/// Where events may be sent.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Targets of events.
     #[serde(rename = "target")]
     pub targets: Vec<Target>,
-    /// Stores that objects are copied to.
-    #[serde(rename = "remote")]
-    pub remotes: Vec<Remote>,
 }
 
 /// A target of events. One of the four kinds is set.
@@ -119,30 +116,8 @@ pub struct Kafka {
     pub password: Option<Secret>,
 }
 
-/// A store that speaks S3, for replication.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Remote {
-    /// Its name.
-    pub name: String,
-    /// `http://host:port` or `https://host`.
-    pub endpoint: String,
-    /// The region that it signs for.
-    #[serde(default = "region")]
-    pub region: String,
-    /// The access key.
-    pub access_key: String,
-    /// The secret key.
-    #[serde(deserialize_with = "needed_secret")]
-    pub secret_key: Secret,
-}
-
 fn root() -> String {
     "/".to_owned()
-}
-
-fn region() -> String {
-    "us-east-1".to_owned()
 }
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Secret>, D::Error> {
@@ -159,20 +134,15 @@ impl Settings {
     /// # Errors
     /// `Invalid`, naming the target.
     pub fn check(&self) -> Result<()> {
-        if self.targets.len() > TARGETS_MAX || self.remotes.len() > TARGETS_MAX {
+        if self.targets.len() > TARGETS_MAX {
             return Err(Error::invalid(format!("there are at most {TARGETS_MAX} targets")));
         }
         let names = self.targets.iter().map(|t| &t.name);
         distinct(names, "target")?;
-        distinct(self.remotes.iter().map(|r| &r.name), "remote")?;
         for target in &self.targets {
             target
                 .check()
                 .map_err(|e| Error::invalid(format!("the target {:?}: {e}", target.name)))?;
-        }
-        for remote in &self.remotes {
-            check_url(&remote.endpoint)
-                .map_err(|e| Error::invalid(format!("the remote {:?}: {e}", remote.name)))?;
         }
         Ok(())
     }

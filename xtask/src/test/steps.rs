@@ -187,6 +187,7 @@ fn clients(context: &Context) -> Result<Counts, String> {
         ("s3cmd", "s3cmd"),
         ("node", "nodejs"),
         ("npm", "npm"),
+        ("nats-server", "nats-server"),
     ])?;
     let node = context.target.join("clients-node");
     npm::packages(&context.root.join("tests/clients/node"), &node)

@@ -15,6 +15,7 @@ use craton_base::{Error, Kind, Result};
 
 use super::{
     rule::{Rule, Sink, Source, ground_prefix},
+    search::each_variable,
     space::{FactSpace, Goal},
 };
 use crate::{
@@ -114,7 +115,7 @@ impl Flat {
     fn template(&mut self, rule: &Rule, does: Does, part: Part) -> Option<()> {
         let bytes = rule.exec.as_bytes();
         let mut bound = false;
-        variables(bytes, part, &mut |variable| bound |= self.binds(variable));
+        each_variable(bytes, part, &mut |variable| bound |= self.binds(variable));
         if !bound {
             let mut unifier = Unifier::default();
             let root = unifier.frame(bytes);
@@ -244,24 +245,6 @@ fn variable(bytes: &[u8], part: Part) -> Option<u16> {
         Item::NewVariable => u16::try_from(part.seen).ok(),
         Item::Reference(number) => u16::try_from(number).ok(),
         Item::Expression(_) | Item::Symbol(_) => None,
-    }
-}
-
-fn variables(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
-    let (mut at, mut seen) = (part.start as usize, part.seen);
-    while at < part.end as usize {
-        let Some((item, next)) = read(bytes, at) else {
-            return;
-        };
-        match item {
-            Item::NewVariable => {
-                visit(seen);
-                seen += 1;
-            }
-            Item::Reference(number) => visit(number),
-            Item::Expression(_) | Item::Symbol(_) => {}
-        }
-        at = next;
     }
 }
 

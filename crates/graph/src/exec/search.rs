@@ -206,7 +206,8 @@ fn cost(bytes: &[u8], part: Part, facts: u64, bound: &[bool]) -> u64 {
     (1_u64 << left.min(62)).min(facts.max(1)).saturating_mul(4) + u64::from(free.min(3))
 }
 
-fn each_variable(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
+/// Calls `visit` with the number of each variable in `part`.
+pub(super) fn each_variable(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
     let (mut at, mut seen) = (part.start as usize, part.seen);
     while at < part.end as usize {
         let Some((item, next)) = read(bytes, at) else {

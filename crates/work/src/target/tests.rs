@@ -13,13 +13,7 @@ fn webhook(name: &str, url: &str) -> Target {
 
 #[test]
 fn settings_that_can_not_work_are_refused() {
-    let check = |targets: Vec<Target>| {
-        Settings {
-            targets,
-            ..Settings::default()
-        }
-        .check()
-    };
+    let check = |targets: Vec<Target>| Settings { targets }.check();
     assert!(
         check(vec![
             webhook("a", "http://127.0.0.1:1/x"),
