@@ -29,6 +29,7 @@ use crate::{
 mod bulk;
 mod find;
 pub mod query;
+mod reduce;
 
 /// A graph under a program.
 pub struct StoredSpace {

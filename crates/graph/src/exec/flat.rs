@@ -3,7 +3,8 @@
 //! A rule is flat if it reads the space only, each pattern is an expression with a symbol in front, and
 //! each template adds or removes an expression whose items are constants or variables of the patterns.
 //! A nested pattern is a further table, of nested expressions; a template without variables of the
-//! patterns is done once if there is any match.
+//! patterns is done once if there is any match. Sinks that count, sum, take the bits that all have or the least or the
+//! greatest are flat too: they go over the distinct rows of their variables, group by group.
 //!
 //! That holds for facts without variables. Whoever runs a flat rule makes sure with [`meets`] that no
 //! fact with variables unifies with a pattern, and takes patterns that such facts match (an `exec` that
@@ -14,7 +15,7 @@
 use craton_base::{Error, Kind, Result};
 
 use super::{
-    rule::{Rule, Sink, Source, ground_prefix},
+    rule::{Reduction, Rule, Sink, Source, ground_prefix},
     search::each_variable,
     space::{FactSpace, Goal},
 };
@@ -66,6 +67,23 @@ pub struct Flat {
     pub outputs: Vec<(Does, Vec<Cell>)>,
     /// What is added or removed once if there is a match.
     pub once: Vec<(Does, Term)>,
+    /// Sinks that make one value of many rows. A rule that has any removes nothing.
+    pub reduces: Vec<Reduce>,
+}
+
+/// A sink `(… t k x)` over rows of variables: one value for each group of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduce {
+    /// How the value is made.
+    pub reduction: Reduction,
+    /// The variables of `t` but `k`, each once: rows that are alike in them are a group.
+    pub group: Vec<u16>,
+    /// The other variables of `x`.
+    pub over: Vec<u16>,
+    /// The items of `t`; nothing is the place of the value.
+    pub template: Vec<Option<Cell>>,
+    /// If `k` is a term: what the value has to be.
+    pub literal: Option<Box<[u8]>>,
 }
 
 impl Flat {
@@ -78,6 +96,7 @@ impl Flat {
             present: Vec::new(),
             outputs: Vec::new(),
             once: Vec::new(),
+            reduces: Vec::new(),
         };
         let mut next = u16::try_from(rule.exec.variables()).ok()?;
         for source in &rule.sources {
@@ -102,14 +121,75 @@ impl Flat {
             return None;
         }
         for sink in &rule.sinks {
-            let (does, part) = match sink {
-                Sink::Add(part) => (Does::Add, *part),
-                Sink::Remove(part) => (Does::Remove, *part),
+            match sink {
+                Sink::Add(part) => flat.template(rule, Does::Add, *part)?,
+                Sink::Remove(part) => flat.template(rule, Does::Remove, *part)?,
+                Sink::Reduce(reduction, parts) => {
+                    let reduce = flat.reduce(rule, *reduction, *parts)?;
+                    flat.reduces.push(reduce);
+                }
                 _ => return None,
-            };
-            flat.template(rule, does, part)?;
+            }
         }
-        Some(flat)
+        let removes = rule.sinks.iter().any(|sink| matches!(sink, Sink::Remove(_)));
+        // What comes first of a removal and a reduction would matter.
+        (flat.reduces.is_empty() || !removes).then_some(flat)
+    }
+
+    /// A reducing sink whose value does not depend on the order of what it reduces.
+    fn reduce(&self, rule: &Rule, reduction: Reduction, [t, k, x]: [Part; 3]) -> Option<Reduce> {
+        let bytes = rule.exec.as_bytes();
+        let is_bare = variable(bytes, x).is_some();
+        match reduction {
+            Reduction::Count => {}
+            Reduction::Sum | Reduction::And | Reduction::FloatMin | Reduction::FloatMax if is_bare => {}
+            _ => return None,
+        }
+        let mut nested = Vec::new();
+        let mut next = u16::MAX - 1;
+        let items = cells(bytes, &parts(bytes, t)?, &mut nested, &mut next)?;
+        let (place, literal) = match variable(bytes, k) {
+            Some(place) => (Some(place), None),
+            None => (None, Some(k.bytes(bytes)).filter(|text| is_ground(text))),
+        };
+        if !nested.is_empty()
+            || (place.is_none() && literal.is_none())
+            || place.is_some_and(|p| self.binds(u32::from(p)))
+        {
+            return None;
+        }
+        let (mut group, mut over, mut known) = (Vec::new(), Vec::new(), true);
+        for cell in &items {
+            match cell {
+                Cell::Variable(v) if Some(*v) != place => {
+                    known &= self.binds(u32::from(*v));
+                    group.push(*v);
+                }
+                _ => {}
+            }
+        }
+        let mut in_x = Vec::new();
+        each_variable(bytes, x, &mut |v| in_x.push(v));
+        for v in in_x {
+            known &= self.binds(v);
+            over.push(u16::try_from(v).ok()?);
+        }
+        distinct(&mut group);
+        distinct(&mut over);
+        // A bare `x` is read from its column, even if it is one of the group's.
+        if !is_bare {
+            over.retain(|v| !group.contains(v));
+        }
+        let template = items
+            .into_iter()
+            .map(|cell| (!matches!(cell, Cell::Variable(v) if Some(v) == place)).then_some(cell));
+        (known && !(group.is_empty() && over.is_empty())).then(|| Reduce {
+            reduction,
+            group,
+            over,
+            template: template.collect(),
+            literal: literal.map(Into::into),
+        })
     }
 
     fn template(&mut self, rule: &Rule, does: Does, part: Part) -> Option<()> {
@@ -192,6 +272,16 @@ impl Flat {
         }
         Ok(Some(query))
     }
+}
+
+/// Drops what was there before.
+fn distinct(variables: &mut Vec<u16>) {
+    let mut seen = Vec::new();
+    variables.retain(|v| {
+        let is_new = !seen.contains(v);
+        seen.push(*v);
+        is_new
+    });
 }
 
 /// The columns of an expression; a nested expression with variables is a variable of its own and a

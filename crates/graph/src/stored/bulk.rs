@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use craton_base::{Error, Result};
 
-use super::{StoredSpace, find};
+use super::{StoredSpace, find, reduce};
 use crate::{
     Bounds, Facts as _, Order, Relation, Shape, Table,
     exec::{
@@ -50,6 +50,12 @@ pub(super) fn step(space: &mut StoredSpace, rule: &Rule, report: &mut Report) ->
     let mut made = Made::default();
     for flat in &flats {
         run(space, flat, report, &mut made)?;
+        for reduction in &flat.reduces {
+            if let Some(delta) = reduce::run(space, flat, reduction)? {
+                report.added = report.added.saturating_add(rows_of(&delta));
+                made.adds.push(delta);
+            }
+        }
     }
     space.remove(&rule.exec)?;
     apply(space, made, report)?;
@@ -68,14 +74,20 @@ fn flat(space: &StoredSpace, rule: &Rule) -> Result<Option<Vec<Flat>>> {
         let Some(flat) = Flat::of(&rule) else {
             return Ok(None);
         };
-        let is_plain =
-            |cells: &Vec<Cell>| matches!(cells.first(), Some(Cell::Constant(head)) if !is_exec(head));
-        if !flat.outputs.iter().all(|(_, cells)| is_plain(cells)) || meets(&rule, &Open(space))? {
+        let is_plain = |cell: Option<&Cell>| matches!(cell, Some(Cell::Constant(head)) if !is_exec(head));
+        let made = flat.outputs.iter().map(|(_, cells)| cells.first());
+        let reduced = flat
+            .reduces
+            .iter()
+            .map(|r| r.template.first().and_then(Option::as_ref));
+        if !made.chain(reduced).all(is_plain) || meets(&rule, &Open(space))? {
             return Ok(None);
         }
         out.push(flat);
     }
-    Ok(Some(out))
+    // The groups of several rules would have to be put together.
+    let apart = out.len() > 1 && out.iter().any(|f| !f.reduces.is_empty());
+    Ok((!apart).then_some(out))
 }
 
 fn is_exec(encoded: &[u8]) -> bool {
@@ -110,9 +122,10 @@ fn rows(space: &StoredSpace, flat: &Flat) -> Result<u64> {
 
 /// Makes sure that every constant of a template has an id: facts that hold them are written, and thrown away.
 fn write_constants(space: &mut StoredSpace, flats: &[Flat]) -> Result<()> {
-    let outputs = flats.iter().flat_map(|f| &f.outputs);
+    let outputs = flats.iter().flat_map(|f| &f.outputs).flat_map(|(_, cells)| cells);
+    let reduces = flats.iter().flat_map(|f| &f.reduces);
     let mut facts = Vec::new();
-    for cell in outputs.flat_map(|(_, cells)| cells) {
+    for cell in outputs.chain(reduces.flat_map(|r| r.template.iter().flatten())) {
         if let Cell::Constant(constant) = cell {
             let mut writer = Writer::default();
             writer.expression(1)?;
@@ -124,22 +137,38 @@ fn write_constants(space: &mut StoredSpace, flats: &[Flat]) -> Result<()> {
     space.base.refresh(&space.writer)
 }
 
-/// Answers one flat rule.
-fn run(space: &StoredSpace, flat: &Flat, report: &mut Report, made: &mut Made) -> Result<()> {
+/// The query of a flat rule; `None` if nothing matches.
+pub(super) fn query(space: &StoredSpace, flat: &Flat) -> Result<Option<Query>> {
     for fact in &flat.present {
         let stored = || Ok::<_, Error>(!space.removed.contains(fact) && space.in_base(fact)?);
         if !space.added.contains(fact) && !stored()? {
-            return Ok(());
+            return Ok(None);
         }
     }
     let names = &space.base;
-    let make = |term: &[u8]| {
-        find::ground_id(names, term)?.ok_or_else(|| Error::internal("a constant that was written has no id"))
+    flat.query(&mut |term| find::ground_id(names, term), &mut |term| {
+        made_id(space, term)
+    })
+}
+
+/// The id of a constant that was written.
+pub(super) fn made_id(space: &StoredSpace, term: &[u8]) -> Result<crate::Id> {
+    find::ground_id(&space.base, term)?
+        .ok_or_else(|| Error::internal("a constant that was written has no id"))
+}
+
+/// Tuples that a delta adds.
+fn rows_of(delta: &Delta) -> u64 {
+    delta.adds.iter().map(|(_, run)| run.rows()).sum()
+}
+
+/// Answers one flat rule.
+fn run(space: &StoredSpace, flat: &Flat, report: &mut Report, made: &mut Made) -> Result<()> {
+    let Some(query) = query(space, flat)? else {
+        return Ok(());
     };
-    let query = flat.query(&mut |term| find::ground_id(names, term), &mut |term| make(term))?;
-    let Some(query) = query else { return Ok(()) };
     let mut matched = 0u64;
-    if flat.outputs.is_empty() {
+    if flat.outputs.is_empty() && (flat.reduces.is_empty() || !flat.once.is_empty()) {
         matched = answer(space, &query, &[Table::atoms(false)])?.1;
     }
     for does in [Does::Add, Does::Remove] {
@@ -181,9 +210,9 @@ fn run(space: &StoredSpace, flat: &Flat, report: &mut Report, made: &mut Made) -
     Ok(())
 }
 
-type Runs = Vec<(Table, crate::run::Run)>;
+pub(super) type Runs = Vec<(Table, crate::run::Run)>;
 
-fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<(Runs, u64)> {
+pub(super) fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<(Runs, u64)> {
     let resources = Resources {
         memory: space.memory,
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
