@@ -25,6 +25,7 @@ mod stream;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use remote::{collect, object_error, unreachable};
+pub(crate) use stream::{cut, read_json, read_text};
 
 use crate::{cli::Target, files};
 

@@ -3,11 +3,15 @@
 //! Invariant: a few pieces are in memory, whatever the size. The body is not signed, only the request's head is: over a
 //! network use https.
 
-use craton_base::{Clock as _, Error, Result, clock::SystemClock};
+use craton_base::{Clock as _, Error, Kind, Result, clock::SystemClock};
 use craton_gate::identify::sign::Body;
 use http::{Method, Request};
+use serde_json::Value;
 
 use super::{Client, remote};
+
+/// The most bytes of an answer that is held in memory.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// The most bytes of an error that is read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
@@ -63,4 +67,39 @@ impl Client {
             serde_json::from_slice(&text).ok().as_ref(),
         ))
     }
+}
+
+/// An answer that is one JSON value.
+///
+/// # Errors
+/// `Unavailable` if it is cut off; `Internal` if it is too long or no JSON.
+pub(crate) async fn read_json(answered: reqwest::Response) -> Result<Value> {
+    let bytes = read_all(answered).await?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::internal("the answer is no JSON").with_source(e))
+}
+
+/// An answer of text that is not long.
+///
+/// # Errors
+/// As [`read_json`].
+pub(crate) async fn read_text(answered: reqwest::Response) -> Result<String> {
+    let bytes = read_all(answered).await?;
+    String::from_utf8(bytes).map_err(|e| Error::internal("the answer is not UTF-8").with_source(e))
+}
+
+async fn read_all(mut answered: reqwest::Response) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = answered.chunk().await.map_err(cut)? {
+        if bytes.len().saturating_add(piece.len()) > ANSWER_BYTES_MAX {
+            return Err(Error::internal("the answer is too long"));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// The error of an answer that ends before its end.
+pub(crate) fn cut(error: reqwest::Error) -> Error {
+    let message = "the answer was cut off";
+    Error::new(Kind::Unavailable, "Remote", message).with_source(error)
 }

@@ -18,15 +18,12 @@ use super::{
 };
 use crate::{
     cli::{Graph as Command, Target},
-    client::{Client, place, segment},
+    client::{Client, cut, place, read_json, segment},
     output,
 };
 
 /// What is read from a file at once, in bytes.
 const READ_BYTES: usize = 256 << 10;
-
-/// The most bytes of an answer that is one JSON value.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 pub(super) async fn run(command: Command) -> Result<()> {
     match command {
@@ -144,7 +141,7 @@ async fn load(command: Command) -> Result<()> {
     let answered = Client::new(&target)?
         .graph(Method::POST, &path, body_of(source, bar.clone()))
         .await?;
-    let done = value(answered).await?;
+    let done = read_json(answered).await?;
     bar.finish_and_clear();
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
     for fault in done.get("faults").and_then(Value::as_array).into_iter().flatten() {
@@ -184,7 +181,7 @@ async fn program(command: Command) -> Result<()> {
     };
     let path = format!("{}/program{parameters}", path_of(&graph)?);
     let body = body_of(source, ProgressBar::hidden());
-    let done = value(Client::new(&target)?.graph(Method::POST, &path, body).await?).await?;
+    let done = read_json(Client::new(&target)?.graph(Method::POST, &path, body).await?).await?;
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
     for failure in done
         .get("failures")
@@ -225,29 +222,13 @@ fn body_of(source: Box<dyn AsyncRead + Unpin + Send>, bar: ProgressBar) -> reqwe
     reqwest::Body::wrap_stream(pieces)
 }
 
-async fn value(mut answered: reqwest::Response) -> Result<Value> {
-    let mut text = Vec::new();
-    while let Some(piece) = answered.chunk().await.map_err(cut)? {
-        if text.len().saturating_add(piece.len()) > ANSWER_BYTES_MAX {
-            return Err(Error::internal("the answer is too long"));
-        }
-        text.extend_from_slice(&piece);
-    }
-    serde_json::from_slice(&text).map_err(|e| Error::internal("the answer is no JSON").with_source(e))
-}
-
-fn cut(error: reqwest::Error) -> Error {
-    let message = "the answer was cut off";
-    Error::new(craton_base::Kind::Unavailable, "Remote", message).with_source(error)
-}
-
 async fn stats(graph: &str, target: &Target) -> Result<()> {
     let client = Client::new(target)?;
     let path = match place(graph)? {
         (bucket, "") => segment(bucket),
         _ => path_of(graph)?,
     };
-    let found = value(client.graph(Method::GET, &path, reqwest::Body::from("")).await?).await?;
+    let found = read_json(client.graph(Method::GET, &path, reqwest::Body::from("")).await?).await?;
     answer(target, &found, show);
     Ok(())
 }
@@ -287,7 +268,7 @@ async fn export(graph: &str, file: Option<&Path>, prefix: Option<&str>, target: 
     let client = Client::new(target)?;
     let answered = client.graph(Method::GET, &path, reqwest::Body::from("")).await?;
     let bytes = write_out(answered, file).await?;
-    if let Some(file) = file {
+    if let Some(file) = file.filter(|f| f.as_os_str() != STANDARD) {
         answer(
             target,
             &json!({ "file": file.display().to_string(), "bytes": bytes }),
@@ -319,7 +300,7 @@ async fn change(method: Method, graph: &str, what: &str, target: &Target) -> Res
     let done = Client::new(target)?
         .graph(method, &path, reqwest::Body::from(""))
         .await?;
-    let done = value(done).await?;
+    let done = read_json(done).await?;
     answer(target, &done, |_| output::line(graph));
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod agent;
+mod graphs;
 mod ledger;
 mod objects;
 mod speed;
@@ -62,6 +63,9 @@ type Chapter = for<'a> fn(&'a mut Tour) -> Pin<Box<dyn Future<Output = Result<()
 const CHAPTERS: &[(&str, Chapter)] = &[
     ("Real data, through the S3 door", |tour| {
         Box::pin(objects::run(tour))
+    }),
+    ("The same data as a graph, and a program", |tour| {
+        Box::pin(graphs::run(tour))
     }),
     ("An agent with a narrow policy", |tour| Box::pin(agent::run(tour))),
     ("The ledger", |tour| Box::pin(ledger::run(tour))),

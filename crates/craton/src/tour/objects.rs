@@ -73,7 +73,8 @@ pub(super) async fn run(tour: &mut Tour) -> Result<()> {
     Ok(())
 }
 
-fn datasets(tour: &Tour) -> Result<Vec<(&'static str, Vec<u8>)>> {
+/// The data sets: name and content.
+pub(super) fn datasets(tour: &Tour) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let one = |(name, embedded): (&'static str, &[u8])| match &tour.options.datasets {
         None => Ok((name, embedded.to_vec())),
         Some(folder) => Ok((name, files::read(&folder.join(name), FILE_BYTES_MAX)?)),
