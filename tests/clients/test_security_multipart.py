@@ -40,13 +40,18 @@ def test_completions_that_are_wrong(vault, root):
 
 
 def test_complete_twice_at_once(server, s3, vault, root):
-    """Of many at once each says the same object, and there is one."""
-    body = completion([(1, vault.part_etag)])
+    """Of many at once each says the same object, and there is one. A race: hence many uploads."""
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: send(server, complete(root, vault, body)), range(8)))
-    assert {a.status for a in answers} <= {200, 404, 409} and 200 in {a.status for a in answers}
-    assert s3.get_object(Bucket=vault.bucket, Key="upload")["Body"].read() == b"part"
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=vault.bucket)
+        for n in range(16):
+            key, content = f"race{n}", os.urandom(9)
+            upload = s3.create_multipart_upload(Bucket=vault.bucket, Key=key)["UploadId"]
+            part = s3.upload_part(Bucket=vault.bucket, Key=key, UploadId=upload, PartNumber=1, Body=content)
+            body = completion([(1, part["ETag"])])
+            answers = list(pool.map(lambda _: send(server, root.request("POST", f"/{vault.bucket}/{key}", f"uploadId={upload}", body=body)), range(8)))
+            assert {a.status for a in answers} <= {200, 404, 409} and 200 in {a.status for a in answers}, answers
+            assert s3.get_object(Bucket=vault.bucket, Key=key)["Body"].read() == content
+    uploads = s3.list_multipart_uploads(Bucket=vault.bucket).get("Uploads", [])
+    assert [u["UploadId"] for u in uploads] == [vault.upload]
 
 
 def test_a_part_that_comes_after_the_end(vault, root, s3):

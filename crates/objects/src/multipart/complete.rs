@@ -96,10 +96,17 @@ pub async fn complete(
         let parts = load(permit, key, id, request.parts.last().map(|p| p.number))?;
         match finish(permit, key, id, request, (&upload, &upload_meta), parts).await {
             Err(Error::Fault(Fault::ConditionalRequestConflict, _)) => {}
+            Err(_) if moved(permit, key, id, &upload) => {}
             done => return done,
         }
     }
     Err(conflict())
+}
+
+/// Whether the upload changed or ended since it was read: its parts, read after it, are then not what it had, and
+/// what they made the answer to be says nothing.
+fn moved(permit: &WritePermit, key: &ObjectKey, id: UploadId, upload: &Stored) -> bool {
+    open(permit, key, id).map_or(true, |(now, _)| now.sequence != upload.sequence)
 }
 
 async fn finish(
