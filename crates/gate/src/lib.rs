@@ -52,9 +52,9 @@ pub use craton_crypto::SealKey;
 pub use craton_store::{
     Collected,
     budget::{Budget, Reservation},
-    namespace::{Committed, Direction, Kind},
+    namespace::{Committed, Direction, Flow, Kind},
     store::Page,
-    value::{Extent, Standing, Stored, StoredVersion, Value},
+    value::{Extent, Head, Standing, Stored, StoredVersion, Value},
 };
 pub use cross_origin::PageRequest;
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};

@@ -20,7 +20,7 @@ use craton_base::{
 };
 use craton_crypto::SealKey;
 use craton_store::{
-    namespace::{Direction, Key, Kind, Span},
+    namespace::{Direction, Key, Kind},
     store::{Content as StoreContent, INLINE_BYTES_MAX, Page},
     value::{Extent, Stored, Value},
 };
@@ -43,6 +43,7 @@ mod keys;
 mod system;
 mod transfer;
 mod versions;
+mod visit;
 
 pub use blobs::{Blob, BlobWriter, Handle};
 pub use keys::SealedKey;
@@ -236,14 +237,7 @@ impl Permit {
         direction: Direction,
         limit: usize,
     ) -> Result<Page> {
-        let (start, end) = scope::clip(&self.resource, kind, start, end)?;
-        let span = Span {
-            bucket: self.home()?,
-            branch: BranchId::MAIN,
-            kind,
-            start,
-            end,
-        };
+        let span = self.span(kind, start, end)?;
         self.gate.store.scan(&span, self.at(), direction, limit)
     }
 

@@ -302,7 +302,7 @@ impl GraphWriter {
         let value = |extent| Value {
             meta: bytes::Bytes::new(),
             content: vec![extent],
-            kept: false,
+            ..Value::default()
         };
         for (id, extent) in new {
             changes = changes.put(Kind::GraphRun, run_name(graph, &id), value(extent));

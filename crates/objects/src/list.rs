@@ -1,7 +1,8 @@
 //! Listing objects: prefix, delimiter, where to go on.
 //!
 //! A common prefix is passed over by seeking to the first name after everything under it, so a page
-//! costs what it shows, not what it hides.
+//! costs what it shows, not what it hides. What it can not seek past, deleted names, is bounded: a page looks at
+//! [`LOOKS_MAX`] names, and then ends, short or empty, with a place between names to go on from.
 //!
 //! Deliberately absent: the two versions of the protocol's listing, which differ only in how they
 //! say where to go on.
@@ -10,10 +11,12 @@ mod versions;
 
 pub use versions::{ListedVersion, VersionsAfter, VersionsListing, VersionsPage, What, list_versions};
 
+use std::ops::ControlFlow;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use bytes::Bytes;
 use craton_base::Error as BaseError;
-use craton_gate::{Direction, Kind, ReadPermit, Stored};
+use craton_gate::{Flow, Head, Kind, ReadPermit, Standing};
 
 use crate::{
     Error, Fault, Result,
@@ -24,11 +27,11 @@ use crate::{
 /// The most keys and common prefixes in one page.
 pub const PAGE_KEYS_MAX: usize = 1000;
 
-/// How many entries are fetched at first where a delimiter may hide most of them.
-const FETCH_FIRST: usize = 16;
+/// How many names are looked at before others have their turn on the processor.
+pub(crate) const LOOKS_AT_ONCE: usize = 256;
 
-/// How many at least: the first of a group, and one that may be under no group or in the next.
-const FETCH_LEAST: usize = 2;
+/// The most names that a page looks at, about: some ten milliseconds.
+pub(crate) const LOOKS_MAX: usize = 65_536;
 
 /// Where a listing goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,11 +135,12 @@ impl After {
     }
 }
 
-/// Lists the objects under the prefix that `permit` is for.
+/// Lists the objects under the prefix that `permit` is for. A page may be short, even empty, and not the last:
+/// only [`ListPage::next`] tells.
 ///
 /// # Errors
 /// The gate's own; `Corrupt` if an entry does not parse.
-pub fn list(permit: &ReadPermit, listing: &Listing) -> Result<ListPage<Listed>> {
+pub async fn list(permit: &ReadPermit, listing: &Listing) -> Result<ListPage<Listed>> {
     permit.bucket()?;
     let start = match &listing.after {
         None => Some(Vec::new()),
@@ -148,42 +152,39 @@ pub fn list(permit: &ReadPermit, listing: &Listing) -> Result<ListPage<Listed>> 
         delimiter: listing.delimiter.as_deref(),
         start,
         limit: listing.limit.min(PAGE_KEYS_MAX),
+        looks_max: LOOKS_MAX,
+        key: borrowed_text,
+        item: |head: &Head<'_>, key: &str| {
+            Ok(Listed {
+                key: key.to_owned(),
+                meta: ObjectMeta::read(head.meta)?,
+            })
+        },
     };
-    let page = walk.run(|start, end, limit| {
-        let page = permit.scan(Kind::Object, start, end, Direction::Forward, limit)?;
-        let rows = page.entries.iter().map(row).collect::<Result<_>>()?;
-        Ok(Fetched {
-            rows,
-            more: page.more,
-        })
-    })?;
-    let next = page.next.map(|row| match row {
-        Last::Row(listed) => After::Key(listed),
-        Last::Prefix(prefix) => After::Prefix(prefix),
-    });
+    let visit = |start: &[u8], end: Option<&[u8]>, each: &mut Each<'_>| {
+        permit.visit(Kind::Object, (start, end), each)
+    };
+    let page = walk.run(visit).await?;
     Ok(ListPage {
         entries: page.entries,
         prefixes: page.prefixes,
-        next,
+        next: page.next,
     })
 }
 
-fn row(stored: &Stored) -> Result<Row<Listed>> {
-    let key = text(&stored.key.name)?;
-    let meta = ObjectMeta::read(&stored.value.meta)?;
-    Ok(Row {
-        name: stored.key.name.clone(),
-        key: key.clone(),
-        item: Listed { key, meta },
-    })
-}
+/// Who looks at names.
+pub(crate) type Each<'e> = dyn FnMut(Head<'_>) -> Result<Flow> + Send + 'e;
 
-pub(crate) fn text(name: &[u8]) -> Result<String> {
-    std::str::from_utf8(name).map(ToOwned::to_owned).map_err(|e| {
+pub(crate) fn borrowed_text(name: &[u8]) -> Result<&str> {
+    std::str::from_utf8(name).map_err(|e| {
         BaseError::corrupt("a stored key is not UTF-8")
             .with_source(e)
             .into()
     })
+}
+
+pub(crate) fn text(name: &[u8]) -> Result<String> {
+    borrowed_text(name).map(ToOwned::to_owned)
 }
 
 /// The common prefix that `key` is shown under, if it is.
@@ -206,114 +207,138 @@ pub(crate) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// An entry of a walk: its name, the key within it, and what is shown.
-pub(crate) struct Row<T> {
-    pub(crate) name: Bytes,
-    pub(crate) key: String,
-    pub(crate) item: T,
-}
-
-pub(crate) struct Fetched<T> {
-    pub(crate) rows: Vec<Row<T>>,
-    pub(crate) more: bool,
-}
-
-/// The last thing that a walk showed.
-pub(crate) enum Last {
-    /// An entry's key.
-    Row(String),
-    /// A common prefix.
-    Prefix(String),
-}
-
+/// What a walk showed.
 pub(crate) struct Walked<T> {
     pub(crate) entries: Vec<T>,
     pub(crate) prefixes: Vec<String>,
-    /// Set if there is more.
-    pub(crate) next: Option<Last>,
+    /// Set if there may be more.
+    pub(crate) next: Option<After>,
 }
 
 /// A walk over names in order, grouped by common prefixes.
-pub(crate) struct Walk<'a> {
+pub(crate) struct Walk<'a, K, I> {
     pub(crate) prefix: &'a str,
     pub(crate) delimiter: Option<&'a str>,
     /// The first name that may be shown; `None`: there is none.
     pub(crate) start: Option<Vec<u8>>,
     pub(crate) limit: usize,
+    /// The most names that are looked at.
+    pub(crate) looks_max: usize,
+    /// The key in a name.
+    pub(crate) key: K,
+    /// What is shown of a name and its key.
+    pub(crate) item: I,
 }
 
-impl Walk<'_> {
-    pub(crate) fn run<T>(
-        self,
-        mut fetch: impl FnMut(&[u8], Option<&[u8]>, usize) -> Result<Fetched<T>>,
-    ) -> Result<Walked<T>> {
-        let mut out = Walked {
-            entries: Vec::new(),
-            prefixes: Vec::new(),
-            next: None,
+/// How far a walk came.
+struct Progress<T> {
+    out: Walked<T>,
+    /// What was shown last.
+    last: Option<After>,
+    /// Names looked at.
+    looks: usize,
+}
+
+/// Why a visit ended before its names did.
+enum Stopped {
+    /// Others have their turn; it goes on from this name.
+    Resting(Vec<u8>),
+    /// The page is at its end.
+    Done,
+}
+
+impl<K, I> Walk<'_, K, I>
+where
+    K: Fn(&[u8]) -> Result<&str>,
+{
+    /// Walks through the names that `visit` shows.
+    pub(crate) async fn run<T, V>(mut self, visit: V) -> Result<Walked<T>>
+    where
+        I: Fn(&Head<'_>, &str) -> Result<T>,
+        V: Fn(&[u8], Option<&[u8]>, &mut Each<'_>) -> Result<()>,
+        Self: Sync,
+        T: Send,
+    {
+        let mut progress = Progress {
+            out: Walked {
+                entries: Vec::new(),
+                prefixes: Vec::new(),
+                next: None,
+            },
+            last: None,
+            looks: 0,
         };
         let end = successor(self.prefix.as_bytes());
-        let mut start = self.start.map(|s| s.max(self.prefix.as_bytes().to_vec()));
-        let mut batch = if self.delimiter.is_some() {
-            FETCH_FIRST
-        } else {
-            self.limit.saturating_add(1)
-        };
-        let mut last: Option<Last> = None;
+        let prefix = self.prefix.as_bytes();
+        let mut start = self.start.take().map(|start| start.max(prefix.to_vec()));
         while let Some(from) = start.take().filter(|_| self.limit > 0) {
             if end.as_ref().is_some_and(|end| from >= *end) {
                 break;
             }
-            let shown = out.entries.len() + out.prefixes.len();
-            let page = fetch(&from, end.as_deref(), batch.min(self.limit - shown + 1))?;
-            let (rows, mut hidden) = (page.rows.len(), 0);
-            let mut tail = None;
-            for row in page.rows {
-                tail = Some(row.name);
-                if matches!(&last, Some(Last::Prefix(p)) if row.key.starts_with(p.as_str())) {
-                    hidden += 1;
-                    continue;
-                }
-                if out.entries.len() + out.prefixes.len() == self.limit {
-                    out.next = last;
-                    return Ok(out);
-                }
-                match common_prefix(&row.key, self.prefix, self.delimiter) {
-                    Some(common) => {
-                        out.prefixes.push(common.to_owned());
-                        last = Some(Last::Prefix(common.to_owned()));
+            let mut stopped = None;
+            visit(&from, end.as_deref(), &mut |head| {
+                Ok(match self.look(&mut progress, &head)? {
+                    ControlFlow::Continue(flow) => flow,
+                    ControlFlow::Break(why) => {
+                        stopped = Some(why);
+                        Flow::Stop
                     }
-                    None => {
-                        out.entries.push(row.item);
-                        last = Some(Last::Row(row.key));
-                    }
-                }
+                })
+            })?;
+            if let Some(Stopped::Resting(name)) = stopped {
+                start = Some(name);
+                tokio::task::yield_now().await;
             }
-            if page.more {
-                start = next_start(last.as_ref(), tail);
-            }
-            // Where groups are large, what is fetched is mostly hidden: less is fetched at once.
-            batch = if hidden == 0 {
-                batch.saturating_mul(4).min(PAGE_KEYS_MAX + 1)
-            } else if 2 * hidden > rows {
-                (batch / 4).max(FETCH_LEAST)
-            } else {
-                batch
-            };
         }
-        Ok(out)
+        Ok(progress.out)
     }
-}
 
-/// Where the next fetch begins: past the common prefix that the last row is under, or past the last row.
-fn next_start(last: Option<&Last>, tail: Option<Bytes>) -> Option<Vec<u8>> {
-    let tail = tail?;
-    if let Some(Last::Prefix(prefix)) = last
-        && tail.starts_with(prefix.as_bytes())
+    fn look<T>(&self, progress: &mut Progress<T>, head: &Head<'_>) -> Result<ControlFlow<Stopped, Flow>>
+    where
+        I: Fn(&Head<'_>, &str) -> Result<T>,
     {
-        return successor(prefix.as_bytes());
+        let key = (self.key)(head.name)?;
+        let out = &mut progress.out;
+        let exists = head.standing == Standing::Exists;
+        if exists && out.entries.len() + out.prefixes.len() == self.limit {
+            out.next = progress.last.take();
+            return Ok(ControlFlow::Break(Stopped::Done));
+        }
+        progress.looks += 1;
+        let common = common_prefix(key, self.prefix, self.delimiter).filter(|_| exists);
+        let next = match common {
+            Some(common) => {
+                out.prefixes.push(common.to_owned());
+                progress.last = Some(After::Prefix(common.to_owned()));
+                match successor(common.as_bytes()) {
+                    Some(next) => Some(next),
+                    None => return Ok(ControlFlow::Break(Stopped::Done)),
+                }
+            }
+            None if exists => {
+                out.entries.push((self.item)(head, key)?);
+                progress.last = Some(After::Key(key.to_owned()));
+                None
+            }
+            None => None,
+        };
+        if progress.looks >= self.looks_max {
+            // A place between names: what was looked at last need not have been shown.
+            out.next = match common {
+                Some(common) => Some(After::Prefix(common.to_owned())),
+                None => Some(After::Key(key.to_owned())),
+            };
+            return Ok(ControlFlow::Break(Stopped::Done));
+        }
+        if progress.looks.is_multiple_of(LOOKS_AT_ONCE) {
+            let next = next.unwrap_or_else(|| [head.name, &[0]].concat());
+            return Ok(ControlFlow::Break(Stopped::Resting(next)));
+        }
+        Ok(ControlFlow::Continue(match next {
+            Some(next) => Flow::Skip(Bytes::from(next)),
+            None => Flow::Next,
+        }))
     }
-    Some([&tail[..], &[0]].concat())
 }
 
 #[cfg(test)]

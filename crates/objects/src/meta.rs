@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use craton_base::{Error as BaseError, Timestamp};
-use craton_gate::{Acl, tags::Tags};
+use craton_gate::{Acl, Extent, Value, tags::Tags};
 use prost::Message;
 
 use crate::{
@@ -124,7 +123,8 @@ pub struct ObjectMeta {
     /// Its checksum.
     #[prost(message, optional, tag = "5")]
     pub checksum: Option<ChecksumRecord>,
-    /// The parts, in order, if it was uploaded in parts.
+    /// The parts, in order, if it was uploaded in parts: kept in [`ObjectDetail`]; objects that were written before that was
+    /// have them here.
     #[prost(message, repeated, tag = "6")]
     pub parts: Vec<PartSize>,
     /// The upload that it was completed from: completing that upload again answers the same.
@@ -136,6 +136,9 @@ pub struct ObjectMeta {
     /// What keeps it from being deleted.
     #[prost(message, optional, tag = "9")]
     pub lock: Option<LockRecord>,
+    /// How many parts it was uploaded in, also where [`ObjectMeta::parts`] was not read.
+    #[prost(uint32, tag = "10")]
+    pub parts_count: u32,
     /// Its tags. The gate reads them too ([`craton_gate::tags`]).
     #[prost(message, optional, tag = "11")]
     pub tags: Option<Tags>,
@@ -148,6 +151,14 @@ pub struct ObjectMeta {
     /// Its access control list, where it has one other than its owner's alone. The gate reads it too.
     #[prost(message, optional, tag = "16")]
     pub acl: Option<Acl>,
+}
+
+/// What is kept of an object for who reads it alone, not for listings.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ObjectDetail {
+    /// The parts, in order, if it was uploaded in parts.
+    #[prost(message, repeated, tag = "1")]
+    pub parts: Vec<PartSize>,
 }
 
 /// A delete marker.
@@ -283,12 +294,39 @@ impl ObjectMeta {
         self.tags.as_ref().map_or(0, Tags::len)
     }
 
-    /// Reads a stored description.
+    /// Reads a stored description, without the parts.
     ///
     /// # Errors
     /// `Corrupt` if it is not one.
-    pub fn read(stored: &Bytes) -> Result<Self> {
+    pub fn read(stored: &[u8]) -> Result<Self> {
         decode(stored, "an object's description does not parse")
+    }
+
+    /// Reads all that is stored about an object.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not that.
+    pub fn of(value: &Value) -> Result<Self> {
+        let mut meta = Self::read(&value.meta)?;
+        if !value.detail.is_empty() {
+            let detail: ObjectDetail = decode(&value.detail, "an object's detail does not parse")?;
+            meta.parts = detail.parts;
+        }
+        Ok(meta)
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn to_value(&self, content: Vec<Extent>, kept: bool) -> Value {
+        let mut meta = self.clone();
+        meta.parts_count = u32::try_from(self.part_count()).unwrap_or(u32::MAX);
+        let parts = std::mem::take(&mut meta.parts);
+        Value {
+            meta: meta.encode_to_vec().into(),
+            detail: ObjectDetail { parts }.encode_to_vec().into(),
+            content,
+            kept,
+        }
     }
 
     /// The entity tag, without quotes.
@@ -305,7 +343,7 @@ impl ObjectMeta {
     /// The number of parts that it was uploaded in; 0 if it was not.
     #[must_use]
     pub fn part_count(&self) -> usize {
-        self.parts.len()
+        self.parts.len().max(self.parts_count as usize)
     }
 
     /// When it was written.
@@ -332,7 +370,7 @@ impl MarkerMeta {
     ///
     /// # Errors
     /// `Corrupt` if it is not one.
-    pub fn read(stored: &Bytes) -> Result<Self> {
+    pub fn read(stored: &[u8]) -> Result<Self> {
         decode(stored, "a delete marker's description does not parse")
     }
 }
@@ -355,7 +393,7 @@ impl UploadMeta {
     ///
     /// # Errors
     /// `Corrupt` if it is not one.
-    pub fn read(stored: &Bytes) -> Result<Self> {
+    pub fn read(stored: &[u8]) -> Result<Self> {
         decode(stored, "an upload's description does not parse")
     }
 
@@ -375,7 +413,7 @@ impl PartMeta {
     ///
     /// # Errors
     /// `Corrupt` if it is not one.
-    pub fn read(stored: &Bytes) -> Result<Self> {
+    pub fn read(stored: &[u8]) -> Result<Self> {
         decode(stored, "a part's description does not parse")
     }
 
@@ -386,8 +424,8 @@ impl PartMeta {
     }
 }
 
-fn decode<M: Message + Default>(stored: &Bytes, message: &'static str) -> Result<M> {
-    M::decode(&**stored).map_err(|e| BaseError::corrupt(message).with_source(e).into())
+fn decode<M: Message + Default>(stored: &[u8], message: &'static str) -> Result<M> {
+    M::decode(stored).map_err(|e| BaseError::corrupt(message).with_source(e).into())
 }
 
 #[cfg(test)]

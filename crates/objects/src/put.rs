@@ -1,11 +1,9 @@
 //! Putting an object, and the commit that every way of making one ends in.
 
-use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
 use craton_gate::{
     Acl, BucketInfo, Changes, Committed, Extent, Kind, Stored, Value, Versioning, WritePermit, tags::Tags,
 };
-use prost::Message as _;
 
 use crate::{
     Error, Fault, Result,
@@ -131,11 +129,8 @@ impl Draft {
         if !self.lock.is_empty() {
             lock::enabled(bucket)?;
         }
-        Ok(Value {
-            meta: Bytes::from(self.meta(bucket).encode_to_vec()),
-            content: self.content.clone(),
-            kept: bucket.versioning == Versioning::Enabled,
-        })
+        let kept = bucket.versioning == Versioning::Enabled;
+        Ok(self.meta(bucket).to_value(self.content.clone(), kept))
     }
 }
 

@@ -16,7 +16,6 @@
 
 use craton_base::{ObjectKey, ResourcePath, Sequence, Timestamp};
 use craton_gate::{Changes, Kind, Permit, Standing, Stored, StoredVersion, Value, Versioning, WritePermit};
-use prost::Message as _;
 
 use crate::{
     Error, Fault, Result,
@@ -81,11 +80,11 @@ impl VersionId {
     /// The name of a row.
     #[must_use]
     pub fn of(stored: &Stored) -> Self {
-        if stored.value.kept {
-            Self::Number(stored.sequence)
-        } else {
-            Self::Null
-        }
+        Self::of_row(stored.value.kept, stored.sequence)
+    }
+
+    pub(crate) const fn of_row(kept: bool, sequence: Sequence) -> Self {
+        if kept { Self::Number(sequence) } else { Self::Null }
     }
 
     /// The name of the version that a commit to a bucket made; `None` where versions have no names.
@@ -159,7 +158,7 @@ pub fn locate(permit: &Permit, key: &ObjectKey, target: Target) -> Result<Locate
     let Some(stored) = found else {
         return Err(missing(permit, name, target)?);
     };
-    let meta = ObjectMeta::read(&stored.value.meta)?;
+    let meta = ObjectMeta::of(&stored.value)?;
     let named = versioned || target != Target::Current;
     let version = named.then(|| VersionId::of(&stored));
     Ok(Located {
@@ -243,10 +242,8 @@ pub async fn amend(
     for _ in 0..AMEND_TRIES_MAX {
         let mut located = locate(permit, key, target)?;
         change(&mut located.meta)?;
-        let value = Value {
-            meta: located.meta.encode_to_vec().into(),
-            ..located.stored.value.clone()
-        };
+        let Value { content, kept, .. } = located.stored.value.clone();
+        let value = located.meta.to_value(content, kept);
         let changes = Changes::new().amend(located.stored.clone(), value.clone());
         let changes = match notice::amended(permit) {
             Some(event) => {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use craton_base::{BlobId, BranchId, BucketId, Kind as ErrorKind, Result, Sequence, Timestamp};
 
 use crate::{
-    namespace::{Batch, Change, Direction, Key, Kind, Span, change},
+    namespace::{Batch, Change, Direction, Flow, Key, Kind, Span, View, change},
     store::Store,
     transaction::{Transaction, system_key},
     value::{Standing, Stored, StoredVersion},
@@ -220,10 +220,12 @@ impl Store {
         if !key.kind.keeps_history() {
             return Ok(false);
         }
-        let after = (&*key.name, Sequence(sequence.0.saturating_add(1)));
-        let found = self.history(&versions_of(key), Some(after), 1)?;
-        let made = |version: &&StoredVersion| version.stored.sequence == sequence;
-        Ok(found.first().filter(made).is_some_and(|v| !v.stored.value.kept))
+        let mut supersedes = false;
+        self.visit(&versions_of(key), View::At(sequence), &mut |head| {
+            supersedes = head.sequence == sequence && !head.kept;
+            Ok(Flow::Stop)
+        })?;
+        Ok(supersedes)
     }
 
     /// Erases the versions of `key` that the commit `by` or one before it superseded, and what says no more than that

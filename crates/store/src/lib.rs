@@ -15,6 +15,7 @@ pub mod budget;
 mod collect;
 pub mod content;
 pub mod disk;
+mod entries;
 mod fresh;
 pub mod journal;
 pub mod keyring;

@@ -4,6 +4,8 @@
 //! - ST-1: every blob that an entry names has a `BlobOwner` entry, made in the same commit;
 //! - ST-2: a blob that loses its entry becomes `Garbage` in the commit that removes the entry, and its
 //!   file goes only after that commit is durable;
+//! - ST-4: an object's row that says so has a `Detail` row of the same name and version, made, amended and removed in
+//!   the same commits; no other has one;
 //! - ST-3: a file in the blob folder without a `BlobOwner` entry that this process is not writing is an
 //!   orphan of a crash; the sweep removes it.
 //!
@@ -24,9 +26,9 @@ use crate::{
     fresh::{Fresh, FreshBlobs},
     journal::Journal,
     keyring::KeyProvider,
-    namespace::{Batch, Change, Committed, Direction, Key, Namespace, Span, committer::Committer},
+    namespace::{Batch, Change, Committed, Key, Namespace, committer::Committer},
     transaction::owner_bytes,
-    value::{Extent, Stored, StoredVersion, Value},
+    value::{Extent, Stored, Value},
 };
 
 pub use crate::transaction::Transaction;
@@ -140,57 +142,6 @@ impl Store {
     #[must_use]
     pub fn latest(&self) -> Sequence {
         self.parts.namespace.latest()
-    }
-
-    /// A version of an entry.
-    ///
-    /// # Errors
-    /// The engine's own; `Corrupt`.
-    pub fn get(&self, key: &Key, at: Sequence) -> Result<Option<Stored>> {
-        let Some(entry) = self.parts.namespace.get(key, at)? else {
-            return Ok(None);
-        };
-        Ok(Some(Stored {
-            key: key.clone(),
-            sequence: entry.sequence,
-            revision: entry.revision,
-            value: Value::decode(entry.value)?,
-        }))
-    }
-
-    /// Versions of the keys of a span, deletions included: by ascending name, newest first within a name; at most
-    /// `limit`, after `after`. Only an empty answer means the end. See [`Namespace::history`].
-    ///
-    /// # Errors
-    /// The engine's own; `Corrupt`.
-    pub fn history(
-        &self,
-        span: &Span,
-        after: Option<(&[u8], Sequence)>,
-        limit: usize,
-    ) -> Result<Vec<StoredVersion>> {
-        let versions = self.parts.namespace.history(span, after, limit)?;
-        versions.into_iter().map(StoredVersion::decode).collect()
-    }
-
-    /// Entries of a span.
-    ///
-    /// # Errors
-    /// The engine's own; `Corrupt`.
-    pub fn scan(&self, span: &Span, at: Sequence, direction: Direction, limit: usize) -> Result<Page> {
-        let page = self.parts.namespace.scan(span, at, direction, limit)?;
-        let decode = |(key, entry): (Key, crate::namespace::Entry)| {
-            Ok(Stored {
-                key,
-                sequence: entry.sequence,
-                revision: entry.revision,
-                value: Value::decode(entry.value)?,
-            })
-        };
-        Ok(Page {
-            entries: page.entries.into_iter().map(decode).collect::<Result<_>>()?,
-            more: page.more,
-        })
     }
 
     /// The change that gives a new bucket its key; goes into the commit that makes the bucket.

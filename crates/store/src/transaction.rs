@@ -1,7 +1,7 @@
 //! Transactions: changes to entries, turned into one batch of the namespace with the care of the blobs they name.
 //!
-//! Here hold ST-1 and ST-2 of [`crate::store`]: a blob that an entry names gets its owner, and one that loses its
-//! entry becomes garbage, in the same batch.
+//! Here hold ST-1, ST-2 and ST-4 of [`crate::store`]: a blob that an entry names gets its owner, one that loses its
+//! entry becomes garbage, and what of an entry lies apart comes and goes with it, in the same batch.
 //!
 //! Deliberately absent: what entries mean; committing.
 
@@ -11,9 +11,10 @@ use bytes::Bytes;
 use craton_base::{BlobId, BranchId, BucketId, Error, Result};
 
 use crate::{
+    entries::detail_key,
     fresh::Fresh,
     namespace::{Batch, Change, Key, Kind, Precondition},
-    value::{Stored, Value},
+    value::{Rows, Stored, Value},
 };
 
 /// Changes that are committed together, with the care of the blobs they name.
@@ -48,7 +49,7 @@ impl Transaction {
         };
         for (key, value) in self.puts {
             out.adopt(&key, &value);
-            out.changes.push(Change::Put(key, value.encode()));
+            out.put(key, &value);
         }
         out.changes.extend(self.deletes.into_iter().map(Change::Delete));
         for (key, value) in self.marks {
@@ -59,6 +60,10 @@ impl Transaction {
         }
         for stored in self.removes {
             out.let_go(&stored.value);
+            if stored.apart {
+                let detail = detail_key(&stored.key);
+                out.changes.push(Change::Erase(detail, stored.sequence));
+            }
             out.changes.push(Change::Erase(stored.key, stored.sequence));
         }
         if !out.named.iter().all(|fresh| fresh.is_durable()) {
@@ -98,6 +103,32 @@ impl Assembly {
         }
     }
 
+    fn put(&mut self, key: Key, value: &Value) {
+        let Rows { row, detail } = value.to_rows(key.kind);
+        if let Some(detail) = detail {
+            self.changes.push(Change::Put(detail_key(&key), detail));
+        }
+        self.changes.push(Change::Put(key, row));
+    }
+
+    /// The row of an amended version. A row apart stays apart while it is long, and none is made: it would have to be of an
+    /// older commit.
+    fn amended(&mut self, old: &Stored, value: &Value) -> Bytes {
+        if !old.apart {
+            return value.encode();
+        }
+        let key = detail_key(&old.key);
+        let Rows { row, detail } = value.to_rows(old.key.kind);
+        let Some(detail) = detail else {
+            self.changes.push(Change::Erase(key, old.sequence));
+            return row;
+        };
+        if old.value.to_two_rows().detail.as_ref() != Some(&detail) {
+            self.changes.push(Change::Amend(key, old.sequence, detail));
+        }
+        row
+    }
+
     fn amend(&mut self, old: Stored, value: &Value) {
         // Those that stay have their owner already.
         let stay: BTreeSet<BlobId> = old.value.blobs().collect();
@@ -116,8 +147,8 @@ impl Assembly {
             old.sequence,
             old.revision,
         ));
-        self.changes
-            .push(Change::Amend(old.key, old.sequence, value.encode()));
+        let row = self.amended(&old, value);
+        self.changes.push(Change::Amend(old.key, old.sequence, row));
     }
 
     /// ST-2: blobs that lose their entry, and that no other entry adopts, become garbage.

@@ -269,7 +269,9 @@ impl OneRun<'_> {
             let path = ResourcePath::Objects(self.bucket.clone(), String::new());
             let ask = Ask::new("ListMultipartUploads", "s3:ListBucketMultipartUploads", path);
             let permit = self.run.read(ask).await?;
-            let page = multipart::list_uploads(&permit, &listing).map_err(|e| e.to_base())?;
+            let page = multipart::list_uploads(&permit, &listing)
+                .await
+                .map_err(|e| e.to_base())?;
             drop(permit);
             for upload in &page.uploads {
                 let begun = Timestamp(upload.meta.initiated_micros);

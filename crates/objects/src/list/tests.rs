@@ -1,20 +1,27 @@
-use std::{cell::Cell, collections::BTreeSet};
+use std::{cell::Cell, collections::BTreeMap, collections::BTreeSet};
 
+use craton_base::Sequence;
+use futures::executor::block_on;
 use proptest::prelude::*;
 
 use super::*;
 
-type Keys = BTreeSet<String>;
+/// Keys, and whether each exists: what was deleted is looked at too.
+type Keys = BTreeMap<String, bool>;
 
-/// One page, and how many entries were fetched for it.
-fn page(
+fn existing(keys: impl IntoIterator<Item = String>) -> Keys {
+    keys.into_iter().map(|key| (key, true)).collect()
+}
+
+/// A page, and how many names were looked at for it.
+fn page_of_looks(
     keys: &Keys,
-    prefix: &str,
-    delimiter: Option<&str>,
+    (prefix, delimiter): (&str, Option<&str>),
     after: Option<&After>,
     limit: usize,
+    looks_max: usize,
 ) -> (Walked<String>, usize) {
-    let fetched = Cell::new(0);
+    let looks = Cell::new(0);
     let start = match after {
         None => Some(Vec::new()),
         Some(After::Key(k)) => Some([k.as_bytes(), &[0]].concat()),
@@ -25,26 +32,53 @@ fn page(
         delimiter,
         start,
         limit,
+        looks_max,
+        key: borrowed_text,
+        item: |_: &Head<'_>, key: &str| Ok(key.to_owned()),
     };
-    let walked = walk
-        .run(|start, end, limit| {
-            let mut rows: Vec<_> = keys
-                .iter()
-                .filter(|k| k.as_bytes() >= start && end.is_none_or(|end| k.as_bytes() < end))
-                .take(limit + 1)
-                .map(|k| Row {
-                    name: k.clone().into(),
-                    key: k.clone(),
-                    item: k.clone(),
-                })
-                .collect();
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            fetched.set(fetched.get() + rows.len());
-            Ok(Fetched { rows, more })
-        })
-        .unwrap();
-    (walked, fetched.get())
+    let visit = |start: &[u8], end: Option<&[u8]>, each: &mut Each<'_>| {
+        let mut from = start.to_vec();
+        for (key, exists) in keys {
+            let name = key.as_bytes();
+            if name < &*from || end.is_some_and(|end| name >= end) {
+                continue;
+            }
+            looks.set(looks.get() + 1);
+            let head = Head {
+                name,
+                sequence: Sequence(1),
+                revision: Sequence(1),
+                standing: if *exists {
+                    Standing::Exists
+                } else {
+                    Standing::Deleted
+                },
+                meta: &[],
+                kept: false,
+            };
+            match each(head)? {
+                Flow::Next => {}
+                Flow::Skip(next) => {
+                    assert!(&*next > name, "a walk goes forward");
+                    from = next.to_vec();
+                }
+                Flow::Stop => break,
+            }
+        }
+        Ok(())
+    };
+    let walked = block_on(walk.run(visit)).unwrap();
+    (walked, looks.get())
+}
+
+fn page(
+    keys: &Keys,
+    prefix: &str,
+    delimiter: Option<&str>,
+    after: Option<&After>,
+    limit: usize,
+) -> (Walked<String>, usize) {
+    page_of_looks(keys, (prefix, delimiter), after, limit, LOOKS_MAX)
 }
 
 /// All rows by the definition: keys and common prefixes, in order.
@@ -56,14 +90,22 @@ fn naive(keys: &Keys, prefix: &str, delimiter: Option<&str>) -> BTreeSet<(String
             (format!("{prefix}{}", &rest[..cut]), true)
         }))
     };
-    keys.iter().filter_map(group).collect()
+    let existing = keys.iter().filter(|(_, exists)| **exists).map(|(key, _)| key);
+    existing.filter_map(group).collect()
 }
 
-fn all(keys: &Keys, prefix: &str, delimiter: Option<&str>, limit: usize) -> BTreeSet<(String, bool)> {
+/// All pages, each of which looks at so many names at most.
+fn all(
+    keys: &Keys,
+    within: (&str, Option<&str>),
+    limit: usize,
+    looks_max: usize,
+) -> BTreeSet<(String, bool)> {
     let mut out = BTreeSet::new();
     let mut after = None;
     loop {
-        let (walked, _) = page(keys, prefix, delimiter, after.as_ref(), limit);
+        let (walked, looks) = page_of_looks(keys, within, after.as_ref(), limit, looks_max);
+        assert!(looks <= looks_max + 1, "{looks} names for a page");
         assert!(walked.entries.len() + walked.prefixes.len() <= limit);
         let new = walked
             .entries
@@ -73,13 +115,11 @@ fn all(keys: &Keys, prefix: &str, delimiter: Option<&str>, limit: usize) -> BTre
         for row in new {
             assert!(out.insert(row), "a row was shown twice");
         }
-        after = match walked.next {
-            None => return out,
-            Some(Last::Row(k)) => Some(After::Key(k)),
-            Some(Last::Prefix(p)) => Some(After::Prefix(p)),
-        };
+        let Some(next) = walked.next else { return out };
         // A token survives the journey.
-        after = after.map(|a| After::from_token(&a.to_token()).unwrap());
+        let next = After::from_token(&next.to_token()).unwrap();
+        assert_ne!(after.as_ref(), Some(&next), "a page goes on");
+        after = Some(next);
     }
 }
 
@@ -88,12 +128,14 @@ proptest! {
 
     #[test]
     fn pages_join_to_the_naive_listing(
-        keys in proptest::collection::btree_set("[a-c/é]{1,6}", 0..60),
+        keys in proptest::collection::btree_map("[a-c/é]{1,6}", any::<bool>(), 0..60),
         prefix in "[a-b/]{0,2}",
         delimiter in proptest::option::of(prop_oneof![Just("/"), Just("b"), Just("b/"), Just("é")]),
         limit in 1usize..9,
+        looks_max in prop_oneof![1usize..9, Just(LOOKS_MAX)],
     ) {
-        prop_assert_eq!(all(&keys, &prefix, delimiter, limit), naive(&keys, &prefix, delimiter));
+        let pages = all(&keys, (&prefix, delimiter), limit, looks_max);
+        prop_assert_eq!(pages, naive(&keys, &prefix, delimiter));
     }
 
     #[test]
@@ -104,23 +146,35 @@ proptest! {
 
 #[test]
 fn a_common_prefix_is_not_walked() {
-    let mut keys: Keys = (0..5000).map(|n| format!("a/{n:05}")).collect();
-    keys.extend((0..5000).map(|n| format!("b/{n:05}")));
-    keys.insert("c".into());
-    let (walked, fetched) = page(&keys, "", Some("/"), None, 1000);
+    let mut keys = existing((0..5000).map(|n| format!("a/{n:05}")));
+    keys.extend((0..5000).map(|n| (format!("b/{n:05}"), true)));
+    keys.insert("c".into(), true);
+    let (walked, looks) = page(&keys, "", Some("/"), None, 1000);
     assert_eq!(
         (walked.prefixes, walked.entries),
         (vec!["a/".into(), "b/".into()], vec!["c".to_owned()])
     );
-    assert!(fetched < 100, "{fetched} entries were fetched for 3 rows");
+    assert_eq!(looks, 3, "one name for each row");
+}
+
+#[test]
+fn a_page_of_deleted_names_ends_and_goes_on_behind_them() {
+    let mut keys: Keys = (0..2 * LOOKS_MAX).map(|n| (format!("a{n:06}"), false)).collect();
+    keys.insert("b".into(), true);
+    let (first, looks) = page(&keys, "", None, None, 10);
+    assert_eq!((first.entries.len(), looks), (0, LOOKS_MAX));
+    assert_eq!(first.next, Some(After::Key(format!("a{:06}", LOOKS_MAX - 1))));
+    let (second, _) = page(&keys, "", None, first.next.as_ref(), 10);
+    let (third, _) = page(&keys, "", None, second.next.as_ref(), 10);
+    assert_eq!((third.entries, third.next), (vec!["b".to_owned()], None));
 }
 
 #[test]
 fn a_page_of_nothing_is_not_truncated() {
-    let keys: Keys = ["a".to_owned()].into();
-    let (walked, fetched) = page(&keys, "", None, None, 0);
+    let keys = existing(["a".to_owned()]);
+    let (walked, looks) = page(&keys, "", None, None, 0);
     assert!(walked.entries.is_empty() && walked.next.is_none());
-    assert_eq!(fetched, 0);
+    assert_eq!(looks, 0);
 }
 
 #[test]
@@ -136,7 +190,7 @@ fn a_marker_that_is_a_common_prefix_passes_over_it() {
 
 #[test]
 fn a_full_last_page_is_not_truncated() {
-    let keys: Keys = ["a/1", "a/2", "b"].map(str::to_owned).into();
+    let keys = existing(["a/1", "a/2", "b"].map(str::to_owned));
     let (walked, _) = page(&keys, "", Some("/"), None, 2);
     assert_eq!(walked.prefixes.len() + walked.entries.len(), 2);
     assert!(walked.next.is_none());

@@ -4,19 +4,18 @@
 //! - what a page shows, the next page does not, and what is hidden by a version on an earlier page stays hidden;
 //! - a common prefix is shown only if a version under it is to be seen.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use craton_base::Sequence;
-use craton_gate::{Kind, ReadPermit, Standing, StoredVersion};
+use craton_gate::{Flow, Head, Kind, ReadPermit, Standing};
 
-use super::{After, PAGE_KEYS_MAX, common_prefix, successor, text};
+use super::{After, LOOKS_AT_ONCE, LOOKS_MAX, PAGE_KEYS_MAX, borrowed_text, common_prefix, successor, text};
 use crate::{
-    Result,
+    Error, Result,
     meta::{MarkerMeta, ObjectMeta},
     version::{VersionId, nulls, row},
 };
-
-/// How many rows are read at once: few at first where a delimiter may hide most of them.
-const ROWS_FIRST: usize = 16;
 
 /// Where a listing of versions goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +90,7 @@ impl VersionsAfter {
     }
 }
 
-/// Lists the versions under the prefix that `permit` is for.
+/// Lists the versions under the prefix that `permit` is for. As [`super::list`], a page may be short and not the last.
 ///
 /// # Errors
 /// The gate's own; `Corrupt` if an entry does not parse.
@@ -104,37 +103,47 @@ pub async fn list_versions(permit: &ReadPermit, listing: &VersionsListing) -> Re
     if limit == 0 {
         return Ok(walk.page);
     }
-    let mut at_once = ROWS_FIRST;
     loop {
-        let span = (&*walk.start, walk.end.as_deref());
-        let after = walk.after.as_ref().map(|(name, sequence)| (&**name, *sequence));
-        let rows = permit.history(Kind::Object, span, after, at_once)?;
-        if rows.is_empty() {
-            return Ok(walk.page);
+        let (start, end) = (walk.start.clone(), walk.end.clone());
+        let after = walk.after.take();
+        let after = after.as_ref().map(|(name, sequence)| (&**name, *sequence));
+        let mut stopped = None;
+        permit.visit_versions(Kind::Object, (&start, end.as_deref()), after, |head| {
+            Ok::<_, Error>(match walk.look(permit, listing, limit, &head)? {
+                ControlFlow::Continue(flow) => flow,
+                ControlFlow::Break(why) => {
+                    stopped = Some(why);
+                    Flow::Stop
+                }
+            })
+        })?;
+        match stopped {
+            Some(Stopped::Resting) => tokio::task::yield_now().await,
+            Some(Stopped::Done) | None => return Ok(walk.page),
         }
-        for row in rows {
-            match walk.take(permit, listing, limit, row)? {
-                Step::Next => {}
-                Step::Seek => break,
-                Step::Full => return Ok(walk.page),
-            }
-        }
-        at_once = at_once.saturating_mul(4).min(PAGE_KEYS_MAX);
-        // Rows that are not to be seen may be many.
-        tokio::task::yield_now().await;
     }
+}
+
+/// Why a visit ended before its rows did.
+enum Stopped {
+    /// Others have their turn.
+    Resting,
+    /// The page is at its end.
+    Done,
 }
 
 /// A walk over rows.
 struct VersionsWalk {
     start: Bytes,
     end: Option<Vec<u8>>,
-    /// The row that was looked at last, if it is within the span.
+    /// The row that was looked at last, where the walk rested.
     after: Option<(Bytes, Sequence)>,
     /// The key that is being walked over.
     key: Option<Key>,
     /// What was shown last.
     last: Option<VersionsAfter>,
+    /// Rows looked at.
+    looks: usize,
     page: VersionsPage,
 }
 
@@ -178,13 +187,6 @@ fn resume(permit: &ReadPermit, key: &str, id: VersionId) -> Result<Option<(Seque
     }))
 }
 
-enum Step {
-    Next,
-    /// The rest of the rows that were read is under a common prefix.
-    Seek,
-    Full,
-}
-
 impl VersionsWalk {
     /// `None` if there is nothing after where it is to begin.
     fn begin(permit: &ReadPermit, listing: &VersionsListing) -> Result<Option<Self>> {
@@ -207,64 +209,88 @@ impl VersionsWalk {
             after: after.map(|sequence| (Bytes::copy_from_slice(begun), sequence)),
             key,
             last: None,
+            looks: 0,
             page: VersionsPage::default(),
         }))
     }
 
-    fn take(
+    fn look(
         &mut self,
         permit: &ReadPermit,
         listing: &VersionsListing,
         limit: usize,
-        version: StoredVersion,
-    ) -> Result<Step> {
-        let StoredVersion { stored, standing } = version;
-        self.after = Some((stored.key.name.clone(), stored.sequence));
-        let key = self.key.take().filter(|key| key.name == stored.key.name);
-        let key = self.key.insert(key.unwrap_or_else(|| Key {
-            name: stored.key.name.clone(),
-            newest: stored.sequence,
-            resumed: false,
-            null: None,
-        }));
-        let hidden = !stored.value.kept && key.hides(permit, stored.sequence)?;
-        if hidden || standing == Standing::Deleted {
-            return Ok(Step::Next);
+        head: &Head<'_>,
+    ) -> Result<ControlFlow<Stopped, Flow>> {
+        if self.key.as_ref().is_none_or(|key| key.name != head.name) {
+            if let Some(done) = self.key.as_ref().filter(|_| self.looks >= LOOKS_MAX) {
+                // Between keys: what follows a key that was looked at whole.
+                self.page.next = Some(VersionsAfter::Name(After::Key(text(&done.name)?)));
+                return Ok(ControlFlow::Break(Stopped::Done));
+            }
+            self.key = Some(Key {
+                name: Bytes::copy_from_slice(head.name),
+                newest: head.sequence,
+                resumed: false,
+                null: None,
+            });
         }
-        let latest = key.newest == stored.sequence;
-        let name = text(&stored.key.name)?;
-        if self.page.versions.len() + self.page.prefixes.len() >= limit {
-            self.page.next = self.last.take();
-            return Ok(Step::Full);
+        let shown = self.show(permit, listing, limit, head)?;
+        self.looks += 1;
+        if matches!(shown, ControlFlow::Continue(_)) && self.looks.is_multiple_of(LOOKS_AT_ONCE) {
+            return Ok(ControlFlow::Break(self.rest(head, shown)));
         }
-        if let Some(common) = common_prefix(&name, &listing.prefix, listing.delimiter.as_deref()) {
-            self.page.prefixes.push(common.to_owned());
-            self.last = Some(VersionsAfter::Name(After::Prefix(common.to_owned())));
-            return Ok(self.pass(common));
-        }
-        let id = VersionId::of(&stored);
-        let what = match standing {
-            Standing::Marked => What::Marker(MarkerMeta::read(&stored.value.meta)?),
-            _ => What::Object(Box::new(ObjectMeta::read(&stored.value.meta)?)),
-        };
-        self.last = Some(VersionsAfter::Version(name.clone(), id));
-        self.page.versions.push(ListedVersion {
-            key: name,
-            id,
-            latest,
-            what,
-        });
-        Ok(Step::Next)
+        Ok(shown)
     }
 
-    /// Goes on after everything under a common prefix.
-    fn pass(&mut self, common: &str) -> Step {
-        self.after = None;
-        self.key = None;
-        match successor(common.as_bytes()) {
-            Some(start) => self.start = start.into(),
-            None => self.end = Some(self.start.to_vec()),
+    /// Notes where to go on.
+    fn rest(&mut self, head: &Head<'_>, shown: ControlFlow<Stopped, Flow>) -> Stopped {
+        match shown {
+            ControlFlow::Continue(Flow::Skip(name)) => self.start = name,
+            _ => self.after = Some((Bytes::copy_from_slice(head.name), head.sequence)),
         }
-        Step::Seek
+        Stopped::Resting
+    }
+
+    fn show(
+        &mut self,
+        permit: &ReadPermit,
+        listing: &VersionsListing,
+        limit: usize,
+        head: &Head<'_>,
+    ) -> Result<ControlFlow<Stopped, Flow>> {
+        let hidden = match &mut self.key {
+            Some(key) if !head.kept => key.hides(permit, head.sequence)?,
+            _ => false,
+        };
+        if hidden || head.standing == Standing::Deleted {
+            return Ok(ControlFlow::Continue(Flow::Next));
+        }
+        if self.page.versions.len() + self.page.prefixes.len() >= limit {
+            self.page.next = self.last.take();
+            return Ok(ControlFlow::Break(Stopped::Done));
+        }
+        let name = borrowed_text(head.name)?;
+        if let Some(common) = common_prefix(name, &listing.prefix, listing.delimiter.as_deref()) {
+            self.page.prefixes.push(common.to_owned());
+            self.last = Some(VersionsAfter::Name(After::Prefix(common.to_owned())));
+            self.key = None;
+            return Ok(match successor(common.as_bytes()) {
+                Some(next) => ControlFlow::Continue(Flow::Skip(next.into())),
+                None => ControlFlow::Break(Stopped::Done),
+            });
+        }
+        let id = VersionId::of_row(head.kept, head.sequence);
+        let what = match head.standing {
+            Standing::Marked => What::Marker(MarkerMeta::read(head.meta)?),
+            _ => What::Object(Box::new(ObjectMeta::read(head.meta)?)),
+        };
+        self.last = Some(VersionsAfter::Version(name.to_owned(), id));
+        self.page.versions.push(ListedVersion {
+            key: name.to_owned(),
+            id,
+            latest: self.key.as_ref().is_some_and(|key| key.newest == head.sequence),
+            what,
+        });
+        Ok(ControlFlow::Continue(Flow::Next))
     }
 }

@@ -135,6 +135,7 @@ async fn finish(
                 checksum: p.meta.checksum.clone(),
             })
             .collect(),
+        parts_count: 0,
         upload_id: id.0.to_vec(),
         owner: upload_meta.initiator.clone(),
         tags: upload_meta.tags.clone(),

@@ -1,13 +1,12 @@
 //! Listing uploads that are open, and the parts of one.
 
-use bytes::Bytes;
 use craton_base::ObjectKey;
-use craton_gate::{Direction, Kind, ReadPermit, Stored};
+use craton_gate::{Flow, Head, Kind, ReadPermit};
 
 use super::{ID_BYTES, UploadId, open};
 use crate::{
     Error, Fault, Result,
-    list::{self, Fetched, Last, PAGE_KEYS_MAX, Row, Walk},
+    list::{self, After, Each, PAGE_KEYS_MAX, Walk},
     meta::{PartMeta, UploadMeta},
 };
 
@@ -45,7 +44,7 @@ pub fn list_parts(
     let (_, upload) = open(permit, key, id)?;
     let limit = limit.min(PAGE_KEYS_MAX);
     let end = id.parts_end(key);
-    let mut start = id.part_name(key, after.saturating_add(1));
+    let start = id.part_name(key, after.saturating_add(1));
     let mut parts: Vec<ListedPart> = Vec::new();
     if limit == 0 {
         return Ok(PartsPage {
@@ -54,41 +53,31 @@ pub fn list_parts(
             truncated: false,
         });
     }
-    loop {
-        let wanted = limit.saturating_sub(parts.len()).saturating_add(1);
-        let page = permit.scan(Kind::Part, &start, Some(&end), Direction::Forward, wanted)?;
-        for stored in &page.entries {
-            if parts.len() == limit {
-                return Ok(PartsPage {
-                    upload,
-                    parts,
-                    truncated: true,
-                });
-            }
-            parts.push(listed(stored)?);
+    let mut truncated = false;
+    permit.visit(Kind::Part, (&start, Some(&end)), |head| {
+        truncated = parts.len() == limit;
+        if truncated {
+            return Ok(Flow::Stop);
         }
-        match parts.last() {
-            Some(last) if page.more => start = id.part_name(key, last.number.saturating_add(1)),
-            _ => break,
-        }
-    }
+        parts.push(listed(&head)?);
+        Ok::<_, Error>(Flow::Next)
+    })?;
     Ok(PartsPage {
         upload,
         parts,
-        truncated: false,
+        truncated,
     })
 }
 
-fn listed(stored: &Stored) -> Result<ListedPart> {
-    let number = stored
-        .key
+fn listed(part: &Head<'_>) -> Result<ListedPart> {
+    let number = part
         .name
         .last_chunk::<2>()
         .map(|n| u16::from_be_bytes(*n))
         .unwrap_or_default();
     Ok(ListedPart {
         number,
-        meta: PartMeta::read(&stored.value.meta)?,
+        meta: PartMeta::read(part.meta)?,
     })
 }
 
@@ -140,7 +129,7 @@ pub struct UploadsPage {
 ///
 /// # Errors
 /// The gate's own; `Corrupt` if an entry does not parse.
-pub fn list_uploads(permit: &ReadPermit, listing: &UploadsListing) -> Result<UploadsPage> {
+pub async fn list_uploads(permit: &ReadPermit, listing: &UploadsListing) -> Result<UploadsPage> {
     permit.bucket()?;
     let delimiter = listing.delimiter.as_deref();
     let walk = Walk {
@@ -151,19 +140,25 @@ pub fn list_uploads(permit: &ReadPermit, listing: &UploadsListing) -> Result<Upl
             .as_ref()
             .map_or(Some(Vec::new()), |a| start(a, &listing.prefix, delimiter)),
         limit: listing.limit.min(PAGE_KEYS_MAX),
+        // Every open upload is shown, or grouped: the limit is bound enough.
+        looks_max: usize::MAX,
+        key: key_in,
+        item: |head: &Head<'_>, key: &str| {
+            Ok(ListedUpload {
+                key: key.to_owned(),
+                id: split(head.name)?.1,
+                meta: UploadMeta::read(head.meta)?,
+            })
+        },
     };
-    let page = walk.run(|start, end, limit| {
-        let page = permit.scan(Kind::Upload, start, end, Direction::Forward, limit)?;
-        let rows = page.entries.iter().map(row).collect::<Result<_>>()?;
-        Ok(Fetched {
-            rows,
-            more: page.more,
-        })
-    })?;
+    let visit = |start: &[u8], end: Option<&[u8]>, each: &mut Each<'_>| {
+        permit.visit(Kind::Upload, (start, end), each)
+    };
+    let page = walk.run(visit).await?;
     let last_id = page.entries.last().map(|u| u.id);
     let next = page.next.map(|last| match last {
-        Last::Row(key) => UploadsAfter { key, id: last_id },
-        Last::Prefix(key) => UploadsAfter { key, id: None },
+        After::Key(key) => UploadsAfter { key, id: last_id },
+        After::Prefix(key) => UploadsAfter { key, id: None },
     });
     Ok(UploadsPage {
         uploads: page.entries,
@@ -177,27 +172,21 @@ pub(super) fn start(after: &UploadsAfter, prefix: &str, delimiter: Option<&str>)
     if let (Some(id), Ok(key)) = (after.id, ObjectKey::new(&after.key)) {
         return Some([&id.name(&key)[..], &[0]].concat());
     }
-    match list::After::from_marker(&after.key, prefix, delimiter) {
-        list::After::Prefix(common) => list::successor(common.as_bytes()),
-        list::After::Key(key) => Some([key.as_bytes(), &[1]].concat()),
+    match After::from_marker(&after.key, prefix, delimiter) {
+        After::Prefix(common) => list::successor(common.as_bytes()),
+        After::Key(key) => Some([key.as_bytes(), &[1]].concat()),
     }
 }
 
-fn row(stored: &Stored) -> Result<Row<ListedUpload>> {
-    let (key, id) = split(&stored.key.name)?;
-    let meta = UploadMeta::read(&stored.value.meta)?;
-    Ok(Row {
-        name: stored.key.name.clone(),
-        key: key.clone(),
-        item: ListedUpload { key, id, meta },
-    })
+fn key_in(name: &[u8]) -> Result<&str> {
+    split(name).map(|(key, _)| key)
 }
 
-fn split(name: &Bytes) -> Result<(String, UploadId)> {
+fn split(name: &[u8]) -> Result<(&str, UploadId)> {
     let corrupt = || Error::from(craton_base::Error::corrupt("an upload's name does not parse"));
     let (rest, id) = name.split_last_chunk::<ID_BYTES>().ok_or_else(corrupt)?;
     let key = rest.strip_suffix(&[0]).ok_or_else(corrupt)?;
-    Ok((list::text(key)?, UploadId(*id)))
+    Ok((list::borrowed_text(key)?, UploadId(*id)))
 }
 
 impl UploadsAfter {

@@ -143,7 +143,7 @@ impl Server {
             limit: 1000,
             ..UploadsListing::default()
         };
-        for upload in multipart::list_uploads(&permit, &listing)?.uploads {
+        for upload in multipart::list_uploads(&permit, &listing).await?.uploads {
             let path = format!("{name}/{} {}", upload.key, upload.id.to_text());
             for part in self.parts(name, &upload.key, upload.id).await? {
                 view.insert(format!("{path} {}", part.number), hex::encode(part.meta.md5));

@@ -7,9 +7,9 @@ use craton_base::{BlobId, BranchId, BucketId, Result, Sequence};
 use craton_sim::SimDisk;
 use craton_store::{
     Store,
-    namespace::{Direction, Key, Kind, Span, State},
+    namespace::{Direction, Flow, Key, Kind, Span, View},
     store::Content,
-    value::Value,
+    value::{Standing, StoredVersion, Value},
 };
 use futures::StreamExt as _;
 
@@ -67,29 +67,48 @@ pub(crate) fn read(store: &Store) -> Result<Found> {
 }
 
 fn read_kind(store: &Store, bucket: BucketId, kind: Kind, found: &mut Found) -> Result<()> {
-    let namespace = &store.parts().namespace;
     let mut after: Option<(Bytes, Sequence)> = None;
+    let mut versions = BTreeSet::new();
     loop {
         let from = after.as_ref().map(|(name, sequence)| (&**name, *sequence));
-        let page = namespace.history(&span(bucket, kind), from, 1000)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some((last.key.name.clone(), last.sequence));
-        for version in page {
-            let value = version.state.bytes().cloned().map(Value::decode).transpose()?;
+        // ST-4: a version whose detail is missing is an error here.
+        let page = store.history(&span(bucket, kind), from, 1000)?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.stored.key.name.clone(), last.stored.sequence));
+        for StoredVersion { stored, standing } in page {
+            versions.insert((stored.key.name.clone(), stored.sequence));
+            let value = (standing != Standing::Deleted).then_some(stored.value);
             let said = Said {
                 spec: value.as_ref().map(|v| Spec::decode(&v.meta)),
-                deleted: !matches!(version.state, State::Value(_)),
+                deleted: standing != Standing::Exists,
                 kept: value.as_ref().is_some_and(|v| v.kept),
             };
-            found.versions.insert(version.key.clone(), version.sequence, said);
+            found.versions.insert(stored.key.clone(), stored.sequence, said);
             let Some(value) = value else { continue };
             for blob in value.blobs() {
-                let before = found.named.insert(blob, owner(&version.key));
+                let before = found.named.insert(blob, owner(&stored.key));
                 assert_eq!(before, None, "blob {blob} is named twice");
             }
-            found.values.push((version.key, value));
+            found.values.push((stored.key, value));
         }
     }
+    if kind == Kind::Object {
+        check_details(store, bucket, &versions)?;
+    }
+    Ok(())
+}
+
+/// ST-4: no detail outlives its version.
+fn check_details(store: &Store, bucket: BucketId, versions: &BTreeSet<(Bytes, Sequence)>) -> Result<()> {
+    let mut lost = None;
+    let namespace = &store.parts().namespace;
+    namespace.visit(&span(bucket, Kind::Detail), View::Versions(None), &mut |seen| {
+        let version = (Bytes::copy_from_slice(seen.name), seen.sequence);
+        lost = Some(version).filter(|version| !versions.contains(version));
+        Ok(if lost.is_some() { Flow::Stop } else { Flow::Next })
+    })?;
+    assert_eq!(lost, None, "a detail without its version");
+    Ok(())
 }
 
 fn listed(store: &Store, kind: Kind) -> BTreeMap<BlobId, Bytes> {

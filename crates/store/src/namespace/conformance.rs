@@ -20,9 +20,11 @@ use super::{
 
 mod history;
 mod versions;
+mod visits;
 
 pub use history::{erased_versions_are_gone, history_is_paged, the_change_feed_tells_all};
 pub use versions::{amendments_stay_in_their_version, marks_are_deletions_that_tell};
+pub use visits::visits_show_what_reads_answer;
 
 /// Makes a new empty namespace.
 pub type Make<'a> = &'a dyn Fn() -> Arc<dyn Namespace>;
@@ -45,6 +47,7 @@ pub fn all(make: Make<'_>) {
     the_change_feed_tells_all(make);
     marks_are_deletions_that_tell(make);
     amendments_stay_in_their_version(make);
+    visits_show_what_reads_answer(make);
 }
 
 const BUCKET: BucketId = BucketId(7);

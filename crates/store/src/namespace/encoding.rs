@@ -10,6 +10,8 @@
 //!
 //! Deliberately absent: redb. The change feed lists keys in the same form without the version.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Error, Result, Sequence};
 use crc_fast::{CrcAlgorithm, Digest};
@@ -78,12 +80,16 @@ pub(super) fn split(row_key: &[u8]) -> Result<(&[u8], Sequence)> {
     Ok((stem, Sequence(!u64::from_be_bytes(*version))))
 }
 
-/// The key that a stem stands for.
-pub(super) fn parse_stem(stem: &[u8]) -> Result<Key> {
-    let (bucket, rest) = stem.split_first_chunk::<8>().ok_or_else(bad_key)?;
-    let (branch, rest) = rest.split_first_chunk::<4>().ok_or_else(bad_key)?;
-    let (kind, rest) = rest.split_first().ok_or_else(bad_key)?;
-    let escaped = rest.strip_suffix(&END).ok_or_else(bad_key)?;
+/// The name in a stem, copied only if it holds a zero.
+pub(super) fn name(stem: &[u8]) -> Result<Cow<'_, [u8]>> {
+    let (_, rest) = stem.split_first_chunk::<PREFIX_BYTES>().ok_or_else(bad_key)?;
+    unescape(rest.strip_suffix(&END).ok_or_else(bad_key)?)
+}
+
+fn unescape(escaped: &[u8]) -> Result<Cow<'_, [u8]>> {
+    if !escaped.contains(&0) {
+        return Ok(Cow::Borrowed(escaped));
+    }
     let mut name = Vec::with_capacity(escaped.len());
     let mut bytes = escaped.iter();
     while let Some(byte) = bytes.next() {
@@ -92,6 +98,15 @@ pub(super) fn parse_stem(stem: &[u8]) -> Result<Key> {
             return Err(bad_key());
         }
     }
+    Ok(Cow::Owned(name))
+}
+
+/// The key that a stem stands for.
+pub(super) fn parse_stem(stem: &[u8]) -> Result<Key> {
+    let (bucket, rest) = stem.split_first_chunk::<8>().ok_or_else(bad_key)?;
+    let (branch, rest) = rest.split_first_chunk::<4>().ok_or_else(bad_key)?;
+    let (kind, rest) = rest.split_first().ok_or_else(bad_key)?;
+    let name = unescape(rest.strip_suffix(&END).ok_or_else(bad_key)?)?.into_owned();
     Ok(Key {
         bucket: BucketId(u64::from_be_bytes(*bucket)),
         branch: BranchId(u32::from_be_bytes(*branch)),
@@ -118,6 +133,14 @@ pub(super) fn range(span: &Span) -> (Vec<u8>, Vec<u8>) {
     (start, end)
 }
 
+/// Before every version of `name` and of the names after it.
+pub(super) fn before(span: &Span, name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX_BYTES + name.len());
+    push_prefix(&mut out, span.bucket, span.branch, span.kind);
+    push_name(&mut out, name);
+    out
+}
+
 /// The bytes of the key `name` of a span, without a version.
 pub(super) fn stem_in(span: &Span, name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(PREFIX_BYTES + name.len() + END.len() + VERSION_BYTES);
@@ -129,15 +152,19 @@ pub(super) fn stem_in(span: &Span, name: &[u8]) -> Vec<u8> {
 
 /// What a row says of its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Says<'a> {
+pub enum Says<'a> {
+    /// It exists and has this value.
     Value(&'a [u8]),
+    /// It does not exist.
     Deleted,
+    /// It does not exist, and this is to be known of its deletion.
     Marked(&'a [u8]),
 }
 
 impl<'a> Says<'a> {
     /// The bytes that it carries.
-    pub(super) const fn bytes(self) -> &'a [u8] {
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
         match self {
             Self::Value(bytes) | Self::Marked(bytes) => bytes,
             Self::Deleted => &[],
@@ -145,7 +172,8 @@ impl<'a> Says<'a> {
     }
 
     /// The value, if the key exists.
-    pub(super) const fn value(self) -> Option<&'a [u8]> {
+    #[must_use]
+    pub const fn value(self) -> Option<&'a [u8]> {
         match self {
             Self::Value(bytes) => Some(bytes),
             Self::Deleted | Self::Marked(_) => None,

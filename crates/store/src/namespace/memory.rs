@@ -12,7 +12,8 @@ use craton_base::{Clock, Result, Sequence, Timestamp};
 use parking_lot::RwLock;
 
 use super::{
-    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, State, Version,
+    Batch, Change, Committed, Direction, Entry, Flow, Key, Namespace, Page, Precondition, Says, Seen, Span,
+    State, Version, View, Visitor,
     change::{self, Changes},
     rules,
 };
@@ -87,31 +88,49 @@ impl Namespace for MemoryNamespace {
     }
 
     fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>> {
-        let state = self.state.read();
-        let is_after = |version: &Version| match after {
-            None => true,
-            Some((name, sequence)) => {
-                let same = version.key.name == name;
-                version.key.name > name || (same && span.kind.keeps_history() && version.sequence < sequence)
-            }
-        };
         let mut room = rules::Room::new(limit);
+        let state = self.state.read();
         let versions = state
-            .span(span)
-            .flat_map(|(key, versions)| {
-                versions
-                    .iter()
-                    .rev()
-                    .map(|(sequence, (state, revision))| Version {
-                        key: key.clone(),
-                        sequence: *sequence,
-                        revision: *revision,
-                        state: state.clone(),
-                    })
-            })
-            .filter(is_after)
+            .versions(span, after)
             .take_while(|version| room.take(version.state.bytes().map_or(0, Bytes::len)));
         Ok(versions.collect())
+    }
+
+    fn visit(&self, span: &Span, view: View<'_>, visitor: &mut Visitor<'_>) -> Result<()> {
+        // A copy, so that a visitor that takes its time holds nobody up.
+        let versions: Vec<Version> = match view {
+            View::Versions(after) => self.state.read().versions(span, after).collect(),
+            View::At(at) => {
+                let state = self.state.read();
+                let newest = |(key, versions): (&Key, &Versions)| {
+                    let (sequence, (state, revision)) = versions.range(..=at).next_back()?;
+                    Some(version(key, *sequence, state, *revision))
+                };
+                state.span(span).filter_map(newest).collect()
+            }
+        };
+        let mut from = Bytes::new();
+        for version in &versions {
+            if version.key.name < from {
+                continue;
+            }
+            let seen = Seen {
+                name: &version.key.name,
+                sequence: version.sequence,
+                revision: version.revision,
+                says: match &version.state {
+                    State::Value(bytes) => Says::Value(bytes),
+                    State::Deleted => Says::Deleted,
+                    State::Marked(bytes) => Says::Marked(bytes),
+                },
+            };
+            match visitor(seen)? {
+                Flow::Next => {}
+                Flow::Skip(name) => from = name,
+                Flow::Stop => break,
+            }
+        }
+        Ok(())
     }
 
     fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
@@ -136,6 +155,26 @@ impl Held {
         self.keys
             .range((Bound::Included(key(&span.start)), Bound::Unbounded))
             .take_while(move |(key, _)| inside(key))
+    }
+
+    /// Versions by name, newest first, after the one of `after`.
+    fn versions<'a>(
+        &'a self,
+        span: &'a Span,
+        after: Option<(&'a [u8], Sequence)>,
+    ) -> impl Iterator<Item = Version> + 'a {
+        let is_after = move |version: &Version| match after {
+            None => true,
+            Some((name, sequence)) => {
+                let same = version.key.name == name;
+                version.key.name > name || (same && span.kind.keeps_history() && version.sequence < sequence)
+            }
+        };
+        let all = self.span(span).flat_map(|(key, versions)| {
+            let newest_first = versions.iter().rev();
+            newest_first.map(|(sequence, (state, revision))| version(key, *sequence, state, *revision))
+        });
+        all.filter(is_after)
     }
 
     fn apply(&mut self, batch: &Batch, now: Timestamp) -> Result<Committed> {
@@ -230,6 +269,15 @@ impl Held {
                 self.keys.remove(key);
             }
         }
+    }
+}
+
+fn version(key: &Key, sequence: Sequence, state: &State, revision: Sequence) -> Version {
+    Version {
+        key: key.clone(),
+        sequence,
+        revision,
+        state: state.clone(),
     }
 }
 

@@ -30,6 +30,8 @@ mod rules;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use encoding::Says;
+
 /// What an entry is. The number is on disk; never reuse one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -53,6 +55,9 @@ pub enum Kind {
     Setting = 8,
     /// A wrapped bucket key, by bucket id and key generation. No history.
     BucketKey = 9,
+    /// The rest of an object version whose row would be long, by key: the extents of its content and what is seldom
+    /// asked for. Its version is that of the object's row.
+    Detail = 10,
     /// A document that configures a bucket, by sub-resource (under the bucket).
     Configuration = 11,
     /// What happened and that someone is to be told of, by time. No history.
@@ -87,7 +92,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -97,6 +102,7 @@ impl Kind {
         Self::Change,
         Self::Setting,
         Self::BucketKey,
+        Self::Detail,
         Self::Configuration,
         Self::Outbox,
         Self::Delivery,
@@ -121,6 +127,7 @@ impl Kind {
             self,
             Self::Bucket
                 | Self::Object
+                | Self::Detail
                 | Self::Configuration
                 | Self::User
                 | Self::AccessKey
@@ -138,6 +145,7 @@ impl Kind {
         !matches!(
             self,
             Self::Change
+                | Self::Detail
                 | Self::BlobOwner
                 | Self::Garbage
                 | Self::LedgerPending
@@ -324,6 +332,63 @@ pub enum Direction {
     Backward,
 }
 
+/// What a visit shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum View<'a> {
+    /// Of each name the newest version that is not later, whatever it says.
+    At(Sequence),
+    /// Every version, newest first within a name, after this version of a name (which need not exist) if given.
+    Versions(Option<(&'a [u8], Sequence)>),
+}
+
+/// A row as it lies in the engine, for as long as it is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// The commit that made this version.
+    pub sequence: Sequence,
+    /// The commit that wrote what it says.
+    pub revision: Sequence,
+    /// What it says of its key.
+    pub says: Says<'a>,
+}
+
+impl Seen<'_> {
+    /// A copy of it.
+    fn to_version(self, span: &Span) -> Version {
+        Version {
+            key: Key {
+                bucket: span.bucket,
+                branch: span.branch,
+                kind: span.kind,
+                name: Bytes::copy_from_slice(self.name),
+            },
+            sequence: self.sequence,
+            revision: self.revision,
+            state: match self.says {
+                Says::Value(bytes) => State::Value(Bytes::copy_from_slice(bytes)),
+                Says::Deleted => State::Deleted,
+                Says::Marked(bytes) => State::Marked(Bytes::copy_from_slice(bytes)),
+            },
+        }
+    }
+}
+
+/// How a visit goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// With the next row.
+    Next,
+    /// With the first row whose name is not before this one, which is after the name just seen.
+    Skip(Bytes),
+    /// Not at all.
+    Stop,
+}
+
+/// Who looks at rows.
+pub type Visitor<'v> = dyn FnMut(Seen<'_>) -> Result<Flow> + 'v;
+
 /// A bounded piece of a scan.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {
@@ -369,6 +434,13 @@ pub trait Namespace: Send + Sync + 'static {
     /// # Errors
     /// The engine's own.
     fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>>;
+
+    /// Shows rows of `span` to `visitor`, by ascending name, without copying them, until it stops or there are no more. How
+    /// many there are is for the visitor to bound.
+    ///
+    /// # Errors
+    /// The engine's own; the visitor's.
+    fn visit(&self, span: &Span, view: View<'_>, visitor: &mut Visitor<'_>) -> Result<()>;
 
     /// Applies each batch in order, each atomically and at its own sequence, and makes all of
     /// them durable together with one flush. The result of a batch is at its index; a batch whose

@@ -11,13 +11,14 @@
 
 use std::{ops::Bound, sync::Arc};
 
-use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use ::redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, Table, TableDefinition};
 use bytes::Bytes;
 use craton_base::{Clock, Error, Kind as ErrorKind, Result, Sequence, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
-    Batch, Change, Committed, Direction, Entry, Key, Namespace, Page, Precondition, Span, State, Version,
+    Batch, Change, Committed, Direction, Entry, Flow, Key, Namespace, Page, Precondition, Span, Version,
+    View, Visitor,
     change::{self, Changes},
     encoding::{self, Row, Says},
     rules,
@@ -40,8 +41,11 @@ const FORMAT: &str = "format";
 const SEQUENCE: &str = "sequence";
 const TIME: &str = "time";
 
-/// The format that this code reads and writes.
-const FORMAT_VERSION: u64 = 1;
+/// The format that this code writes.
+const FORMAT_VERSION: u64 = 2;
+
+/// The one before, which had no rows of [`super::Kind::Detail`]: it is read, and counts as the newer one from then on.
+const FORMAT_WITHOUT_DETAILS: u64 = 1;
 
 /// From this length of the file on, a commit also records which pages are free, so that opening after a crash
 /// need not read the whole file (1.5 to 2 s a GiB). It costs a second flush, and 64 KiB a GiB a commit.
@@ -184,36 +188,34 @@ impl Namespace for RedbNamespace {
     }
 
     fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>> {
+        let mut room = rules::Room::new(limit);
+        let mut versions = Vec::new();
+        self.visit(span, View::Versions(after), &mut |seen| {
+            if !room.take(seen.says.bytes().len()) {
+                return Ok(Flow::Stop);
+            }
+            versions.push(seen.to_version(span));
+            Ok(Flow::Next)
+        })?;
+        Ok(versions)
+    }
+
+    fn visit(&self, span: &Span, view: View<'_>, visitor: &mut Visitor<'_>) -> Result<()> {
         let snapshot = self.snapshot();
+        let after = match view {
+            View::At(at) => {
+                let mut walk = Walk::new(&snapshot.rows, span, at, Direction::Forward)?;
+                return walk.visit(span, visitor);
+            }
+            View::Versions(after) => after,
+        };
         let (start, end) = encoding::range(span);
         let after = after.map(|(name, sequence)| after_version(span, name, sequence));
         let from = match &after {
             Some(after) if *after >= start => Bound::Excluded(after.as_slice()),
             _ => Bound::Included(start.as_slice()),
         };
-        let mut cursor = snapshot.rows.lower_bound(from).map_err(engine)?;
-        let mut room = rules::Room::new(limit);
-        let mut versions = Vec::new();
-        while let Some((key, row)) = cursor.next().map_err(engine)? {
-            if key.value() >= end.as_slice() {
-                break;
-            }
-            let row = encoding::open_row(key.value(), row.value())?;
-            if !room.take(row.says.bytes().len()) {
-                break;
-            }
-            versions.push(Version {
-                key: encoding::parse_stem(encoding::split(key.value())?.0)?,
-                sequence: row.sequence,
-                revision: row.revision,
-                state: match row.says {
-                    Says::Value(bytes) => State::Value(Bytes::copy_from_slice(bytes)),
-                    Says::Deleted => State::Deleted,
-                    Says::Marked(bytes) => State::Marked(Bytes::copy_from_slice(bytes)),
-                },
-            });
-        }
-        Ok(versions)
+        walk::visit_versions(&snapshot.rows, span, from, &end, visitor)
     }
 
     fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {
@@ -272,6 +274,7 @@ fn prepare(database: &Database) -> Result<()> {
     };
     match format {
         Some(FORMAT_VERSION) => return Ok(()),
+        Some(FORMAT_WITHOUT_DETAILS) => {}
         Some(other) => {
             let message = format!("the namespace has format {other}; this program reads {FORMAT_VERSION}");
             return Err(Error::new(ErrorKind::Invalid, "FormatVersion", message));

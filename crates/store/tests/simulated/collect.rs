@@ -150,7 +150,9 @@ fn of_blobs(version: u32, count: u32) -> Value {
         stored.extend_from_slice(&[0x12, u8::try_from(extent.len()).expect("short")]);
         stored.extend_from_slice(&extent);
     }
-    Value::decode(stored.into()).expect("a value")
+    let (value, apart) = Value::decode(stored.into()).expect("a value");
+    assert!(!apart);
+    value
 }
 
 #[test]
@@ -172,8 +174,8 @@ fn versions_of_many_blobs_are_collected_in_several_commits() {
     clock.advance(Duration::from_secs(1));
     let collected = store.collect(clock.now()).expect("no batch is too large");
     assert_eq!((collected.versions, collected.garbage), (31, 30 * 2500));
-    for kind in [Kind::Object, Kind::BlobOwner, Kind::Garbage] {
-        let bucket = if kind == Kind::Object {
+    for kind in [Kind::Object, Kind::Detail, Kind::BlobOwner, Kind::Garbage] {
+        let bucket = if matches!(kind, Kind::Object | Kind::Detail) {
             BUCKET
         } else {
             BucketId::SYSTEM

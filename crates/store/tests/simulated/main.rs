@@ -6,6 +6,7 @@
 
 mod blob;
 mod collect;
+mod entries;
 mod journal;
 mod keyring;
 

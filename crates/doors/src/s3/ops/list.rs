@@ -28,6 +28,7 @@ struct Common {
 struct Page {
     contents: Vec<Object>,
     prefixes: Vec<CommonPrefix>,
+    last_key: Option<String>,
     next: Option<After>,
     limit: usize,
     encode: bool,
@@ -54,7 +55,8 @@ async fn page(
         entries,
         prefixes,
         next,
-    } = settle(&permit, engine::list(&permit, &listing))?;
+    } = settle(&permit, engine::list(&permit, &listing).await)?;
+    let last_key = entries.last().map(|listed| listed.key.clone());
     let contents = entries
         .into_iter()
         .map(|listed| object(listed, encode, owners))
@@ -62,6 +64,7 @@ async fn page(
     Ok(Page {
         contents,
         prefixes: common_prefixes(prefixes, encode),
+        last_key,
         next,
         limit,
         encode,
@@ -140,8 +143,10 @@ pub(in crate::s3) async fn list_objects(request: S3Request<ListObjectsInput>) ->
         (!marker.is_empty()).then(|| After::from_marker(&marker, prefix, common.delimiter.as_deref()));
     let page = page(&call, "ListObjects", &common, after, true).await?;
     let encoded = |text: String| convert::url_encoded(text, page.encode);
-    // S3 names the next marker only with a delimiter: without one it is the last key.
-    let next = page.next.as_ref().filter(|_| common.delimiter.is_some());
+    // S3 names the next marker only with a delimiter: without one it is the last key, unless the page ended between keys.
+    let is_last_key = |next: &After| page.last_key.as_deref() == Some(next.text());
+    let stated = |next: &&After| common.delimiter.is_some() || !is_last_key(next);
+    let next = page.next.as_ref().filter(stated);
     Ok(ListObjectsOutput {
         name: Some(common.bucket),
         prefix: Some(encoded(common.prefix.unwrap_or_default())),

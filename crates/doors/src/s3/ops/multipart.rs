@@ -317,7 +317,7 @@ pub(in crate::s3) async fn list_uploads(
         after: settle(&permit, after)?,
         limit,
     };
-    let page = settle(&permit, engine::list_uploads(&permit, &listing))?;
+    let page = settle(&permit, engine::list_uploads(&permit, &listing).await)?;
     let encoded = |text: String| convert::url_encoded(text, encode);
     let (next_key, next_id) = page.next.map(|n| (n.key, n.id)).unzip();
     Ok(ListMultipartUploadsOutput {

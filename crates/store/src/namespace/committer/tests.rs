@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{Committer, QUEUE_BATCHES_MAX, Way};
 use crate::namespace::{
     Batch, Change, Committed, Direction, Entry, Key, Kind, Namespace, Page, Precondition, Span, Version,
-    memory::MemoryNamespace, tests::TestClock,
+    View, Visitor, memory::MemoryNamespace, tests::TestClock,
 };
 
 /// The model, with a gate before each commit, and an engine that can fail or panic.
@@ -59,6 +59,10 @@ impl Namespace for Gated {
 
     fn history(&self, span: &Span, after: Option<(&[u8], Sequence)>, limit: usize) -> Result<Vec<Version>> {
         self.inner.history(span, after, limit)
+    }
+
+    fn visit(&self, span: &Span, view: View<'_>, visitor: &mut Visitor<'_>) -> Result<()> {
+        self.inner.visit(span, view, visitor)
     }
 
     fn commit(&self, batches: &[Batch]) -> Result<Vec<Result<Committed>>> {

@@ -11,7 +11,7 @@ use craton_base::{Result, Sequence};
 use redb::{AccessGuard, Cursor, ReadableTable};
 
 use super::{
-    super::{Direction, Key, Span, encoding},
+    super::{Direction, Flow, Key, Seen, Span, Visitor, encoding},
     engine,
 };
 
@@ -40,6 +40,47 @@ impl Raw<'_> {
     fn stem(&self) -> Result<&[u8]> {
         Ok(encoding::split(self.key.value())?.0)
     }
+
+    /// Shows the row to a visitor.
+    pub(super) fn show(&self, visitor: &mut Visitor<'_>) -> Result<Flow> {
+        let row = self.open()?;
+        visitor(Seen {
+            name: &encoding::name(self.stem()?)?,
+            sequence: row.sequence,
+            revision: row.revision,
+            says: row.says,
+        })
+    }
+}
+
+/// Shows every row in `[from, end)` of a span, in order.
+pub(super) fn visit_versions<T>(
+    table: &T,
+    span: &Span,
+    from: Bound<&[u8]>,
+    end: &[u8],
+    visitor: &mut Visitor<'_>,
+) -> Result<()>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    let mut cursor = table.lower_bound(from).map_err(engine)?;
+    while let Some((key, row)) = cursor.next().map_err(engine)? {
+        if key.value() >= end {
+            break;
+        }
+        match (Raw { key, row }).show(visitor)? {
+            Flow::Next => {}
+            Flow::Stop => break,
+            Flow::Skip(name) => {
+                let target = encoding::before(span, &name);
+                cursor = table
+                    .lower_bound(Bound::Included(target.as_slice()))
+                    .map_err(engine)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The newest version of `key` that is not later than `at`; it may be a deletion.
@@ -117,6 +158,22 @@ where
                 return Ok(Some(raw));
             }
         }
+    }
+
+    /// Shows each name's version, whatever it says, going forward.
+    pub(super) fn visit(&mut self, span: &Span, visitor: &mut Visitor<'_>) -> Result<()> {
+        while let Some(raw) = self.next_any()? {
+            match raw.show(visitor)? {
+                Flow::Next => {}
+                Flow::Stop => break,
+                Flow::Skip(name) => {
+                    let target = encoding::before(span, &name);
+                    let bound = Bound::Included(target.as_slice());
+                    self.cursor = self.table.lower_bound(bound).map_err(engine)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next name's version, whatever it says.
