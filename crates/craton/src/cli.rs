@@ -8,8 +8,10 @@ use craton_base::ByteSize;
 use crate::{config::Settings, tour};
 
 mod graph;
+mod guard;
 
 pub(crate) use graph::Graph;
+pub(crate) use guard::Guard;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -139,6 +141,9 @@ pub(crate) enum Client {
     /// Policies of a user
     #[command(subcommand)]
     Policy(Policy),
+    /// Guard policies: what is forbidden whatever others allow
+    #[command(subcommand)]
+    Guard(Guard),
     /// Say what is, or was, decided and why
     Explain {
         /// The decision's id, as a denial names it

@@ -25,6 +25,7 @@ use crate::{
     whole::{Room, Rooms},
 };
 
+mod guard;
 mod identities;
 mod kms;
 mod ledger;
@@ -203,6 +204,12 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::GetUserPolicy => identities::get_user_policy(call).await,
         Operation::PutUserPolicy => identities::put_user_policy(call).await,
         Operation::DeleteUserPolicy => identities::delete_user_policy(call).await,
+        Operation::ListGuardPolicies => guard::list(call).await,
+        Operation::GetGuardPolicy => guard::get(call).await,
+        Operation::PutGuardPolicy => guard::put(call).await,
+        Operation::DeleteGuardPolicy => guard::delete(call).await,
+        Operation::CheckGuardPolicy => guard::check(call).await,
+        Operation::GetGuardSchema => guard::schema(call).await,
         Operation::Explain => ledger::explain(call).await,
         Operation::ExplainDecision => ledger::explain_decision(call).await,
         Operation::ListRecords => ledger::list_records(call).await,

@@ -13,7 +13,7 @@ use crate::{
     gate::Verdicts,
     ledger::Verdict,
     policy::{self, Caller, Context, Guarded},
-    session::{PrincipalKind, Proof, Session},
+    session::{PrincipalKind, Session},
     tags::Tags,
 };
 
@@ -283,11 +283,8 @@ fn context(session: &Session, extra: &[Fact]) -> craton_base::Result<Context> {
 }
 
 fn proof(session: &Session, out: &mut Context) -> craton_base::Result<()> {
-    let kind = match session.proof() {
-        Proof::Header => "REST-HEADER",
-        Proof::Presigned => "REST-QUERY-STRING",
-        Proof::Form => "POST",
-        Proof::Nothing => return Ok(()),
+    let Some(kind) = session.proof().auth_type() else {
+        return Ok(());
     };
     out.set("s3:authType", kind)?;
     out.set("s3:signatureversion", "AWS4-HMAC-SHA256")?;

@@ -38,6 +38,7 @@ use crate::{
     bucket::BucketInfo,
     configuration::{cache::BucketCache, state::BucketState},
     directory::Directory,
+    guards::{self, GuardPlane},
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
@@ -84,6 +85,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) buckets: BucketCache,
+    pub(crate) guards: GuardPlane,
     pub(crate) local_keys: Arc<LocalKeys>,
     data_keys: OnceLock<DataKeys>,
     borrows: Borrows,
@@ -141,6 +143,7 @@ impl Gate {
             clock,
             random,
             buckets: BucketCache::new(),
+            guards: GuardPlane::default(),
             borrows: Borrows::new(),
             next_owner: AtomicU64::new(1),
             background: Mutex::default(),
@@ -150,6 +153,7 @@ impl Gate {
             workers_taken: AtomicBool::new(false),
             store,
         };
+        inner.guards.load(&inner.store)?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -254,7 +258,8 @@ impl Gate {
             object_acl: &|| self.inner.object_acl(bucket?, &ask.resource, &ask.context),
             object_tags: &|| self.inner.object_tags(bucket?, &ask.resource, &ask.context),
         };
-        let verdicts = access::evaluate(&question);
+        let asked = guards::asked(&question, bucket.map(|b| &*b.info));
+        let verdicts = self.inner.guards.restrict(access::evaluate(&question), &asked);
         let mut record = self.record_of(session, ask);
         record.verdict = verdicts.verdict.into();
         record.name_statements(verdicts.statements.into_iter());
@@ -327,6 +332,8 @@ impl Gate {
         record.action = ask.actions.join(" ");
         record.resource = ask.resource.to_string();
         record.bucket = ask.resource.bucket().map(ToString::to_string).unwrap_or_default();
+        record.auth_type = session.proof().auth_type().unwrap_or_default().to_owned();
+        record.note_facts(ask.context.iter().map(|(key, value)| (&**key, &**value)));
         record
     }
 
@@ -408,7 +415,8 @@ impl Inner {
             object_acl: &|| self.object_acl(bucket.as_deref()?, resource, &[]),
             object_tags: &|| self.object_tags(bucket.as_deref()?, resource, &[]),
         };
-        access::evaluate(&question).allowed
+        let asked = guards::asked(&question, bucket.as_ref().map(|b| &*b.info));
+        self.guards.restrict(access::evaluate(&question), &asked).allowed
     }
 
     /// The claim of a plain write: refused while another holds a lease over the path.
@@ -431,6 +439,7 @@ pub(crate) fn origin_record(origin: &Origin) -> Record {
     let mut record = Record::of(RecordKind::Decision);
     record.source_ip = origin.source_ip.to_string();
     record.door = origin.door.to_owned();
+    record.secure = origin.secure;
     record.request_id = origin.request_id.to_string();
     record
 }

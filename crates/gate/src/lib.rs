@@ -24,6 +24,7 @@ mod cross_origin;
 mod described;
 mod directory;
 mod gate;
+mod guards;
 pub mod identify;
 mod identities;
 pub mod kms;
@@ -59,6 +60,7 @@ pub use craton_store::{
 pub use cross_origin::PageRequest;
 pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
 pub use gate::{Gate, Settings};
+pub use guards::{Checked, GUARD_DOCUMENTS_MAX, GuardDocument};
 pub use identities::NewAccessKey;
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use operate::Rotated;

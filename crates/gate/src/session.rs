@@ -63,6 +63,19 @@ pub enum Proof {
     Nothing,
 }
 
+impl Proof {
+    /// As `s3:authType` has it.
+    #[must_use]
+    pub const fn auth_type(self) -> Option<&'static str> {
+        match self {
+            Self::Header => Some("REST-HEADER"),
+            Self::Presigned => Some("REST-QUERY-STRING"),
+            Self::Form => Some("POST"),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// An authenticated request's identity.
 #[derive(Clone)]
 pub struct Session {

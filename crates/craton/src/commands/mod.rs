@@ -14,6 +14,7 @@ use crate::{
 mod audit;
 mod explain;
 mod graph;
+mod guard;
 mod identities;
 mod objects;
 mod runs;
@@ -67,6 +68,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             let text = |t: Option<String>| t.unwrap_or_default();
             explain::question(&text(user), &text(action), &text(resource), &context, &target).await
         }
+        Command::Guard(command) => guard::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,
         Command::Run(command) => runs::run(command).await,

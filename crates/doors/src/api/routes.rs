@@ -29,6 +29,18 @@ pub enum Operation {
     PutUserPolicy,
     /// Removes a policy.
     DeleteUserPolicy,
+    /// The documents of guard policies.
+    ListGuardPolicies,
+    /// A document of guard policies.
+    GetGuardPolicy,
+    /// Sets a document of guard policies.
+    PutGuardPolicy,
+    /// Deletes a document of guard policies.
+    DeleteGuardPolicy,
+    /// Checks a document of guard policies.
+    CheckGuardPolicy,
+    /// The schema of guard policies.
+    GetGuardSchema,
     /// What would be decided.
     Explain,
     /// The record of a decision.
@@ -150,6 +162,42 @@ pub const ROUTES: &[Route] = &[
         "iam:DeleteUserPolicy",
     ),
     route(
+        "GET",
+        "/_api/v1/guard/policies",
+        Operation::ListGuardPolicies,
+        "craton:ListGuardPolicies",
+    ),
+    route(
+        "GET",
+        "/_api/v1/guard/policies/{name}",
+        Operation::GetGuardPolicy,
+        "craton:GetGuardPolicy",
+    ),
+    route(
+        "PUT",
+        "/_api/v1/guard/policies/{name}",
+        Operation::PutGuardPolicy,
+        "craton:PutGuardPolicy",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/guard/policies/{name}",
+        Operation::DeleteGuardPolicy,
+        "craton:DeleteGuardPolicy",
+    ),
+    route(
+        "POST",
+        "/_api/v1/guard/check",
+        Operation::CheckGuardPolicy,
+        "craton:GetGuardPolicy",
+    ),
+    route(
+        "GET",
+        "/_api/v1/guard/schema",
+        Operation::GetGuardSchema,
+        "craton:GetGuardPolicy",
+    ),
+    route(
         "POST",
         "/_api/v1/explain",
         Operation::Explain,
@@ -258,6 +306,12 @@ impl Operation {
             Self::GetUserPolicy => "GetUserPolicy",
             Self::PutUserPolicy => "PutUserPolicy",
             Self::DeleteUserPolicy => "DeleteUserPolicy",
+            Self::ListGuardPolicies => "ListGuardPolicies",
+            Self::GetGuardPolicy => "GetGuardPolicy",
+            Self::PutGuardPolicy => "PutGuardPolicy",
+            Self::DeleteGuardPolicy => "DeleteGuardPolicy",
+            Self::CheckGuardPolicy => "CheckGuardPolicy",
+            Self::GetGuardSchema => "GetGuardSchema",
             Self::Explain => "Explain",
             Self::ExplainDecision => "ExplainDecision",
             Self::ListRecords => "ListRecords",

@@ -50,8 +50,8 @@ pub use list::{Filter, LIST_MAX, Listing};
 pub use reader::{Entry, Reader};
 pub use receipt::{Receipt, verify_receipt};
 pub use record::{
-    ANONYMOUS, CHAIN_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordKind, STATEMENTS_MAX,
-    TEXT_BYTES_MAX, Verdict,
+    ANONYMOUS, CHAIN_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordKind, RecordedFact,
+    STATEMENTS_MAX, TEXT_BYTES_MAX, Verdict,
 };
 pub use verify::{Verified, VerifyOptions};
 pub use workers::Workers;

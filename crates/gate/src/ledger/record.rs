@@ -20,6 +20,8 @@ pub const RESOURCE_BYTES_MAX: usize = 1400;
 pub const TEXT_BYTES_MAX: usize = 512;
 /// The most statements named in a record; [`Record::name_statements`] counts what is beyond.
 pub const STATEMENTS_MAX: usize = 16;
+/// The most bytes of condition keys and their values; those beyond are left out, and that is said.
+pub(super) const FACTS_BYTES_MAX: usize = 2048;
 /// The most principals in a chain.
 pub const CHAIN_MAX: usize = 16;
 /// The principal of a request whose sender is not known.
@@ -131,6 +133,17 @@ impl Verdict {
     }
 }
 
+/// A condition key of a recorded request.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct RecordedFact {
+    /// The key: `s3:prefix`.
+    #[prost(string, tag = "1")]
+    pub key: String,
+    /// Its value.
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
+
 /// One record. The ledger fills `boot`, `counter` and `time_micros`; the gate fills the rest.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Record {
@@ -218,6 +231,18 @@ pub struct Record {
     /// For a gap or a record of the system: what happened, in words.
     #[prost(string, tag = "28")]
     pub detail: String,
+    /// Condition keys of the request, beyond those of the session, so that another policy can be tried on it later.
+    #[prost(message, repeated, tag = "40")]
+    pub facts: Vec<RecordedFact>,
+    /// Whether there were more condition keys than there is room for.
+    #[prost(bool, tag = "41")]
+    pub facts_missing: bool,
+    /// Whether the request came over TLS.
+    #[prost(bool, tag = "42")]
+    pub secure: bool,
+    /// How the request was signed, as `s3:authType` has it; empty for none.
+    #[prost(string, tag = "43")]
+    pub auth_type: String,
 }
 
 impl Record {
@@ -267,6 +292,25 @@ impl Record {
     pub fn name_statements(&mut self, mut all: impl Iterator<Item = String>) {
         self.statements = all.by_ref().take(STATEMENTS_MAX).collect();
         self.statements_more = u32::try_from(all.count()).unwrap_or(u32::MAX);
+    }
+
+    /// Notes the condition keys of the request, as far as there is room.
+    pub(crate) fn note_facts<'f>(&mut self, facts: impl Iterator<Item = (&'f str, &'f str)>) {
+        let mut left = FACTS_BYTES_MAX;
+        for (key, value) in facts {
+            let size = key.len().saturating_add(value.len());
+            match left.checked_sub(size) {
+                Some(rest) => left = rest,
+                None => {
+                    self.facts_missing = true;
+                    continue;
+                }
+            }
+            self.facts.push(RecordedFact {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            });
+        }
     }
 
     /// Whose key seals the record.
@@ -378,6 +422,10 @@ impl Record {
         ];
         for (name, number) in numbers.into_iter().filter(|(_, number)| *number != 0) {
             put(name, json!(number));
+        }
+        if !self.facts.is_empty() {
+            let facts = self.facts.iter().map(|f| (f.key.clone(), json!(f.value)));
+            put("facts", Value::Object(facts.collect()));
         }
         if let Some(decision) = self.decision() {
             put("decision", json!(decision.to_string()));

@@ -74,6 +74,8 @@ pub enum Kind {
     Policy = 18,
     /// A named key of the local key service, by id. No history.
     KmsKey = 19,
+    /// A document of guard policies, by name.
+    Guard = 20,
     /// A ledger record that is committed and not yet in the tree, by its place. No history.
     LedgerPending = 32,
     /// A tile, record bundle or checkpoint of the ledger, by name. No history.
@@ -111,6 +113,7 @@ impl Kind {
         Self::AccessKey,
         Self::Policy,
         Self::KmsKey,
+        Self::Guard,
         Self::LedgerPending,
         Self::Ledger,
         Self::LedgerSubject,
@@ -132,6 +135,7 @@ impl Kind {
                 | Self::User
                 | Self::AccessKey
                 | Self::Policy
+                | Self::Guard
                 | Self::Graph
                 | Self::GraphNames
                 | Self::GraphRun

@@ -1,0 +1,271 @@
+//! The guard plane of the gate: the guard policies in force, and a session's question put to them.
+//!
+//! Invariants
+//! - it is asked after the access plane has allowed something, and can only take that back;
+//! - a change is in force for every request that begins after the change has returned;
+//! - a stored document that can not be read forbids everything until it is replaced or deleted;
+//! - root can always read, replace and delete guard policies: else a mistake in one could not be undone.
+//!
+//! Without guard policies a request costs one look at an atomic number. Workers of the system are not asked about:
+//! what they do was configured by someone who was.
+//!
+//! Deliberately absent: the language of the policies (`craton-guard`), who may change them ([`manage`]).
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
+use craton_guard::{Asker, AskerType, BucketFacts, Circumstances, Document, Language, Question, Rules, Ruling};
+use craton_store::{
+    Store,
+    namespace::{Direction, Key, Kind, Span},
+    value::Stored,
+};
+use prost::Message;
+
+use crate::{
+    access,
+    ask::Fact,
+    bucket::BucketInfo,
+    gate::Verdicts,
+    ledger::Verdict,
+    session::{PrincipalKind, Session},
+    tags::Tags,
+};
+
+mod manage;
+
+pub use manage::{Checked, GUARD_DOCUMENTS_MAX, GuardDocument};
+
+/// What marks a guard policy among the statements that decided.
+pub(crate) const GUARD: &str = "guard:";
+
+/// What root may always do, whatever guard policies say.
+const ALWAYS_ROOTS: [&str; 4] = [
+    "craton:DeleteGuardPolicy",
+    "craton:GetGuardPolicy",
+    "craton:ListGuardPolicies",
+    "craton:PutGuardPolicy",
+];
+
+/// A document as it is stored (`Kind::Guard`, by name).
+#[derive(Clone, PartialEq, Message)]
+struct GuardRecord {
+    #[prost(string, tag = "1")]
+    text: String,
+    #[prost(uint64, tag = "2")]
+    set_micros: u64,
+    #[prost(string, tag = "3")]
+    set_by: String,
+}
+
+/// The guard policies in force.
+#[derive(Default)]
+pub(crate) struct GuardPlane {
+    /// Whether there are any: looked at first, by every request.
+    active: AtomicBool,
+    state: ArcSwap<State>,
+    language: OnceLock<Language>,
+    /// Held while documents change, so that what is in force is what was committed last.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) rules: Rules,
+    /// Names of stored documents that can not be read.
+    broken: Vec<String>,
+}
+
+/// A question of a session, with what the guard plane needs beyond the access plane's.
+pub(crate) struct Asked<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) actions: &'a [&'a str],
+    pub(crate) resource: &'a ResourcePath,
+    pub(crate) extra: &'a [Fact],
+    pub(crate) bucket: Option<&'a BucketInfo>,
+    pub(crate) object_tags: &'a dyn Fn() -> Option<Tags>,
+}
+
+impl GuardPlane {
+    /// Puts what is stored in force.
+    pub(crate) fn load(&self, store: &Store) -> Result<()> {
+        let mut documents = Vec::new();
+        let mut broken = Vec::new();
+        for (name, record) in stored(store)? {
+            match Document::load(&name, &record.text) {
+                Ok(document) => documents.push(Arc::new(document)),
+                Err(error) => {
+                    tracing::error!(%error, name, "a guard policy can not be read: everything is refused until it is replaced or deleted");
+                    broken.push(name);
+                }
+            }
+        }
+        if documents.is_empty() && broken.is_empty() {
+            return Ok(());
+        }
+        let rules = Rules::new(self.language()?, documents);
+        self.put_in_force(State { rules, broken });
+        Ok(())
+    }
+
+    fn put_in_force(&self, state: State) {
+        let active = !state.rules.is_empty() || !state.broken.is_empty();
+        self.state.store(Arc::new(state));
+        // After the state: who sees the sign sees what it is about.
+        self.active.store(active, Ordering::SeqCst);
+    }
+
+    /// What is in force.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// The language, made when it is first needed.
+    pub(crate) fn language(&self) -> Result<&Language> {
+        if let Some(made) = self.language.get() {
+            return Ok(made);
+        }
+        let made = Language::new()?;
+        Ok(self.language.get_or_init(|| made))
+    }
+
+    /// Takes back what guard policies forbid of what the access plane allowed.
+    pub(crate) fn restrict(&self, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
+        if !verdicts.allowed || !self.active.load(Ordering::SeqCst) {
+            return verdicts;
+        }
+        match self.forbids(asked) {
+            forbidden if forbidden.is_empty() => verdicts,
+            forbidden => denied(forbidden),
+        }
+    }
+
+    /// The names of what forbids it, with [`GUARD`] before each.
+    fn forbids(&self, asked: &Asked<'_>) -> Vec<String> {
+        let kind = asked.session.kind();
+        let is_always_roots = || asked.actions.iter().all(|a| ALWAYS_ROOTS.contains(a));
+        if kind == PrincipalKind::System || (kind == PrincipalKind::Root && is_always_roots()) {
+            return Vec::new();
+        }
+        let state = self.state.load();
+        if !state.broken.is_empty() {
+            return state.broken.iter().map(|n| format!("{GUARD}{n}!unreadable")).collect();
+        }
+        let Ok(language) = self.language() else {
+            return vec![format!("{GUARD}!language")];
+        };
+        let mut out = Vec::new();
+        for action in asked.actions {
+            let ruling = judge(&state.rules, language, asked, action);
+            out.extend(ruling.forbidden_by.iter().map(|name| format!("{GUARD}{name}")));
+        }
+        out
+    }
+}
+
+fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) -> Ruling {
+    let session = asked.session;
+    let origin = session.origin();
+    let askers = [asker(session)];
+    let prefix = asked.extra.iter().find(|(key, _)| key == "s3:prefix");
+    let circumstances = Circumstances {
+        door: origin.door,
+        secure: origin.secure,
+        source: origin.source_ip,
+        time: origin.time,
+        chain: &[],
+        labels: &[],
+        purpose: None,
+        run: None,
+        session: None,
+        access_key: session.access_key_id(),
+        user_agent: origin.user_agent.as_deref(),
+        prefix: prefix.map(|(_, value)| value.as_str()),
+    };
+    let tags = || {
+        let tags = (asked.object_tags)().unwrap_or_default();
+        tags.list.into_iter().map(|t| (t.key, t.value)).collect()
+    };
+    rules.judge(
+        language,
+        &Question {
+            askers: &askers,
+            action,
+            resource: asked.resource,
+            bucket: BucketFacts {
+                owner: asked.bucket.map_or("", |b| &b.owner),
+            },
+            circumstances: &circumstances,
+            tags: &tags,
+        },
+    )
+}
+
+fn asker(session: &Session) -> Asker<'_> {
+    Asker {
+        asker_type: AskerType::User,
+        name: session.principal(),
+        kind: match session.kind() {
+            PrincipalKind::Root => "root",
+            PrincipalKind::User => "user",
+            PrincipalKind::Anonymous => "anonymous",
+            PrincipalKind::System => "system",
+        },
+        groups: &[],
+        tags: &[],
+    }
+}
+
+fn denied(statements: Vec<String>) -> Verdicts {
+    Verdicts {
+        allowed: false,
+        verdict: Verdict::ExplicitDeny,
+        statements,
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key {
+        bucket: BucketId::SYSTEM,
+        branch: BranchId::MAIN,
+        kind: Kind::Guard,
+        name: bytes::Bytes::copy_from_slice(name.as_bytes()),
+    }
+}
+
+/// Every stored document, by name.
+fn stored(store: &Store) -> Result<Vec<(String, GuardRecord)>> {
+    let span = Span {
+        bucket: BucketId::SYSTEM,
+        branch: BranchId::MAIN,
+        kind: Kind::Guard,
+        start: bytes::Bytes::new(),
+        end: None,
+    };
+    let most = GUARD_DOCUMENTS_MAX.saturating_add(1);
+    let page = store.scan(&span, store.latest(), Direction::Forward, most)?;
+    page.entries.iter().map(named_record).collect()
+}
+
+fn named_record(stored: &Stored) -> Result<(String, GuardRecord)> {
+    let corrupt = || Error::corrupt("a guard policy's entry does not parse");
+    let name = std::str::from_utf8(&stored.key.name).map_err(|e| corrupt().with_source(e))?;
+    let record = GuardRecord::decode(stored.value.meta.clone()).map_err(|e| corrupt().with_source(e))?;
+    Ok((name.to_owned(), record))
+}
+
+/// The question of the access plane, as the guard plane needs it.
+pub(crate) fn asked<'a>(question: &access::Question<'a>, bucket: Option<&'a BucketInfo>) -> Asked<'a> {
+    Asked {
+        session: question.session,
+        actions: question.actions,
+        resource: question.resource,
+        extra: question.extra,
+        bucket,
+        object_tags: question.object_tags,
+    }
+}

@@ -1,0 +1,299 @@
+//! A question to the policies in force, and their ruling.
+//!
+//! Deliberately absent: what a session or a bucket is: the gate says what is known of them.
+
+use std::{collections::HashSet, net::IpAddr};
+
+use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
+use craton_base::{ResourcePath, Timestamp};
+
+use crate::{
+    document::Rule,
+    entities::{self, Place, Subject},
+    index::{Rules, Scope},
+    language::{Language, bare},
+    needs::Needs,
+};
+
+/// The most policies that a ruling names; more of them change nothing.
+const NAMED_MAX: usize = 16;
+
+/// The type of who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AskerType {
+    /// A user: also `root`, and `anonymous` for nobody.
+    User,
+    /// A role that someone took on.
+    Role,
+}
+
+/// Who asks, or for whom it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Its type.
+    pub asker_type: AskerType,
+    /// Its name.
+    pub name: &'a str,
+    /// `root`, `user`, `role` or `anonymous`.
+    pub kind: &'a str,
+    /// The groups that it is in.
+    pub groups: &'a [String],
+    /// Its tags.
+    pub tags: &'a [(String, String)],
+}
+
+/// What is known of the bucket that a question is about, if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BucketFacts<'a> {
+    /// Who made it.
+    pub owner: &'a str,
+}
+
+/// What else is known of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The door: `s3`.
+    pub door: &'a str,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// Where it came from.
+    pub source: IpAddr,
+    /// When it came.
+    pub time: Timestamp,
+    /// Who asks and for whom, nearest first.
+    pub chain: &'a [String],
+    /// Labels that the session has picked up.
+    pub labels: &'a [String],
+    /// What it is for.
+    pub purpose: Option<&'a str>,
+    /// The run that it belongs to.
+    pub run: Option<&'a str>,
+    /// The session's name.
+    pub session: Option<&'a str>,
+    /// The access key that signed.
+    pub access_key: Option<&'a str>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<&'a str>,
+    /// The prefix of a listing.
+    pub prefix: Option<&'a str>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// Everyone whose rights count: who asks and for whom. No policy may forbid it to any of them.
+    pub askers: &'a [Asker<'a>],
+    /// The action.
+    pub action: &'a str,
+    /// What it is about.
+    pub resource: &'a ResourcePath,
+    /// The bucket that it lies in.
+    pub bucket: BucketFacts<'a>,
+    /// What else is known.
+    pub circumstances: &'a Circumstances<'a>,
+    /// Reads the tags of what it is about.
+    pub tags: &'a dyn Fn() -> Vec<(String, String)>,
+}
+
+/// What the policies say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// The policies that forbid it, as `document#id`.
+    pub forbidden_by: Vec<String>,
+    /// Those among them that forbid because they failed to evaluate.
+    pub failed: Vec<String>,
+    /// What they advise.
+    pub advice: Vec<String>,
+}
+
+impl Ruling {
+    /// Whether nothing forbids it.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.forbidden_by.is_empty()
+    }
+
+    fn forbid(&mut self, rule: &Rule, failed: bool) {
+        if self.forbidden_by.contains(&rule.name) || self.forbidden_by.len() >= NAMED_MAX {
+            return;
+        }
+        self.forbidden_by.push(rule.name.clone());
+        if failed {
+            self.failed.push(rule.name.clone());
+        }
+        self.advice.extend(rule.advice.clone());
+    }
+}
+
+/// One asker and one thing asked about, as entities.
+struct Case<'a> {
+    asker: &'a Asker<'a>,
+    principal: EntityUid,
+    groups: Vec<EntityUid>,
+    action: EntityUid,
+    action_in: &'a [EntityUid],
+    subject: &'a Subject,
+}
+
+impl Rules {
+    /// Rules on a question. Nothing is evaluated whose scope can not match.
+    #[must_use]
+    pub fn judge(&self, language: &Language, question: &Question<'_>) -> Ruling {
+        let mut ruling = Ruling::default();
+        self.each_case(language, question, |case, rules| {
+            self.judge_case(question, case, &rules, &mut ruling);
+        });
+        ruling
+    }
+
+    /// What the policies that would be evaluated look at.
+    #[must_use]
+    pub fn looks_at(&self, language: &Language, question: &Question<'_>) -> Needs {
+        let mut needs = Needs::default();
+        self.each_case(language, question, |_, rules| {
+            rules.iter().for_each(|rule| needs.join(&rule.needs));
+        });
+        needs
+    }
+
+    fn each_case<'q>(
+        &'q self,
+        language: &'q Language,
+        question: &'q Question<'q>,
+        mut then: impl FnMut(&Case<'_>, Vec<&'q Rule>),
+    ) {
+        let subjects = entities::subjects(self, language, question.resource);
+        let (action, action_in) = language.action(question.action);
+        for asker in question.askers {
+            for subject in &subjects {
+                let case = Case {
+                    asker,
+                    principal: entities::principal(language, asker),
+                    groups: entities::groups(language, asker),
+                    action: action.clone(),
+                    action_in,
+                    subject,
+                };
+                let places = self.candidates(&case.scope());
+                if !places.is_empty() {
+                    then(&case, places.into_iter().filter_map(|p| self.rule(p)).collect());
+                }
+            }
+        }
+    }
+
+    fn judge_case(&self, question: &Question<'_>, case: &Case<'_>, rules: &[&Rule], ruling: &mut Ruling) {
+        let mut needs = Needs::default();
+        rules.iter().for_each(|rule| needs.join(&rule.needs));
+        let Some((request, entities)) = case.described(question, &needs) else {
+            // It can not be put to Cedar: whoever could forbid it does.
+            rules.iter().for_each(|rule| ruling.forbid(rule, true));
+            return;
+        };
+        let authorizer = Authorizer::new();
+        for rule in rules {
+            match rule.alone() {
+                Some(alone) => {
+                    let answer = authorizer.is_authorized(&request, alone, &entities);
+                    let failed = answer.diagnostics().errors().next().is_some();
+                    if failed || answer.diagnostics().reason().next().is_some() {
+                        ruling.forbid(rule, failed);
+                    }
+                }
+                None => ruling.forbid(rule, true),
+            }
+        }
+    }
+}
+
+impl Case<'_> {
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            principal: &self.principal,
+            principal_in: &self.groups,
+            action: &self.action,
+            action_in: self.action_in,
+            resource: &self.subject.uid,
+            resource_in: &self.subject.above,
+        }
+    }
+
+    /// The request and its entities, described as far as the policies look.
+    fn described(&self, question: &Question<'_>, needs: &Needs) -> Option<(Request, Entities)> {
+        let (asker_tags, tags) = match needs.tags {
+            true => (self.asker.tags.to_vec(), (question.tags)()),
+            false => (Vec::new(), Vec::new()),
+        };
+        let tags = if self.subject.place == Place::Asked { tags } else { Vec::new() };
+        let principal = described(
+            &self.principal,
+            entities::asker_attributes(self.asker),
+            &self.groups,
+            asker_tags,
+        )?;
+        let attributes = entities::attributes(question.resource, self.subject, question.bucket.owner);
+        let resource = described(&self.subject.uid, attributes, &self.subject.above, tags)?;
+        let action = bare(self.action.clone(), self.action_in);
+        let context = context(question.circumstances, needs)?;
+        let request = Request::new(
+            self.principal.clone(),
+            self.action.clone(),
+            self.subject.uid.clone(),
+            context,
+            None,
+        );
+        let entities = Entities::from_entities([principal, resource, action], None);
+        Some((request.ok()?, entities.ok()?))
+    }
+}
+
+fn described(
+    uid: &EntityUid,
+    attributes: Vec<(String, RestrictedExpression)>,
+    above: &[EntityUid],
+    tags: Vec<(String, String)>,
+) -> Option<Entity> {
+    let tags = tags.into_iter().map(|(k, v)| (k, RestrictedExpression::new_string(v)));
+    let above: HashSet<EntityUid> = above.iter().cloned().collect();
+    Entity::new_with_tags(uid.clone(), attributes, above, tags).ok()
+}
+
+/// The circumstances that policies look at. One that is not known is not there.
+fn context(known: &Circumstances<'_>, needs: &Needs) -> Option<Context> {
+    let texts = [
+        ("door", Some(known.door)),
+        ("purpose", known.purpose),
+        ("run", known.run),
+        ("session", known.session),
+        ("accessKey", known.access_key),
+        ("userAgent", known.user_agent),
+        ("prefix", known.prefix),
+    ];
+    let mut pairs = Vec::new();
+    for (name, value) in texts {
+        if let Some(value) = value.filter(|_| needs.circumstance(name)) {
+            pairs.push((name.to_owned(), RestrictedExpression::new_string(value.to_owned())));
+        }
+    }
+    for (name, values) in [("chain", known.chain), ("labels", known.labels)] {
+        if needs.circumstance(name) {
+            let texts = values.iter().cloned().map(RestrictedExpression::new_string);
+            pairs.push((name.to_owned(), RestrictedExpression::new_set(texts)));
+        }
+    }
+    if needs.circumstance("secure") {
+        pairs.push(("secure".to_owned(), RestrictedExpression::new_bool(known.secure)));
+    }
+    if needs.circumstance("source") {
+        let address = known.source.to_canonical().to_string();
+        pairs.push(("source".to_owned(), RestrictedExpression::new_ip(address)));
+    }
+    if needs.circumstance("time") {
+        let time = RestrictedExpression::new_datetime(entities::datetime(known.time));
+        pairs.push(("time".to_owned(), time));
+    }
+    Context::from_pairs(pairs).ok()
+}
+
+#[cfg(test)]
+mod tests;

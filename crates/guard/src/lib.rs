@@ -1,0 +1,33 @@
+//! The guard plane: Cedar policies that only restrict.
+//!
+//! ```text
+//! document ──check──▶ Language (schema, validator) ──▶ Document ──▶ Rules (index by scope) ──judge──▶ Ruling
+//! ```
+//!
+//! A document holds `forbid` policies only, so that adding one can never allow anything. [`Rules`] finds the
+//! policies whose scope can match a [`Question`] by looking their scopes up, so that those that can not match
+//! cost nothing, and evaluates what is left one by one.
+//!
+//! Invariants
+//! - a policy that fails to evaluate forbids (Cedar itself skips it: an arithmetic overflow in a `forbid` would
+//!   be a way round it);
+//! - what can not be put as a question is forbidden;
+//! - an entity is described only as far as the policies that are evaluated look at it: an object's tags are read
+//!   only if one of them asks for tags.
+//!
+//! Deliberately absent: where documents are kept, who may change them, and the access plane.
+
+pub mod actions;
+mod document;
+mod entities;
+mod index;
+mod judge;
+mod language;
+mod needs;
+mod schema;
+
+pub use document::{DOCUMENT_BYTES_MAX, Document, POLICIES_MAX};
+pub use index::Rules;
+pub use judge::{Asker, AskerType, BucketFacts, Circumstances, Question, Ruling};
+pub use language::Language;
+pub use needs::Needs;
