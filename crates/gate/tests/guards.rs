@@ -80,7 +80,10 @@ async fn with_bucket(folder: &Folder) -> (Gate, Session) {
     let session = root(&gate);
     let ask = Ask::new("CreateBucket", "s3:CreateBucket", ResourcePath::Bucket(bucket()));
     let permit = gate.write(&session, ask).await.unwrap();
-    permit.create_bucket(BucketSettings::default(), &[]).await.unwrap();
+    permit
+        .create_bucket(BucketSettings::default(), &[])
+        .await
+        .unwrap();
     drop(permit);
     (gate, session)
 }
@@ -90,11 +93,18 @@ async fn a_change_counts_from_the_next_request_on_and_after_a_restart() {
     let folder = Folder::new("change");
     let (gate, session) = with_bucket(&folder).await;
     get(&gate, &session, "secret/a").await.unwrap();
-    let text = r#"@id("secret") forbid(principal, action in Action::"read", resource in Prefix::"data/secret/");"#;
-    let checked = gate.put_guard_policy(&session, &name("d"), text.to_owned()).await.unwrap();
+    let text =
+        r#"@id("secret") forbid(principal, action in Action::"read", resource in Prefix::"data/secret/");"#;
+    let checked = gate
+        .put_guard_policy(&session, &name("d"), text.to_owned())
+        .await
+        .unwrap();
     assert_eq!(checked.policies, ["d#secret"]);
     let refused = get(&gate, &session, "secret/a").await.unwrap_err();
-    assert_eq!((refused.kind(), refused.reason()), (ErrorKind::Denied, "AccessDenied"));
+    assert_eq!(
+        (refused.kind(), refused.reason()),
+        (ErrorKind::Denied, "AccessDenied")
+    );
     get(&gate, &session, "open/a").await.unwrap();
     let filter = Filter {
         kind: Some(RecordKind::Denial),
@@ -115,7 +125,10 @@ async fn a_change_counts_from_the_next_request_on_and_after_a_restart() {
     get(&gate, &session, "secret/a").await.unwrap();
     assert!(gate.list_guard_policies(&session).await.unwrap().is_empty());
     assert_eq!(
-        gate.delete_guard_policy(&session, &name("d")).await.unwrap_err().kind(),
+        gate.delete_guard_policy(&session, &name("d"))
+            .await
+            .unwrap_err()
+            .kind(),
         ErrorKind::NotFound
     );
     gate.close().await.unwrap();
@@ -126,7 +139,9 @@ async fn an_error_in_a_forbid_is_a_denial_and_root_can_take_it_back() {
     let folder = Folder::new("error");
     let (gate, session) = with_bucket(&folder).await;
     let text = "forbid(principal, action, resource) when { 9223372036854775807 + 1 == 0 };";
-    gate.put_guard_policy(&session, &name("d"), text.to_owned()).await.unwrap();
+    gate.put_guard_policy(&session, &name("d"), text.to_owned())
+        .await
+        .unwrap();
     assert!(get(&gate, &session, "a").await.is_err());
     // All else is refused to root as well.
     assert!(gate.list_users(&session, None, 10).await.is_err());
@@ -151,6 +166,11 @@ async fn what_is_not_a_guard_policy_is_not_kept() {
     }
     assert!(gate.list_guard_policies(&session).await.unwrap().is_empty());
     get(&gate, &session, "a").await.unwrap();
-    assert!(gate.guard_schema(&session).await.unwrap().contains("entity Object"));
+    assert!(
+        gate.guard_schema(&session)
+            .await
+            .unwrap()
+            .contains("entity Object")
+    );
     gate.close().await.unwrap();
 }

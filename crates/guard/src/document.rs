@@ -150,7 +150,9 @@ const WRONG_MAX: usize = 8;
 
 impl Rule {
     fn new(document: &str, index: usize, policy: &Policy) -> Result<Self> {
-        let id = policy.annotation("id").map_or_else(|| index.to_string(), str::to_owned);
+        let id = policy
+            .annotation("id")
+            .map_or_else(|| index.to_string(), str::to_owned);
         let name = format!("{document}#{id}");
         if policy.effect() != Effect::Forbid {
             let text = format!("{name} is a permit: a guard policy only forbids (`forbid … unless {{ … }}`)");
@@ -160,9 +162,7 @@ impl Rule {
             let text = format!("the id {id:?} is not one word of at most {ID_BYTES_MAX} bytes");
             return Err(malformed(text));
         }
-        let json = policy
-            .to_json()
-            .map_err(|e| malformed(format!("{name}: {e}")))?;
+        let json = policy.to_json().map_err(|e| malformed(format!("{name}: {e}")))?;
         Ok(Self {
             needs: Needs::of(&json),
             named: policy.entity_literals(),
@@ -210,7 +210,9 @@ fn check_id(language: &Language, named: &EntityUid) -> Result<()> {
     let id: &str = named.id().unescaped();
     let is = |name| named.type_name() == name;
     if is(&types.prefix) && !(id.ends_with('/') && id.trim_end_matches('/').contains('/')) {
-        return Err(malformed(format!("{named}: a prefix is BUCKET/PATH/ with a slash at the end")));
+        return Err(malformed(format!(
+            "{named}: a prefix is BUCKET/PATH/ with a slash at the end"
+        )));
     }
     if is(&types.object) && !id.contains('/') {
         return Err(malformed(format!("{named}: an object is BUCKET/KEY")));
@@ -231,7 +233,9 @@ fn fact_path(id: &str) -> Option<FactPath> {
     let mut parts = id.splitn(3, '/');
     let (_bucket, graph, prefix) = (parts.next()?, parts.next()?, parts.next()?);
     let graph = GraphName::new(graph).ok()?;
-    FactPath::new(graph, prefix).ok().filter(|p| !p.prefix().is_empty())
+    FactPath::new(graph, prefix)
+        .ok()
+        .filter(|p| !p.prefix().is_empty())
 }
 
 /// Whether an operator stands in a policy's text outside of quotes.

@@ -117,7 +117,12 @@ fn parts<'a>(text: &'a str, ends: &'a [char]) -> impl Iterator<Item = &'a str> {
 type Attributes = Vec<(String, RestrictedExpression)>;
 
 fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
-    let pair = |(name, value): (&str, &str)| (name.to_owned(), RestrictedExpression::new_string(value.to_owned()));
+    let pair = |(name, value): (&str, &str)| {
+        (
+            name.to_owned(),
+            RestrictedExpression::new_string(value.to_owned()),
+        )
+    };
     pairs.into_iter().map(pair).collect()
 }
 

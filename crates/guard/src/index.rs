@@ -167,7 +167,9 @@ impl Rules {
 
     /// The prefixes of facts that policies name and that begin with `id`.
     pub(crate) fn graph_prefixes_under<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a str> {
-        let from = self.graph_prefixes.range::<str, _>((Bound::Included(id), Bound::Unbounded));
+        let from = self
+            .graph_prefixes
+            .range::<str, _>((Bound::Included(id), Bound::Unbounded));
         from.map(String::as_str).take_while(move |p| p.starts_with(id))
     }
 

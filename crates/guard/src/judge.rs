@@ -224,7 +224,11 @@ impl Case<'_> {
             true => (self.asker.tags.to_vec(), (question.tags)()),
             false => (Vec::new(), Vec::new()),
         };
-        let tags = if self.subject.place == Place::Asked { tags } else { Vec::new() };
+        let tags = if self.subject.place == Place::Asked {
+            tags
+        } else {
+            Vec::new()
+        };
         let principal = described(
             &self.principal,
             entities::asker_attributes(self.asker),
@@ -253,7 +257,9 @@ fn described(
     above: &[EntityUid],
     tags: Vec<(String, String)>,
 ) -> Option<Entity> {
-    let tags = tags.into_iter().map(|(k, v)| (k, RestrictedExpression::new_string(v)));
+    let tags = tags
+        .into_iter()
+        .map(|(k, v)| (k, RestrictedExpression::new_string(v)));
     let above: HashSet<EntityUid> = above.iter().cloned().collect();
     Entity::new_with_tags(uid.clone(), attributes, above, tags).ok()
 }
@@ -272,7 +278,10 @@ fn context(known: &Circumstances<'_>, needs: &Needs) -> Option<Context> {
     let mut pairs = Vec::new();
     for (name, value) in texts {
         if let Some(value) = value.filter(|_| needs.circumstance(name)) {
-            pairs.push((name.to_owned(), RestrictedExpression::new_string(value.to_owned())));
+            pairs.push((
+                name.to_owned(),
+                RestrictedExpression::new_string(value.to_owned()),
+            ));
         }
     }
     for (name, values) in [("chain", known.chain), ("labels", known.labels)] {

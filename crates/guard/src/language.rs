@@ -91,7 +91,11 @@ impl Types {
     fn new() -> Result<Self> {
         let name = |text: &str| -> Result<EntityTypeName> {
             text.parse().map_err(|_| {
-                Error::new(Kind::Internal, "GuardSchema", format!("{text} is not a name of a type"))
+                Error::new(
+                    Kind::Internal,
+                    "GuardSchema",
+                    format!("{text} is not a name of a type"),
+                )
             })
         };
         Ok(Self {

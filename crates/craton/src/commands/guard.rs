@@ -40,38 +40,55 @@ pub(super) async fn run(command: Guard) -> Result<()> {
     match command {
         Guard::Put { name, file, target } => {
             let body = document(&file)?;
-            let done = Client::new(&target)?.api(Method::PUT, &path(&name), Some(&body)).await?;
+            let done = Client::new(&target)?
+                .api(Method::PUT, &path(&name), Some(&body))
+                .await?;
             show(&target, &done);
         }
         Guard::Check { file, target } => {
             let body = document(&file)?;
-            let done = Client::new(&target)?.api(Method::POST, "guard/check", Some(&body)).await?;
+            let done = Client::new(&target)?
+                .api(Method::POST, "guard/check", Some(&body))
+                .await?;
             show(&target, &done);
         }
         Guard::Get { name, target } => {
             let found = Client::new(&target)?.api(Method::GET, &path(&name), None).await?;
-            answer(&target, &found, |found| output::line(text(found, "text").trim_end()));
+            answer(&target, &found, |found| {
+                output::line(text(found, "text").trim_end())
+            });
         }
         Guard::List { target } => {
-            let found = Client::new(&target)?.api(Method::GET, "guard/policies", None).await?;
+            let found = Client::new(&target)?
+                .api(Method::GET, "guard/policies", None)
+                .await?;
             answer(&target, &found, |found| {
                 let rows: Vec<Vec<String>> = list(found, "documents").map(row).collect();
                 output::table(&["NAME", "SET", "BY"], &rows);
             });
         }
         Guard::Rm { name, target } => {
-            Client::new(&target)?.api(Method::DELETE, &path(&name), None).await?;
+            Client::new(&target)?
+                .api(Method::DELETE, &path(&name), None)
+                .await?;
         }
         Guard::Schema { target } => {
-            let found = Client::new(&target)?.api(Method::GET, "guard/schema", None).await?;
-            answer(&target, &found, |found| output::line(text(found, "schema").trim_end()));
+            let found = Client::new(&target)?
+                .api(Method::GET, "guard/schema", None)
+                .await?;
+            answer(&target, &found, |found| {
+                output::line(text(found, "schema").trim_end())
+            });
         }
     }
     Ok(())
 }
 
 fn row(document: &Value) -> Vec<String> {
-    let set = document.get("set_micros").and_then(Value::as_u64).unwrap_or_default();
+    let set = document
+        .get("set_micros")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     vec![
         text(document, "name").to_owned(),
         format!("{:?}", Timestamp(set)),

@@ -34,7 +34,8 @@ fn document(document: &GuardDocument) -> Value {
 pub(super) async fn list(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let all = call.gate.list_guard_policies(call.session).await?;
-    let short = |d: &GuardDocument| json!({ "name": d.name, "set_micros": d.set.micros(), "set_by": d.set_by });
+    let short =
+        |d: &GuardDocument| json!({ "name": d.name, "set_micros": d.set.micros(), "set_by": d.set_by });
     Ok(json!({ "documents": all.iter().map(short).collect::<Vec<_>>() }))
 }
 

@@ -74,7 +74,8 @@ impl Gate {
         let mut transaction = Transaction::default();
         let value = Value::of_meta(record.encode_to_vec());
         transaction.puts.push((key(name.as_str()), value));
-        self.change(permit, changing, transaction, name, documents).await?;
+        self.change(permit, changing, transaction, name, documents)
+            .await?;
         Ok(checked)
     }
 
@@ -83,13 +84,18 @@ impl Gate {
     /// # Errors
     /// `NotFound`, `NoSuchEntity`; `Denied`.
     pub async fn delete_guard_policy(&self, session: &Session, name: &PrincipalName) -> Result<()> {
-        let ask = Ask::new("DeleteGuardPolicy", "craton:DeleteGuardPolicy", path(name.as_str()));
+        let ask = Ask::new(
+            "DeleteGuardPolicy",
+            "craton:DeleteGuardPolicy",
+            path(name.as_str()),
+        );
         let permit = self.write(session, ask).await?;
         let changing = self.inner.guards.changing.clone().lock_owned().await;
         self.guard_record(name)?;
         let mut transaction = Transaction::default();
         transaction.deletes.push(key(name.as_str()));
-        self.change(permit, changing, transaction, name, self.others(name)).await
+        self.change(permit, changing, transaction, name, self.others(name))
+            .await
     }
 
     /// A document of guard policies.

@@ -18,7 +18,9 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
-use craton_guard::{Asker, AskerType, BucketFacts, Circumstances, Document, Language, Question, Rules, Ruling};
+use craton_guard::{
+    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Question, Rules, Ruling,
+};
 use craton_store::{
     Store,
     namespace::{Direction, Key, Kind, Span},
@@ -153,7 +155,11 @@ impl GuardPlane {
         }
         let state = self.state.load();
         if !state.broken.is_empty() {
-            return state.broken.iter().map(|n| format!("{GUARD}{n}!unreadable")).collect();
+            return state
+                .broken
+                .iter()
+                .map(|n| format!("{GUARD}{n}!unreadable"))
+                .collect();
         }
         let Ok(language) = self.language() else {
             return vec![format!("{GUARD}!language")];

@@ -8,7 +8,11 @@ fn check(text: &str) -> Result<Document> {
 fn refused(text: &str, part: &str) {
     let error = check(text).err().expect("it is refused");
     assert_eq!(error.reason(), "MalformedPolicyDocument");
-    assert!(error.message().contains(part), "{} lacks {part:?}", error.message());
+    assert!(
+        error.message().contains(part),
+        "{} lacks {part:?}",
+        error.message()
+    );
 }
 
 #[test]
@@ -17,15 +21,24 @@ fn what_a_document_can_not_say() {
     refused("forbid(principal, action, resource) when {", "unexpected");
     refused("permit(principal, action, resource);", "only forbids");
     refused("forbid(principal == ?principal, action, resource);", "slots");
-    refused(r#"forbid(principal, action == Action::"s3:GetObjects", resource);"#, "s3:GetObjects");
+    refused(
+        r#"forbid(principal, action == Action::"s3:GetObjects", resource);"#,
+        "s3:GetObjects",
+    );
     refused(r#"forbid(principal, action, resource in Folder::"x");"#, "Folder");
     // An attribute that may be missing is asked for first.
-    refused(r#"forbid(principal, action, resource) when { context.purpose == "x" };"#, "purpose");
+    refused(
+        r#"forbid(principal, action, resource) when { context.purpose == "x" };"#,
+        "purpose",
+    );
     refused(
         r#"forbid(principal, action, resource is Object) when { resource.getTag("a") == "x" };"#,
         "access to tag",
     );
-    refused(r#"forbid(principal, action, resource is Object) when { resource.size > 1 };"#, "size");
+    refused(
+        r#"forbid(principal, action, resource is Object) when { resource.size > 1 };"#,
+        "size",
+    );
     refused(
         r#"@id("a") forbid(principal, action, resource); @id("a") forbid(principal, action, resource);"#,
         "two policies",
@@ -35,12 +48,30 @@ fn what_a_document_can_not_say() {
 
 #[test]
 fn names_that_no_entity_has() {
-    refused(r#"forbid(principal, action, resource in Prefix::"b/raw");"#, "slash at the end");
-    refused(r#"forbid(principal, action, resource in Prefix::"b/");"#, "slash at the end");
-    refused(r#"forbid(principal, action, resource == Object::"b");"#, "BUCKET/KEY");
-    refused(r#"forbid(principal, action, resource in Graph::"g");"#, "BUCKET/GRAPH");
-    refused(r#"forbid(principal, action, resource in GraphPrefix::"b/g/(edge");"#, "whole items");
-    refused(r#"forbid(principal, action, resource in GraphPrefix::"b/g/");"#, "whole items");
+    refused(
+        r#"forbid(principal, action, resource in Prefix::"b/raw");"#,
+        "slash at the end",
+    );
+    refused(
+        r#"forbid(principal, action, resource in Prefix::"b/");"#,
+        "slash at the end",
+    );
+    refused(
+        r#"forbid(principal, action, resource == Object::"b");"#,
+        "BUCKET/KEY",
+    );
+    refused(
+        r#"forbid(principal, action, resource in Graph::"g");"#,
+        "BUCKET/GRAPH",
+    );
+    refused(
+        r#"forbid(principal, action, resource in GraphPrefix::"b/g/(edge");"#,
+        "whole items",
+    );
+    refused(
+        r#"forbid(principal, action, resource in GraphPrefix::"b/g/");"#,
+        "whole items",
+    );
 }
 
 #[test]

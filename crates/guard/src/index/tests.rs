@@ -13,7 +13,12 @@ const GROUPS: [&str; 2] = ["agents", "staff"];
 const BUCKETS: [&str; 2] = ["raw", "out"];
 const KEYS: [&str; 4] = ["a", "a/b", "a/b/c", "d/e"];
 const PREFIXES: [&str; 4] = ["raw/a/", "raw/a/b/", "out/d/", "out/a/"];
-const ACTIONS: [&str; 4] = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectTagging"];
+const ACTIONS: [&str; 4] = [
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "s3:GetObjectTagging",
+];
 const ACTION_GROUPS: [&str; 4] = ["read", "write", "s3", "permissions"];
 
 #[derive(Clone, Debug)]
@@ -142,7 +147,10 @@ fn place() -> impl Strategy<Value = Where> {
         Just(Where::IsObject),
         prop::sample::select(&BUCKETS[..]).prop_map(Where::Bucket),
         prop::sample::select(&PREFIXES[..]).prop_map(Where::Prefix),
-        (prop::sample::select(&BUCKETS[..]), prop::sample::select(&KEYS[..]))
+        (
+            prop::sample::select(&BUCKETS[..]),
+            prop::sample::select(&KEYS[..])
+        )
             .prop_map(|(b, k)| Where::Object(b, k)),
     ]
 }

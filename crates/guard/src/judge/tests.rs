@@ -98,15 +98,27 @@ fn a_forbid_whose_arithmetic_overflows_forbids() {
         "d",
         r#"forbid(principal, action, resource) when { 9223372036854775807 + 1 == 0 };"#,
     )]);
-    let ruling = judged(&all, &[ANA], "s3:GetObject", &object("bbb", "k"), &circumstances());
+    let ruling = judged(
+        &all,
+        &[ANA],
+        "s3:GetObject",
+        &object("bbb", "k"),
+        &circumstances(),
+    );
     assert_eq!(ruling.forbidden_by, ["d#0"]);
     assert_eq!(ruling.failed, ["d#0"]);
     let document = &all.1.documents()[0];
-    assert!(Document::check(&all.0, "d", "forbid(principal, action, resource) when { 1 + 1 == 2 };")
+    assert!(
+        Document::check(
+            &all.0,
+            "d",
+            "forbid(principal, action, resource) when { 1 + 1 == 2 };"
+        )
         .unwrap()
         .warnings()
         .iter()
-        .any(|w| w.contains("overflows")));
+        .any(|w| w.contains("overflows"))
+    );
     assert_eq!(document.policies().collect::<Vec<_>>(), ["d#0"]);
     // Of times too.
     let all = rules(&[(
@@ -140,7 +152,10 @@ fn tags_are_read_only_if_a_policy_that_is_evaluated_looks_at_them() {
             circumstances: &known,
             tags: &tags,
         };
-        assert_eq!(rules.looks_at(&language, &question).tags, action == "s3:GetObject");
+        assert_eq!(
+            rules.looks_at(&language, &question).tags,
+            action == "s3:GetObject"
+        );
         rules.judge(&language, &question).forbidden_by
     };
     assert!(ask("s3:PutObject").is_empty());
@@ -187,15 +202,25 @@ fn everyone_in_the_chain_must_be_let() {
              unless { principal.hasTag("trusted") && principal.getTag("trusted") == "yes" };"#,
     )]);
     let groups = ["agents".to_owned()];
-    let bob = Asker { name: "bob", groups: &groups, ..ANA };
+    let bob = Asker {
+        name: "bob",
+        groups: &groups,
+        ..ANA
+    };
     let key = object("bbb", "k");
     let known = circumstances();
-    assert_eq!(judged(&all, &[bob], "s3:PutObject", &key, &known).forbidden_by, ["d#group"]);
+    assert_eq!(
+        judged(&all, &[bob], "s3:PutObject", &key, &known).forbidden_by,
+        ["d#group"]
+    );
     assert!(judged(&all, &[bob], "s3:GetObject", &key, &known).passes());
     let tags = [("trusted".to_owned(), "yes".to_owned())];
     let trusted = Asker { tags: &tags, ..bob };
     assert!(judged(&all, &[trusted], "s3:PutObject", &key, &known).passes());
-    assert_eq!(judged(&all, &[trusted, ANA], "s3:PutObject", &key, &known).forbidden_by, ["d#0"]);
+    assert_eq!(
+        judged(&all, &[trusted, ANA], "s3:PutObject", &key, &known).forbidden_by,
+        ["d#0"]
+    );
 }
 
 #[test]
@@ -216,24 +241,46 @@ fn circumstances_are_there_if_known() {
     let known = circumstances();
     let key = object("bbb", "k");
     assert_eq!(forbidden(&all, "s3:GetObject", &key), ["d#purpose"]);
-    let billing = Circumstances { purpose: Some("billing"), ..known };
+    let billing = Circumstances {
+        purpose: Some("billing"),
+        ..known
+    };
     assert!(judged(&all, &[ANA], "s3:GetObject", &key, &billing).passes());
-    let outside = Circumstances { source: IpAddr::from([8, 8, 8, 8]), ..billing };
+    let outside = Circumstances {
+        source: IpAddr::from([8, 8, 8, 8]),
+        ..billing
+    };
     let ruling = judged(&all, &[ANA], "s3:GetObject", &key, &outside);
-    assert_eq!((ruling.forbidden_by, ruling.advice), (vec!["d#where".to_owned()], vec!["come from inside".to_owned()]));
+    assert_eq!(
+        (ruling.forbidden_by, ruling.advice),
+        (vec!["d#where".to_owned()], vec!["come from inside".to_owned()])
+    );
     assert_eq!(forbidden(&all, "s3:PutObject", &key), ["d#night"]);
     let chain = ["agent".to_owned()];
-    let acting = Circumstances { chain: &chain, time: Timestamp(1_700_004_000_000_000), ..known };
-    assert_eq!(judged(&all, &[ANA], "s3:DeleteObject", &key, &acting).forbidden_by, ["d#chain"]);
+    let acting = Circumstances {
+        chain: &chain,
+        time: Timestamp(1_700_004_000_000_000),
+        ..known
+    };
+    assert_eq!(
+        judged(&all, &[ANA], "s3:DeleteObject", &key, &acting).forbidden_by,
+        ["d#chain"]
+    );
     let bucket = ResourcePath::Objects(BucketName::new("bbb").unwrap(), "open/x".to_owned());
     assert_eq!(forbidden(&all, "s3:ListBucket", &bucket), ["d#list"]);
-    let listing = Circumstances { prefix: Some("open/x"), ..known };
+    let listing = Circumstances {
+        prefix: Some("open/x"),
+        ..known
+    };
     assert!(judged(&all, &[ANA], "s3:ListBucket", &bucket, &listing).passes());
 }
 
 #[test]
 fn an_action_that_nobody_listed_is_in_every_group() {
-    let all = rules(&[("d", r#"forbid(principal, action in Action::"permissions", resource);"#)]);
+    let all = rules(&[(
+        "d",
+        r#"forbid(principal, action in Action::"permissions", resource);"#,
+    )]);
     let users = ResourcePath::System("users/ana".to_owned());
     assert_eq!(forbidden(&all, "iam:InventedTomorrow", &users), ["d#0"]);
     assert!(forbidden(&all, "iam:GetUser", &users).is_empty());
