@@ -42,11 +42,11 @@ impl Connection {
     /// Sends a request and reads all of the answer. `expected` is what the answer's body must be (its length,
     /// and its content where `compare` is set).
     ///
-    /// Fails on any status but 200 and on any other body.
+    /// Fails on any status but 200 and 206, and on any other body.
     pub(crate) async fn request(&mut self, head: &str, body: &[u8], expected: &Expected<'_>) -> Result<()> {
         self.send(head.as_bytes(), body).await?;
         let (answer, have) = self.read_head().await?;
-        if answer.status != 200 {
+        if !matches!(answer.status, 200 | 206) {
             bail!(
                 "status {}: {}",
                 answer.status,
@@ -65,11 +65,11 @@ impl Connection {
         self.read_body(answer.head_bytes, have, expected).await
     }
 
-    /// Sends a request and gives back its answer, whatever its length and form. Fails on any status but 200.
+    /// Sends a request and gives back its answer, whatever its length and form. Fails on any status that is no success.
     pub(crate) async fn fetch(&mut self, head: &str, body: &[u8]) -> Result<Fetched> {
         self.send(head.as_bytes(), body).await?;
         let (answer, have) = self.read_head().await?;
-        if answer.status != 200 {
+        if !(200..300).contains(&answer.status) {
             bail!(
                 "status {}: {}",
                 answer.status,

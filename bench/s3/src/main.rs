@@ -1,6 +1,6 @@
 //! The same S3 load against Craton and its peers: PUT and GET of 4 KiB, 1 MiB and 64 MiB by 1, 16 and 64
-//! clients, both mixed, uploads in parts, listings, and reads as for training, with what it costs (CPU, peak
-//! memory) and how that compares.
+//! clients, with and without locks and keys stated, both mixed, uploads in parts, listings of large buckets, reads as for
+//! training, and work beside an expiry, with what it costs (CPU, peak memory) and how that compares.
 //!
 //! ```text
 //! options ──▶ plan of rows ──▶ for each round: peers started, for each row each peer measured ──▶ report
@@ -21,14 +21,14 @@ mod report;
 mod sign;
 mod stats;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
 use options::Options;
 use peers::{Peer, Running};
 use plan::{Row, Verb};
-use report::{Measured, Report};
+use report::{Filled, Measured, Report};
 
 fn main() -> ExitCode {
     match run() {
@@ -65,7 +65,7 @@ fn run() -> Result<()> {
 /// row by row, so that what else goes on at the machine is the same for those that are compared.
 fn measure_round(options: &Options, report: &mut Report) -> Result<()> {
     let rows = plan::rows(options);
-    let takes_part = |peer: &Peer| rows.iter().any(|row| peer.takes(row));
+    let takes_part = |peer: &Peer| rows.iter().any(|row| peer.takes(row, options));
     let mut started = Vec::new();
     for peer in options.peers.iter().copied().filter(takes_part) {
         let folder = fresh_folder(options, peer)?;
@@ -75,9 +75,15 @@ fn measure_round(options: &Options, report: &mut Report) -> Result<()> {
         started.push((peer, running));
     }
     for row in &rows {
-        for (peer, running) in started.iter_mut().filter(|(peer, _)| peer.takes(row)) {
-            let measured =
-                measure(running, row, options).with_context(|| format!("{row}, {}", peer.name()))?;
+        for (peer, running) in started.iter_mut().filter(|(peer, _)| peer.takes(row, options)) {
+            let about = || format!("{row}, {}", peer.name());
+            if let Some(filled) = prepare(*peer, running, row, options).with_context(about)? {
+                report.fill(filled);
+            }
+            let measured = measure(running, row, options).with_context(about)?;
+            if row.verb == Verb::Expiry {
+                report.expire(row.size, running.expired(row)?, measured.load.elapsed);
+            }
             eprintln!("  {row}, {}: {}", peer.name(), measured.line());
             report.add(*peer, *row, measured);
         }
@@ -98,11 +104,35 @@ fn fresh_folder(options: &Options, peer: Peer) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn measure(running: &mut Running, row: &Row, options: &Options) -> Result<Measured> {
-    if row.verb != Verb::Put {
-        running.prepare(row, options)?;
+/// Stores what a row needs; where that was a bucket of keys, what it cost.
+fn prepare(peer: Peer, running: &mut Running, row: &Row, options: &Options) -> Result<Option<Filled>> {
+    if !row.verb.needs_preparation() {
+        return Ok(None);
     }
-    process::flush_disks()?;
+    let pid = running.pid();
+    let folder = options.folder.join(peer.name());
+    if !row.verb.needs_keys() {
+        return running.prepare(row, options).map(|_| None);
+    }
+    let disk_before = process::disk_bytes(&folder)?;
+    process::reset_peak(pid);
+    let (cpu_before, began) = (process::cpu_tree(pid)?, Instant::now());
+    let filled = running.prepare(row, options)?;
+    let elapsed = began.elapsed();
+    Ok(filled.then_some(Filled {
+        peer,
+        keys: row.size,
+        elapsed,
+        server_cpu: process::cpu_tree(pid)?.saturating_sub(cpu_before),
+        peak_bytes: process::peak_tree(pid),
+        disk_bytes: process::disk_bytes(&folder)?.saturating_sub(disk_before),
+    }))
+}
+
+fn measure(running: &mut Running, row: &Row, options: &Options) -> Result<Measured> {
+    if row.verb != Verb::Expiry {
+        process::flush_disks()?;
+    }
     let pid = running.pid();
     process::reset_peak(pid);
     let (server_before, own_before) = (process::cpu_tree(pid)?, process::cpu_self()?);

@@ -18,10 +18,12 @@ usage: bench-s3 [options]
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
-  --verbs get,put    what to measure: get, put, mixed, epoch, multipart, list, group (default: all)
+  --verbs get,put    what to measure: get, put, held-get, held-put, mixed, epoch, ranges, multipart, list,
+                     list-prefix, list-deep, group, versions, calm, expiry (default: all)
   --sizes 4K,1M,64M  sizes of objects (default: these)
   --clients 1,16,64  clients at once (default: these)
-  --keys N           keys of the bucket that list and group read (default: 20000)
+  --keys N           keys of the bucket that Craton lists and expires (default: 1000000)
+  --peer-keys N      keys of the bucket that everyone lists (default: 100000)
   --seconds N        the longest a row sends requests (default: 5)
   --rounds N         times that everything is measured; the table has medians (default: 3)
   --label TEXT       said in the report, such as the commit measured
@@ -41,6 +43,7 @@ pub(crate) struct Options {
     pub(crate) sizes: Vec<u64>,
     pub(crate) clients: Vec<usize>,
     pub(crate) keys: u64,
+    pub(crate) peer_keys: u64,
     pub(crate) time: Duration,
     pub(crate) rounds: u32,
     pub(crate) label: String,
@@ -59,7 +62,8 @@ impl Default for Options {
             verbs: Verb::ALL.to_vec(),
             sizes: plan::SIZES.to_vec(),
             clients: plan::CLIENTS.to_vec(),
-            keys: 20_000,
+            keys: 1_000_000,
+            peer_keys: 100_000,
             time: Duration::from_secs(5),
             rounds: 3,
             label: String::new(),
@@ -100,7 +104,8 @@ impl Options {
         self.peers = vec![Peer::Craton];
         self.clients = vec![1, 4];
         self.sizes = vec![4 * KIB, MIB, 8 * MIB];
-        self.keys = 2 * plan::PAGE_KEYS;
+        self.keys = 3 * plan::PAGE_KEYS;
+        self.peer_keys = self.keys;
         self.time = Duration::from_millis(200);
         self.rounds = 1;
     }
@@ -116,6 +121,7 @@ impl Options {
             "sizes" => self.sizes = list(value, size)?,
             "clients" => self.clients = list(value, |text| Ok(text.parse()?))?,
             "keys" => self.keys = value.parse()?,
+            "peer-keys" => self.peer_keys = value.parse()?,
             "seconds" => self.time = Duration::try_from_secs_f64(value.parse()?)?,
             "rounds" => self.rounds = value.parse()?,
             "label" => value.clone_into(&mut self.label),

@@ -12,7 +12,9 @@ use crate::{
 };
 
 mod craton;
+mod expiry;
 mod http;
+mod keys;
 mod nginx;
 mod raw;
 mod seaweed;
@@ -71,9 +73,12 @@ impl Peer {
     }
 
     /// Whether it has a row. Flushing does not matter to GET, and the log is for small objects.
-    pub(crate) fn takes(self, row: &Row) -> bool {
+    pub(crate) fn takes(self, row: &Row, options: &Options) -> bool {
+        let many = row.verb.needs_keys() && row.size > options.peer_keys;
         match self {
-            Self::Craton | Self::Seaweed => true,
+            Self::Craton => true,
+            _ if row.verb.is_own() || many => false,
+            Self::Seaweed => true,
             Self::Nginx | Self::NginxCopy => !row.verb.needs_s3(),
             Self::SeaweedFlush | Self::RawFile => row.verb == Verb::Put,
             Self::RawLog => row.verb == Verb::Put && row.size <= 64 * KIB,
@@ -82,11 +87,11 @@ impl Peer {
 
     pub(crate) fn start(self, options: &Options, folder: &Path) -> Result<Running> {
         Ok(match self {
-            Self::Craton => Running::Http(craton::start(options, folder)?),
-            Self::Nginx => Running::Http(nginx::start(options, folder, SENDFILE)?),
-            Self::NginxCopy => Running::Http(nginx::start(options, folder, COPY)?),
-            Self::Seaweed => Running::Http(seaweed::start(options, folder, false)?),
-            Self::SeaweedFlush => Running::Http(seaweed::start(options, folder, true)?),
+            Self::Craton => Running::Http(Box::new(craton::start(options, folder)?)),
+            Self::Nginx => Running::Http(Box::new(nginx::start(options, folder, SENDFILE)?)),
+            Self::NginxCopy => Running::Http(Box::new(nginx::start(options, folder, COPY)?)),
+            Self::Seaweed => Running::Http(Box::new(seaweed::start(options, folder, false)?)),
+            Self::SeaweedFlush => Running::Http(Box::new(seaweed::start(options, folder, true)?)),
             Self::RawFile => Running::Raw(Raw::File(folder.to_owned())),
             Self::RawLog => Running::Raw(Raw::Log(folder.to_owned())),
         })
@@ -95,7 +100,7 @@ impl Peer {
 
 /// A peer that has been started.
 pub(crate) enum Running {
-    Http(HttpPeer),
+    Http(Box<HttpPeer>),
     Raw(Raw),
 }
 
@@ -108,11 +113,19 @@ impl Running {
         }
     }
 
-    /// Stores what a GET row reads, and reads all of it once: it must be what was stored.
-    pub(crate) fn prepare(&mut self, row: &Row, options: &Options) -> Result<()> {
+    /// Stores what a row reads; what GET reads is read once, and must be what was stored. Whether keys were stored.
+    pub(crate) fn prepare(&mut self, row: &Row, options: &Options) -> Result<bool> {
         match self {
             Self::Http(peer) => peer.prepare(row, options),
             Self::Raw(_) => bail!("nothing to read from"),
+        }
+    }
+
+    /// How many keys of the bucket of listings have expired.
+    pub(crate) fn expired(&self, row: &Row) -> Result<u64> {
+        match self {
+            Self::Http(peer) => peer.expired(row),
+            Self::Raw(_) => bail!("nothing expires"),
         }
     }
 

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -126,6 +127,22 @@ fn peak(pid: u32) -> Option<u64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
+}
+
+/// What the files of a folder take of the disk, in bytes.
+pub(crate) fn disk_bytes(folder: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // A server at work removes files too.
+        let Ok(about) = entry.metadata() else { continue };
+        sum += if about.is_dir() {
+            disk_bytes(&entry.path()).unwrap_or_default()
+        } else {
+            about.blocks() * 512
+        };
+    }
+    Ok(sum)
 }
 
 struct Stat {

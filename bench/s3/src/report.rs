@@ -54,11 +54,31 @@ impl Measured {
     }
 }
 
+/// What it cost to fill a bucket with small objects.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled {
+    pub(crate) peer: Peer,
+    pub(crate) keys: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) server_cpu: Duration,
+    pub(crate) peak_bytes: u64,
+    pub(crate) disk_bytes: u64,
+}
+
 /// All that was measured.
 #[derive(Default)]
 pub(crate) struct Report {
     rows: BTreeMap<(Row, Peer), Vec<Measured>>,
+    filled: Vec<Filled>,
+    /// Of how many keys how many were seen to have expired in a row of so long.
+    expired: Vec<(u64, u64, Duration)>,
 }
+
+/// The longest that 99 of 100 pages of a listing may take, in milliseconds.
+const PAGE_MS_MAX: f64 = 20.0;
+
+/// How many times as long as else requests may take beside an expiry, 99 of 100 of them.
+const BESIDE_TIMES_MAX: f64 = 2.0;
 
 /// What Craton is to reach: `factor` times each of `peers`.
 struct Target {
@@ -69,7 +89,7 @@ struct Target {
     peers: &'static [Peer],
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 8] = [
     Target {
         verb: Verb::Get,
         size: 64 * MIB,
@@ -98,11 +118,49 @@ const TARGETS: [Target; 4] = [
         factor: 2.0,
         peers: &[Peer::SeaweedFlush],
     },
+    Target {
+        verb: Verb::HeldGet,
+        size: 64 * MIB,
+        clients: &plan::CLIENTS,
+        factor: 0.8,
+        peers: &[Peer::Nginx, Peer::NginxCopy],
+    },
+    Target {
+        verb: Verb::HeldGet,
+        size: 4 * KIB,
+        clients: &plan::CLIENTS,
+        factor: 0.5,
+        peers: &[Peer::Nginx, Peer::NginxCopy],
+    },
+    Target {
+        verb: Verb::HeldPut,
+        size: 64 * MIB,
+        clients: &plan::CLIENTS,
+        factor: 0.8,
+        peers: &[Peer::RawFile],
+    },
+    Target {
+        verb: Verb::HeldPut,
+        size: 4 * KIB,
+        clients: &[64],
+        factor: 2.0,
+        peers: &[Peer::SeaweedFlush],
+    },
 ];
 
 impl Report {
     pub(crate) fn add(&mut self, peer: Peer, row: Row, measured: Measured) {
         self.rows.entry((row, peer)).or_default().push(measured);
+    }
+
+    pub(crate) fn fill(&mut self, filled: Filled) {
+        eprintln!("  {}", filled.line());
+        self.filled.push(filled);
+    }
+
+    pub(crate) fn expire(&mut self, keys: u64, expired: u64, elapsed: Duration) {
+        eprintln!("  {expired} of {keys} keys had expired");
+        self.expired.push((keys, expired, elapsed));
     }
 
     pub(crate) fn failed_requests(&self) -> u64 {
@@ -122,7 +180,82 @@ impl Report {
         );
         self.table(&mut out);
         self.targets(&mut out);
+        self.own_targets(&mut out);
+        self.fillings(&mut out);
         out
+    }
+
+    fn fillings(&self, out: &mut String) {
+        if self.filled.is_empty() {
+            return;
+        }
+        out.push_str(
+            "\n| filled | keys | s | keys/s | server CPU µs/key | disk bytes/key | peak MiB |\n\
+             |---|--:|--:|--:|--:|--:|--:|\n",
+        );
+        for f in &self.filled {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {:.1} | {:.0} | {:.0} | {} | {} |",
+                f.peer.name(),
+                f.keys,
+                f.elapsed.as_secs_f64(),
+                f.rate(),
+                f.server_cpu.as_secs_f64() * 1e6 / f.keys as f64,
+                f.disk_bytes / f.keys.max(1),
+                f.peak_bytes / MIB,
+            );
+        }
+        for (keys, expired, elapsed) in &self.expired {
+            let seconds = elapsed.as_secs_f64();
+            let _ = writeln!(
+                out,
+                "\n{expired} of {keys} keys expired within {seconds:.0} s beside the load."
+            );
+        }
+    }
+
+    /// What is to hold of Craton alone.
+    fn own_targets(&self, out: &mut String) {
+        let p99 = |row: &Row| {
+            let rounds = self.rows.get(&(*row, Peer::Craton))?;
+            let all = rounds.iter().map(|m| m.load.latencies.percentile(0.99));
+            Some(median(all.collect()))
+        };
+        let verdict = |holds: bool| if holds { "holds" } else { "missed" };
+        let mut lines = String::new();
+        for (row, _) in self.rows.keys().filter(|(_, peer)| *peer == Peer::Craton) {
+            let Some(found) = p99(row) else { continue };
+            let pages = matches!(
+                row.verb,
+                Verb::List | Verb::Prefix | Verb::Deep | Verb::Group | Verb::Versions
+            );
+            if pages {
+                let holds = verdict(found <= PAGE_MS_MAX);
+                let _ = writeln!(
+                    lines,
+                    "| {row}: p99 ≤ {PAGE_MS_MAX} ms a page | {found:.2} ms | {holds} |"
+                );
+            }
+            let calm = Row {
+                verb: Verb::Calm,
+                size: 4 * KIB,
+                clients: row.clients,
+            };
+            if row.verb == Verb::Expiry
+                && let Some(calm) = p99(&calm)
+            {
+                let times = found / calm;
+                let holds = verdict(times <= BESIDE_TIMES_MAX);
+                let _ = writeln!(
+                    lines,
+                    "| {row}: p99 of GET and PUT beside it ≤ {BESIDE_TIMES_MAX} × without | {times:.2} × | {holds} |"
+                );
+            }
+        }
+        if !lines.is_empty() {
+            let _ = write!(out, "\n| target of its own | reached | |\n|---|--:|---|\n{lines}");
+        }
     }
 
     fn table(&self, out: &mut String) {
@@ -181,7 +314,14 @@ impl Report {
         let Some(craton) = self.rate(row, Peer::Craton) else {
             return;
         };
-        let Some(rate) = self.rate(row, peer).filter(|rate| *rate > 0.0) else {
+        // Peers are asked without locks and keys.
+        let plain = match row.verb {
+            Verb::HeldGet => Verb::Get,
+            Verb::HeldPut => Verb::Put,
+            other => other,
+        };
+        let row_of_peer = Row { verb: plain, ..row };
+        let Some(rate) = self.rate(row_of_peer, peer).filter(|rate| *rate > 0.0) else {
             return;
         };
         let reached = craton / rate;
@@ -204,6 +344,25 @@ impl Report {
     fn rate(&self, row: Row, peer: Peer) -> Option<f64> {
         let rounds = self.rows.get(&(row, peer))?;
         Some(median(rounds.iter().map(Measured::rate).collect()))
+    }
+}
+
+impl Filled {
+    fn rate(&self) -> f64 {
+        self.keys as f64 / self.elapsed.as_secs_f64()
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "filled with {} keys, {}: {:.0}/s in {:.1} s, server {:.1} CPU s, {} MiB on disk, peak {} MiB",
+            self.keys,
+            self.peer.name(),
+            self.rate(),
+            self.elapsed.as_secs_f64(),
+            self.server_cpu.as_secs_f64(),
+            self.disk_bytes / MIB,
+            self.peak_bytes / MIB,
+        )
     }
 }
 

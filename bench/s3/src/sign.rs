@@ -51,6 +51,18 @@ impl Signer {
         length: u64,
         payload_sha256: Option<&str>,
     ) -> String {
+        self.head_with(method, target, length, payload_sha256, &[])
+    }
+
+    /// The same with more headers, by names in lower case; all are signed.
+    pub(crate) fn head_with(
+        &self,
+        method: &str,
+        target: &str,
+        length: u64,
+        payload_sha256: Option<&str>,
+        more: &[(&str, &str)],
+    ) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let Self {
             id,
@@ -60,10 +72,17 @@ impl Signer {
             ..
         } = self;
         let payload = payload_sha256.unwrap_or(UNSIGNED);
-        let names = "host;x-amz-content-sha256;x-amz-date";
-        let canonical = format!(
-            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{date}\n\n{names}\n{payload}"
-        );
+        let mut headers = vec![
+            ("host", host.as_str()),
+            ("x-amz-content-sha256", payload),
+            ("x-amz-date", date),
+        ];
+        headers.extend_from_slice(more);
+        headers.sort_unstable();
+        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+        let listed: String = headers.iter().map(|(n, v)| format!("{n}:{v}\n")).collect();
+        let canonical = format!("{method}\n{path}\n{query}\n{listed}\n{names}\n{payload}");
         let text = format!(
             "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
             sha256_hex(canonical.as_bytes())
@@ -73,12 +92,40 @@ impl Signer {
             "GET" => String::new(),
             _ => format!("content-length: {length}\r\n"),
         };
+        let sent: String = headers
+            .iter()
+            .filter(|(name, _)| *name != "host")
+            .map(|(n, v)| format!("{n}: {v}\r\n"))
+            .collect();
         format!(
-            "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{content_length}x-amz-content-sha256: {payload}\r\n\
-             x-amz-date: {date}\r\nauthorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, \
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{content_length}{sent}\
+             authorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, \
              SignedHeaders={names}, Signature={signature}\r\n\r\n"
         )
     }
+}
+
+/// SHA-256 in base 64, as checksum headers have it.
+pub(crate) fn sha256_base64(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |n: u32| char::from(DIGITS[(n & 63) as usize]);
+    let mut out = String::new();
+    for three in Sha256::digest(data).chunks(3) {
+        let all = three
+            .iter()
+            .chain([&0, &0])
+            .take(3)
+            .fold(0u32, |all, byte| all << 8 | u32::from(*byte));
+        for place in 0..4 {
+            let shown = place <= three.len();
+            out.push(if shown {
+                digit(all >> (18 - 6 * place))
+            } else {
+                '='
+            });
+        }
+    }
+    out
 }
 
 pub(crate) fn sha256_hex(data: &[u8]) -> String {
@@ -96,7 +143,13 @@ fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Signer};
+    use super::{Key, Signer, sha256_base64};
+
+    #[test]
+    fn sums_are_in_base_64() {
+        // SHA-256 of nothing, in base 64 as others write it.
+        assert_eq!(sha256_base64(b""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
 
     /// The signing key of AWS's documentation, and a head whose parts are in place.
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::http::{HttpPeer, Stored};
+use super::http::{HttpPeer, Own, Stored};
 use crate::{
     options::Options,
     process::{Server, free_address},
@@ -36,6 +36,10 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
         address,
         key: credentials(&data.join("root-credentials"))?,
         files: None,
+        own: Some(Own {
+            binary: options.craton.clone(),
+            data,
+        }),
         stored: Stored::default(),
     };
     peer.make_bucket()?;

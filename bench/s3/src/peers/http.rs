@@ -6,29 +6,28 @@ use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, time::Durat
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
-use super::content;
+use super::{content, expiry, keys};
 use crate::{
     clock,
     http::Connection,
     load::{Answer, Load, Operation, Outcome, Request},
     options::Options,
-    plan::{Bound, EPOCH_BYTES, MIXED_WRITES_OF_TEN, PAGE_KEYS, PART_BYTES, Row, Verb},
+    plan::{Bound, EPOCH_BYTES, MIXED_WRITES_OF_TEN, PART_BYTES, Row, Verb},
     process::Server,
-    sign::{Key, Signer},
+    sign::{self, Key, Signer},
 };
 
 /// The bucket of all objects.
 pub(super) const BUCKET: &str = "bench";
 
+/// The bucket of objects with locks.
+const HELD: &str = "bench-held";
+
+/// Ranges that a row reads in turn.
+const RANGES: usize = 2000;
+
 /// Clients that store the objects which GET reads.
 const PREPARE_CLIENTS: usize = 8;
-
-/// Clients that store the keys of listings, and how many keys they store before the time is looked at.
-const KEYS_CLIENTS: usize = 64;
-const KEYS_AT_ONCE: u64 = 100_000;
-
-/// Pages that a row of listings asks for in turn.
-const PAGES: u64 = 500;
 
 /// How long storing them may take.
 const PREPARE_TIME: Duration = Duration::from_secs(300);
@@ -40,14 +39,22 @@ pub(crate) struct HttpPeer {
     pub(super) key: Key,
     /// Where objects are put as files, if the server has no PUT.
     pub(super) files: Option<PathBuf>,
+    /// What only Craton has.
+    pub(super) own: Option<Own>,
     pub(super) stored: Stored,
+}
+
+/// Craton's program, to ask a server of it for something, and the server's folder.
+pub(super) struct Own {
+    pub(super) binary: PathBuf,
+    pub(super) data: PathBuf,
 }
 
 /// What was done for rows before they run.
 #[derive(Default)]
 pub(super) struct Stored {
     /// Objects for rows that read: for which kind, of which size.
-    objects: BTreeSet<(Verb, u64)>,
+    pub(super) objects: BTreeSet<(Verb, u64)>,
     /// Uploads that have begun.
     uploads: Vec<String>,
     /// The tag of each of their parts.
@@ -57,7 +64,13 @@ pub(super) struct Stored {
 impl HttpPeer {
     /// Makes the bucket.
     pub(super) fn make_bucket(&self) -> Result<()> {
-        let head = self.signer()?.head("PUT", &format!("/{BUCKET}"), 0, None);
+        self.make_bucket_of(BUCKET, &[])
+    }
+
+    pub(super) fn make_bucket_of(&self, name: &str, headers: &[(&str, &str)]) -> Result<()> {
+        let head = self
+            .signer()?
+            .head_with("PUT", &format!("/{name}"), 0, None, headers);
         self.all(vec![Operation::one(head, Bytes::new(), Answer::Length(0), 0)], 1)
     }
 
@@ -73,21 +86,43 @@ impl HttpPeer {
         self.all((0..64).map(put).collect(), 16)
     }
 
-    pub(super) fn prepare(&mut self, row: &Row, options: &Options) -> Result<()> {
+    pub(super) fn prepare(&mut self, row: &Row, options: &Options) -> Result<bool> {
         match row.verb {
-            Verb::Put => Ok(()),
-            Verb::Get | Verb::Mixed | Verb::Epoch => self.store(row, options),
-            Verb::List | Verb::Group => self.store_keys(row),
-            Verb::Multipart => self.begin_uploads(row, row.bound(options).requests),
+            Verb::Put => {}
+            Verb::HeldPut => self.make_held()?,
+            Verb::Get | Verb::Mixed | Verb::Epoch | Verb::Ranges | Verb::Calm => self.store(row, options)?,
+            Verb::HeldGet => {
+                self.make_held()?;
+                self.store(row, options)?;
+            }
+            Verb::Multipart => self.begin_uploads(row, row.bound(options).requests)?,
+            Verb::List | Verb::Prefix | Verb::Deep | Verb::Group | Verb::Versions => {
+                return self.store_keys(row);
+            }
+            Verb::Expiry => {
+                let beside = expiry::beside(row);
+                self.store(&beside, options)?;
+                let stored = self.store_keys(row)?;
+                self.begin_expiry(row)?;
+                return Ok(stored);
+            }
         }
+        Ok(false)
+    }
+
+    /// Makes the bucket of objects with locks, once.
+    fn make_held(&mut self) -> Result<()> {
+        if !self.stored.objects.insert((Verb::HeldPut, 0)) {
+            return Ok(());
+        }
+        self.make_bucket_of(HELD, &[("x-amz-bucket-object-lock-enabled", "true")])
     }
 
     /// Stores the objects that a row reads, and reads all of them once: they must be what was stored.
     fn store(&mut self, row: &Row, options: &Options) -> Result<()> {
-        let kind = if row.verb == Verb::Epoch {
-            Verb::Epoch
-        } else {
-            Verb::Get
+        let kind = match row.verb {
+            Verb::Epoch | Verb::HeldGet => row.verb,
+            _ => Verb::Get,
         };
         if !self.stored.objects.insert((kind, row.size)) {
             return Ok(());
@@ -100,7 +135,10 @@ impl HttpPeer {
             if let Some(folder) = &self.files {
                 fs::write(folder.join(path.trim_start_matches('/')), &body)?;
             } else {
-                let head = signer.head("PUT", &path, size, None);
+                let head = match row.verb {
+                    Verb::HeldGet => held_head(&signer, &path, &body),
+                    _ => signer.head("PUT", &path, size, None),
+                };
                 writes.push(Operation::one(head, body.clone(), Answer::Length(0), size));
             }
             let head = signer.head("GET", &path, 0, None);
@@ -108,26 +146,6 @@ impl HttpPeer {
         }
         self.all(writes, PREPARE_CLIENTS)?;
         self.all(reads, PREPARE_CLIENTS)
-    }
-
-    /// Fills the bucket of listings with objects of one byte.
-    fn store_keys(&mut self, row: &Row) -> Result<()> {
-        if !self.stored.objects.insert((Verb::List, row.size)) {
-            return Ok(());
-        }
-        for from in (0..row.size).step_by(usize::try_from(KEYS_AT_ONCE)?) {
-            let signer = self.signer()?;
-            let put = |n| {
-                let head = signer.head("PUT", &key_path(n), 1, None);
-                Operation::one(head, Bytes::from_static(b"x"), Answer::Length(0), 1)
-            };
-            let to = row.size.min(from + KEYS_AT_ONCE);
-            self.all((from..to).map(put).collect(), KEYS_CLIENTS)?;
-            if to < row.size {
-                eprintln!("    {to} of {} keys", row.size);
-            }
-        }
-        Ok(())
     }
 
     /// Begins the uploads whose parts a row sends, and learns the tag of a part.
@@ -184,23 +202,28 @@ impl HttpPeer {
             Operation::one(head, Bytes::new(), Answer::Length(size), size)
         };
         let body = match row.verb {
-            Verb::Put | Verb::Mixed => content(row.size)?,
+            Verb::Put | Verb::HeldPut | Verb::Mixed | Verb::Calm => content(row.size)?,
             _ => Bytes::new(),
         };
         let write = |n: u64| {
-            let path = format!(
-                "/{BUCKET}/{}-{}-{}-{n:06}",
-                row.verb.name(),
-                row.size,
-                row.clients
-            );
-            let head = signer.head("PUT", &path, row.size, None);
-            Operation::one(head, body.clone(), Answer::Length(0), row.size)
+            let Row { verb, size, clients } = row;
+            let bucket = if *verb == Verb::HeldPut { HELD } else { BUCKET };
+            let path = format!("/{bucket}/{}-{size}-{clients}-{n:06}", verb.name());
+            let head = match verb {
+                Verb::HeldPut => held_head(&signer, &path, &body),
+                _ => signer.head("PUT", &path, *size, None),
+            };
+            Operation::one(head, body.clone(), Answer::Length(0), *size)
         };
         let mut dice = Dice(row.size | 1);
         Ok(match row.verb {
-            Verb::Get => objects(row, options).map(read).collect(),
-            Verb::Put => (0..count).map(write).collect(),
+            Verb::Get | Verb::HeldGet => objects(row, options).map(read).collect(),
+            Verb::Put | Verb::HeldPut => (0..count).map(write).collect(),
+            Verb::Calm => {
+                let reads = objects(row, options).map(read);
+                reads.zip(0..).flat_map(|(read, n)| [read, write(n)]).collect()
+            }
+            Verb::Expiry => self.operations(&expiry::beside(row), options, count)?,
             Verb::Mixed => {
                 let stored: Vec<_> = objects(row, options).collect();
                 let mut stored = stored.iter().cycle();
@@ -215,9 +238,22 @@ impl HttpPeer {
                 stored.sort_by_cached_key(|_| dice.next());
                 stored.into_iter().map(read).collect()
             }
+            Verb::Ranges => {
+                let [least, most] = EPOCH_BYTES;
+                let stored: Vec<_> = objects(row, options).collect();
+                let one = |(path, size): &(String, u64)| {
+                    let length = least + dice.next() % (most - least);
+                    let from = dice.next() % (size - length);
+                    let range = format!("bytes={from}-{}", from + length - 1);
+                    let head = signer.head_with("GET", path, 0, None, &[("range", &range)]);
+                    Operation::one(head, Bytes::new(), Answer::Length(length), length)
+                };
+                stored.iter().cycle().take(RANGES).map(one).collect()
+            }
             Verb::Multipart => self.uploads_in_parts(row, &signer)?,
-            Verb::List => (0..PAGES).map(|_| page(row, &signer, dice.next())).collect(),
-            Verb::Group => vec![groups(row, &signer)],
+            Verb::List | Verb::Prefix | Verb::Deep | Verb::Group | Verb::Versions => {
+                keys::pages(row, &signer, &mut dice)
+            }
         })
     }
 
@@ -266,7 +302,7 @@ impl HttpPeer {
     }
 
     /// Does all of them; any failure is an error.
-    fn all(&self, operations: Vec<Operation>, clients: usize) -> Result<()> {
+    pub(super) fn all(&self, operations: Vec<Operation>, clients: usize) -> Result<()> {
         if operations.is_empty() {
             return Ok(());
         }
@@ -287,7 +323,7 @@ impl HttpPeer {
         Ok(())
     }
 
-    fn signer(&self) -> Result<Signer> {
+    pub(super) fn signer(&self) -> Result<Signer> {
         Ok(Signer::new(
             &self.key,
             &self.address.to_string(),
@@ -306,44 +342,33 @@ fn objects(row: &Row, options: &Options) -> impl Iterator<Item = (String, u64)> 
             format!("/{BUCKET}/epoch-{n:05}"),
             least + dice.next() % (most - least),
         ),
+        Verb::HeldGet => (format!("/{HELD}/get-{size}-{n:05}"), size),
         _ => (format!("/{BUCKET}/get-{size}-{n:05}"), size),
     })
+}
+
+/// The head of a PUT that states a lock, a legal hold and a key of the key service.
+fn held_head(signer: &Signer, path: &str, body: &[u8]) -> String {
+    let sum = sign::sha256_base64(body);
+    let headers = [
+        ("x-amz-checksum-sha256", sum.as_str()),
+        ("x-amz-object-lock-legal-hold", "ON"),
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+    ];
+    signer.head_with("PUT", path, body.len() as u64, None, &headers)
 }
 
 fn upload_path(row: &Row, n: u64) -> String {
     format!("/{BUCKET}/upload-{}-{}-{n:05}", row.size, row.clients)
 }
 
-/// The n-th key of listings: so many in each group as a page has.
-fn key_path(n: u64) -> String {
-    format!("/{BUCKET}/list/{:05}/{:03}", n / PAGE_KEYS, n % PAGE_KEYS)
-}
-
-/// A page of keys, after the one at a random place.
-fn page(row: &Row, signer: &Signer, random: u64) -> Operation {
-    let at = random % row.size.saturating_sub(PAGE_KEYS).max(1);
-    let after = key_path(at)
-        .replacen(&format!("/{BUCKET}/"), "", 1)
-        .replace('/', "%2F");
-    let target = format!("/{BUCKET}?list-type=2&max-keys={PAGE_KEYS}&prefix=list%2F&start-after={after}");
-    let count = PAGE_KEYS.min(row.size - at - 1);
-    let answer = Answer::Document("<Key>", usize::try_from(count).unwrap_or(usize::MAX));
-    Operation::one(signer.head("GET", &target, 0, None), Bytes::new(), answer, 0)
-}
-
-/// The first page of groups.
-fn groups(row: &Row, signer: &Signer) -> Operation {
-    let target = format!("/{BUCKET}?delimiter=%2F&list-type=2&max-keys={PAGE_KEYS}&prefix=list%2F");
-    let count = row.size.div_ceil(PAGE_KEYS).min(PAGE_KEYS);
-    let answer = Answer::Document("<CommonPrefixes>", usize::try_from(count).unwrap_or(usize::MAX));
-    Operation::one(signer.head("GET", &target, 0, None), Bytes::new(), answer, 0)
-}
-
 /// Numbers that are the same in every run: Marsaglia's xorshift64.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -56,6 +56,7 @@ pub(super) fn start(options: &Options, folder: &Path, sending: &str) -> Result<H
         address,
         key,
         files: Some(files),
+        own: None,
         stored: Stored::default(),
     })
 }

@@ -95,6 +95,7 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         address: s3,
         key,
         files: None,
+        own: None,
         stored: Stored::default(),
     };
     until_ready(|| peer.make_bucket())?;
