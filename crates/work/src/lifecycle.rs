@@ -1,7 +1,8 @@
 //! Doing what lifecycle rules say, bucket by bucket.
 //!
 //! A run walks over a bucket's versions and uploads in order, a page at a time, and does what is due, each by a
-//! permit of its own. Between pages it rests ([`crate::pace`]).
+//! permit of its own, a few at once, which share a flush. After every few, and after a page, it rests ([`crate::pace`]): who
+//! asks for something meanwhile waits for a few actions, not for a page of them.
 //!
 //! Invariants
 //! - what is done was decided for the version that it is done to: a deletion states the version's tag, size and
@@ -22,7 +23,7 @@ use craton_objects::{
     multipart::{self, UploadId},
     version::{self, Target},
 };
-use futures::{StreamExt as _, future::BoxFuture};
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use crate::pace::Pace;
@@ -31,8 +32,9 @@ mod walk;
 
 use walk::{Found, Walk};
 
-/// How many actions are under way at once: enough to share flushes.
-const AT_ONCE: usize = 32;
+/// How many actions are under way at once: enough to share a flush, few enough that all together take a millisecond or
+/// two.
+const AT_ONCE: usize = 16;
 
 /// How often buckets are looked through for rules, in parts of a day.
 const LOOKS_A_DAY: u32 = 24;
@@ -168,7 +170,7 @@ impl OneRun<'_> {
                 found.extend(walk.end());
             }
             let due = found.iter().filter_map(|found| self.due(rules, found));
-            self.act(due.collect()).await?;
+            self.act(due.collect(), pace).await?;
             pace.rest().await;
             if listing.after.is_none() {
                 break;
@@ -182,14 +184,16 @@ impl OneRun<'_> {
         Some((found, due.action))
     }
 
-    async fn act(&self, due: Vec<(&Found, Action<'_>)>) -> Result<()> {
-        let mut all: Vec<BoxFuture<'_, Result<()>>> = Vec::with_capacity(due.len());
-        for (found, action) in due {
-            all.push(Box::pin(self.act_on(found, action)));
-        }
-        let mut doing = futures::stream::iter(all).buffer_unordered(AT_ONCE);
-        while let Some(done) = doing.next().await {
-            done?;
+    async fn act(&self, due: Vec<(&Found, Action<'_>)>, pace: &mut Pace) -> Result<()> {
+        for few in due.chunks(AT_ONCE) {
+            let mut doing: FuturesUnordered<BoxFuture<'_, Result<()>>> = FuturesUnordered::new();
+            for (found, action) in few {
+                doing.push(Box::pin(self.act_on(found, *action)));
+            }
+            while let Some(done) = doing.next().await {
+                done?;
+            }
+            pace.rest().await;
         }
         Ok(())
     }

@@ -2,18 +2,25 @@
 
 use craton_base::ResourcePath;
 use craton_gate::{Ask, ReadPermit};
-use craton_objects::list::{self as engine, After, ListPage, Listed, Listing, PAGE_KEYS_MAX};
+use craton_objects::list::{self as engine, After, ListPage, Listing, PAGE_KEYS_MAX};
 use s3s::{
     S3Request, S3Result,
     dto::{
-        ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput,
-        ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass,
+        CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+        ListObjectsV2Output,
     },
     s3_error,
 };
 
 use super::{read, settle, with};
 use crate::s3::{answer::fail, call::Call, convert};
+
+mod rows;
+
+use rows::Shown;
+
+/// How the document of both versions ends.
+const DOCUMENT_END: &str = "</ListBucketResult>";
 
 /// The parts of a listing's request that both versions have.
 struct Common {
@@ -26,8 +33,8 @@ struct Common {
 
 /// What both versions answer.
 struct Page {
-    contents: Vec<Object>,
-    prefixes: Vec<CommonPrefix>,
+    /// Rows that were shown.
+    count: usize,
     last_key: Option<String>,
     next: Option<After>,
     limit: usize,
@@ -56,15 +63,12 @@ async fn page(
         prefixes,
         next,
     } = settle(&permit, engine::list(&permit, &listing).await)?;
-    let last_key = entries.last().map(|listed| listed.key.clone());
-    let contents = entries
-        .into_iter()
-        .map(|listed| object(listed, encode, owners))
-        .collect();
+    let rows = rows::write(&entries, &prefixes, Shown { encode, owners });
+    // The rows stand last in the document: the order of its elements means nothing.
+    call.amend(DOCUMENT_END, rows + DOCUMENT_END);
     Ok(Page {
-        contents,
-        prefixes: common_prefixes(prefixes, encode),
-        last_key,
+        count: entries.len().saturating_add(prefixes.len()),
+        last_key: entries.into_iter().next_back().map(|listed| listed.key),
         next,
         limit,
         encode,
@@ -107,26 +111,6 @@ pub(super) fn common_prefixes(prefixes: Vec<String>, encode: bool) -> Vec<Common
         .collect()
 }
 
-fn object(listed: Listed, encode: bool, owners: bool) -> Object {
-    let Listed { key, meta } = listed;
-    let checksum = meta.checksum();
-    Object {
-        checksum_algorithm: checksum
-            .as_ref()
-            .map(|c| vec![ChecksumAlgorithm::from_static(c.algorithm.name())]),
-        checksum_type: checksum.map(|c| ChecksumType::from_static(c.scope.name())),
-        e_tag: Some(convert::etag(&meta)),
-        key: Some(convert::url_encoded(key, encode)),
-        last_modified: Some(convert::time(meta.modified())),
-        owner: owners.then(|| convert::owner(&meta.owner)),
-        restore_status: None,
-        size: convert::size(meta.size),
-        storage_class: Some(ObjectStorageClass::from(
-            meta.attributes.storage_class().to_owned(),
-        )),
-    }
-}
-
 pub(in crate::s3) async fn list_objects(request: S3Request<ListObjectsInput>) -> S3Result<ListObjectsOutput> {
     let call = Call::of(&request)?;
     let input = request.input;
@@ -154,8 +138,8 @@ pub(in crate::s3) async fn list_objects(request: S3Request<ListObjectsInput>) ->
         max_keys: convert::count(page.limit),
         is_truncated: Some(page.next.is_some()),
         next_marker: next.map(|n| encoded(n.text().to_owned())),
-        contents: Some(page.contents),
-        common_prefixes: Some(page.prefixes),
+        contents: None,
+        common_prefixes: None,
         delimiter: common.delimiter.map(encoded),
         encoding_type: common.encoding,
         request_charged: None,
@@ -194,12 +178,12 @@ pub(in crate::s3) async fn list_objects_v2(
         name: Some(common.bucket),
         prefix: Some(encoded(common.prefix.unwrap_or_default())),
         max_keys: convert::count(page.limit),
-        key_count: convert::count(page.contents.len().saturating_add(page.prefixes.len())),
+        key_count: convert::count(page.count),
         continuation_token: input.continuation_token,
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_ref().map(After::to_token),
-        contents: Some(page.contents),
-        common_prefixes: Some(page.prefixes),
+        contents: None,
+        common_prefixes: None,
         delimiter: common.delimiter.map(encoded),
         encoding_type: common.encoding,
         start_after: start_after.map(encoded),
