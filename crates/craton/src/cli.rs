@@ -9,9 +9,11 @@ use crate::{config::Settings, tour};
 
 mod graph;
 mod guard;
+mod replication;
 
 pub(crate) use graph::Graph;
 pub(crate) use guard::Guard;
+pub(crate) use replication::Replication;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -173,6 +175,9 @@ pub(crate) enum Client {
     /// What the server does by itself: lifecycle rules, events
     #[command(subcommand)]
     Run(Run),
+    /// Copies of a bucket's versions in other buckets
+    #[command(subcommand)]
+    Replication(Replication),
     /// Graphs: facts in and out
     #[command(subcommand)]
     Graph(Graph),

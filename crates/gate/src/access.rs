@@ -15,6 +15,7 @@ use crate::{
     policy::{self, Caller, Context, Guarded},
     session::{PrincipalKind, Session},
     tags::Tags,
+    worker::is_visitor,
 };
 
 /// The ARN that policies name a resource by. Listing asks about the bucket, with the prefix as a condition.
@@ -122,10 +123,11 @@ fn allowed_as_root() -> Verdicts {
 fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
     let session = question.session;
     let caller = caller(session);
-    // What the system does by itself is what its owner configured: a bucket's documents are about callers.
+    // What the system does by itself is what its owner configured: a bucket's documents are about callers, and about
+    // who comes from another bucket.
     let bucket = question
         .bucket
-        .filter(|_| session.kind() != PrincipalKind::System);
+        .filter(|_| session.kind() != PrincipalKind::System || is_visitor(session.principal()));
     let guarded = bucket.and_then(|b| guarded(b, caller));
     if session.kind() == PrincipalKind::Root {
         let denies = match guarded {

@@ -9,7 +9,7 @@ use craton_store::{
     value::{Stored, Value},
 };
 
-use crate::notice::Notice;
+use crate::{notice::Notice, replication::QueuedCopy};
 
 /// What must hold of a name for the changes to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Changes {
     pub(crate) amends: Vec<(Stored, Value)>,
     pub(crate) removes: Vec<Stored>,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) copies: Vec<QueuedCopy>,
+    pub(crate) settled: Vec<Stored>,
 }
 
 impl Changes {
@@ -118,6 +120,20 @@ impl Changes {
     #[must_use]
     pub fn notice(mut self, notice: Notice) -> Self {
         self.notices.push(notice);
+        self
+    }
+
+    /// What these changes make is to be copied.
+    #[must_use]
+    pub fn copy(mut self, copy: QueuedCopy) -> Self {
+        self.copies.push(copy);
+        self
+    }
+
+    /// This entry of the replication queue is done with. For workers.
+    #[must_use]
+    pub fn settle(mut self, queued: Stored) -> Self {
+        self.settled.push(queued);
         self
     }
 }

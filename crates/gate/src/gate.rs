@@ -44,6 +44,7 @@ use crate::{
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     notice::Notices,
     permit::{Grant, Mode, ReadPermit, WritePermit},
+    replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
     watch,
@@ -58,6 +59,8 @@ pub struct Settings {
     pub undo_window: Duration,
     /// The names of the targets that events may be addressed to.
     pub targets: Vec<String>,
+    /// Places of other machines that versions may be copied to.
+    pub remotes: Vec<RemoteBuckets>,
 }
 
 impl Default for Settings {
@@ -66,6 +69,7 @@ impl Default for Settings {
             region: "us-east-1".to_owned(),
             undo_window: Duration::from_hours(24),
             targets: Vec::new(),
+            remotes: Vec::new(),
         }
     }
 }
@@ -93,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     pub(crate) workers: Mutex<Option<Workers>>,
     pub(crate) notices: Notices,
+    pub(crate) copies: Copies,
     pub(crate) runs: Runs,
     pub(crate) workers_taken: AtomicBool,
 }
@@ -149,6 +154,7 @@ impl Gate {
             background: Mutex::default(),
             workers: Mutex::default(),
             notices: Notices::default(),
+            copies: Copies::default(),
             runs: Runs::default(),
             workers_taken: AtomicBool::new(false),
             store,

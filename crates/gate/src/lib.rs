@@ -33,6 +33,7 @@ mod notice;
 mod operate;
 mod permit;
 pub mod policy;
+pub mod replication;
 mod runs;
 mod scope;
 mod session;
@@ -67,6 +68,9 @@ pub use operate::Rotated;
 pub use permit::{
     Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
     WritePermit,
+};
+pub use replication::{
+    DestinationStanding, QueuedCopy, QueuedPlace, RemoteBuckets, Standing as CopyStanding,
 };
 pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session};

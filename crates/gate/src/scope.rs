@@ -38,6 +38,7 @@ fn is_own(part: &str, kind: Kind) -> bool {
     match kind {
         Kind::Outbox | Kind::Delivery => part == "outbox",
         Kind::Work => part == "work",
+        Kind::Replication => part == "replication",
         _ => false,
     }
 }

@@ -22,6 +22,18 @@ use crate::{
     session::{Origin, PrincipalKind, Session},
 };
 
+/// Who copies, in records.
+const REPLICATION: &str = "system:replication";
+
+/// Who writes inventories, in records.
+const INVENTORY: &str = "system:inventory";
+
+/// Whether this principal is one whom a bucket's policy may deny what its own policy allows: those whom one bucket's
+/// owner sends to another bucket.
+pub(crate) fn is_visitor(principal: &str) -> bool {
+    matches!(principal, REPLICATION | INVENTORY)
+}
+
 /// A kind of work.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Worker {
@@ -31,11 +43,21 @@ pub enum Worker {
     Events,
     /// Writes access logs.
     AccessLog,
+    /// Copies versions to other buckets.
+    Replication,
+    /// Writes inventories.
+    Inventory,
 }
 
 impl Worker {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Lifecycle, Self::Events, Self::AccessLog];
+    pub const ALL: [Self; 5] = [
+        Self::Lifecycle,
+        Self::Events,
+        Self::AccessLog,
+        Self::Replication,
+        Self::Inventory,
+    ];
 
     /// Its name, in records after `system:`.
     #[must_use]
@@ -44,6 +66,8 @@ impl Worker {
             Self::Lifecycle => "lifecycle",
             Self::Events => "events",
             Self::AccessLog => "access-log",
+            Self::Replication => "replication",
+            Self::Inventory => "inventory",
         }
     }
 
@@ -59,6 +83,8 @@ impl Worker {
             Self::Lifecycle => "system:lifecycle",
             Self::Events => "system:events",
             Self::AccessLog => "system:access-log",
+            Self::Replication => REPLICATION,
+            Self::Inventory => INVENTORY,
         }
     }
 
@@ -85,6 +111,27 @@ impl Worker {
                 "craton:ReadLedger",
                 "s3:GetBucketLogging",
                 "s3:ListAllMyBuckets",
+                "s3:PutObject",
+            ],
+            Self::Replication => &[
+                "craton:Run",
+                "craton:Replicate",
+                "kms:Decrypt",
+                "kms:GenerateDataKey",
+                "s3:GetObjectVersionForReplication",
+                "s3:GetReplicationConfiguration",
+                "s3:ListBucket",
+                "s3:ListBucketVersions",
+                "s3:ReplicateDelete",
+                "s3:ReplicateObject",
+                "s3:ReplicateTags",
+            ],
+            Self::Inventory => &[
+                "craton:Run",
+                "kms:GenerateDataKey",
+                "s3:GetInventoryConfiguration",
+                "s3:ListBucket",
+                "s3:ListBucketVersions",
                 "s3:PutObject",
             ],
         }

@@ -2,7 +2,8 @@
 
 use craton_base::{BucketName, Kind as ErrorKind};
 use craton_gate::{
-    BucketInfo, BucketLock, BucketSettings, ConfigurationChange, Permit, ReadPermit, Versioning, WritePermit,
+    BucketInfo, BucketLock, BucketSettings, ConfigurationChange, Permit, ReadPermit, Subresource, Versioning,
+    WritePermit,
 };
 
 use crate::{Error, Fault, Result};
@@ -64,8 +65,15 @@ pub async fn delete(permit: &WritePermit) -> Result<()> {
 /// Has the bucket that `permit` is for keep the versions of its objects from now on, or not.
 ///
 /// # Errors
-/// `InvalidBucketState` for a bucket with object lock, which must keep them; the gate's own.
+/// `InvalidBucketState` for a bucket with object lock or replication, which must keep them; the gate's own.
 pub async fn set_versioning(permit: &WritePermit, keep: bool) -> Result<BucketInfo> {
+    if !keep && permit.configuration(Subresource::Replication)?.is_some() {
+        return Err(Error::fault(
+            Fault::InvalidBucketState,
+            "A replication configuration is present on this bucket, so you cannot change the versioning state. To change \
+             the versioning state, first delete the replication configuration.",
+        ));
+    }
     permit
         .change_bucket(|settings| match settings.lock {
             Some(_) if !keep => Err(Error::fault(

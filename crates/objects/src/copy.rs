@@ -92,6 +92,7 @@ pub async fn copy(
         encryption: encryption::seal(permit, key, &copy.encryption).await?,
         lock: copy.lock,
         acl: copy.acl,
+        replica: None,
     };
     let name = key.as_str().as_bytes();
     let algorithm = copy

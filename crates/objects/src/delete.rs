@@ -18,6 +18,7 @@ use crate::{
     meta::{MarkerMeta, ObjectMeta},
     notice::{self, Happened},
     put::conflict,
+    replica::{self, Replica, ReplicationRecord},
     version::{Target, VersionId, nulls, row},
 };
 
@@ -36,6 +37,8 @@ pub struct Delete {
     pub conditions: DeleteConditions,
     /// Whether a retention in governance mode does not count.
     pub bypass: bool,
+    /// Of what the delete marker is a copy, if it comes by replication.
+    pub replica: Option<Replica>,
 }
 
 /// What a deletion did.
@@ -55,7 +58,7 @@ pub async fn delete(permit: &WritePermit, key: &ObjectKey, delete: &Delete) -> R
     let name = key.as_str().as_bytes();
     for _ in 0..COMMIT_TRIES_MAX {
         let done = match delete.target {
-            Target::Current => delete_current(permit, name, &delete.conditions).await,
+            Target::Current => delete_current(permit, name, delete).await,
             Target::Version(id) => delete_version(permit, name, id, delete).await,
         };
         match done {
@@ -66,7 +69,8 @@ pub async fn delete(permit: &WritePermit, key: &ObjectKey, delete: &Delete) -> R
     Err(conflict())
 }
 
-async fn delete_current(permit: &WritePermit, name: &[u8], conditions: &DeleteConditions) -> Result<Deleted> {
+async fn delete_current(permit: &WritePermit, name: &[u8], delete: &Delete) -> Result<Deleted> {
+    let conditions = &delete.conditions;
     let build = |bucket: &BucketInfo| -> Result<Changes> {
         let current = permit.entry(Kind::Object, name)?;
         let meta = current
@@ -78,7 +82,11 @@ async fn delete_current(permit: &WritePermit, name: &[u8], conditions: &DeleteCo
             // Nothing to change; the commit carries the record that it was asked and allowed.
             (Versioning::Unversioned, None) => return Ok(Changes::new()),
             (Versioning::Unversioned, Some(_)) => Changes::new().delete(Kind::Object, name.to_vec()),
-            (versioning, _) => Changes::new().mark(Kind::Object, name.to_vec(), marker(permit, versioning)),
+            (versioning, _) => {
+                let planned = replica::plan_marker(permit, bucket, name, delete.replica.as_ref());
+                let marker = marker(permit, versioning, planned.record.clone());
+                planned.apply(Changes::new().mark(Kind::Object, name.to_vec(), marker))
+            }
         };
         let expected = match current {
             Some(stored) if !conditions.is_empty() => Expected::Version(stored.sequence),
@@ -101,8 +109,9 @@ async fn delete_current(permit: &WritePermit, name: &[u8], conditions: &DeleteCo
     })
 }
 
-fn marker(permit: &WritePermit, versioning: Versioning) -> Value {
+fn marker(permit: &WritePermit, versioning: Versioning, replication: Option<ReplicationRecord>) -> Value {
     let meta = MarkerMeta {
+        replication,
         modified_micros: permit.now().micros(),
         owner: permit.session().principal().to_owned(),
     };
@@ -121,7 +130,7 @@ async fn delete_version(
     let versioning = permit.bucket()?.versioning;
     if versioning == Versioning::Unversioned && id == VersionId::Null {
         // The null version is all there is: what is deleted can be brought back within the undo window.
-        let done = delete_current(permit, name, &delete.conditions).await?;
+        let done = delete_current(permit, name, delete).await?;
         return Ok(Deleted {
             version: done.version.or(Some(id)),
             ..done

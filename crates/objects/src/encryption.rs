@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, fmt};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use craton_base::{Error as BaseError, ObjectKey, Secret};
-use craton_gate::{Permit, SealKey, SealedKey, WritePermit, kms::Context};
+use craton_gate::{DefaultEncryption, Permit, SealKey, SealedKey, WritePermit, kms::Context};
 use md5::{Digest as _, Md5};
 use prost::Message;
 
@@ -213,6 +213,21 @@ fn digest(salt: &[u8], customer: &CustomerKey) -> Bytes {
     context.update(salt);
     context.update(customer.key.expose());
     Bytes::copy_from_slice(context.finish().as_ref())
+}
+
+/// What a write gets that asks for nothing: the bucket's default.
+#[must_use]
+pub fn by_default(default: &DefaultEncryption) -> Wanted {
+    let dual = default.algorithm == "aws:kms:dsse";
+    if !dual && default.algorithm != "aws:kms" {
+        return Wanted::Managed;
+    }
+    Wanted::Kms(WantedKms {
+        key: default.key_id.clone(),
+        bucket_key: default.bucket_key && !dual,
+        dual,
+        ..WantedKms::default()
+    })
 }
 
 /// Prepares `permit` to seal what is `wanted` for the object `key`; what is to be kept of it.

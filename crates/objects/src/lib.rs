@@ -36,6 +36,8 @@ mod notice;
 pub mod notification;
 pub mod put;
 pub mod range;
+pub mod replica;
+pub mod replication;
 pub mod tagging;
 pub mod version;
 

@@ -14,6 +14,7 @@ use crate::{
     checksum::{Algorithm, Checksum, Scope},
     encryption::EncryptionRecord,
     lock::LockRecord,
+    replica::{Replica, ReplicationRecord},
 };
 
 /// The most user metadata, names and values together, in bytes.
@@ -148,6 +149,9 @@ pub struct ObjectMeta {
     /// Until when an object of an archive class counts as restored, in microseconds since the epoch; 0: never was.
     #[prost(uint64, tag = "13")]
     pub restored_until_micros: u64,
+    /// What is said about its copies, or that it is one.
+    #[prost(message, optional, tag = "15")]
+    pub replication: Option<ReplicationRecord>,
     /// Its access control list, where it has one other than its owner's alone. The gate reads it too.
     #[prost(message, optional, tag = "16")]
     pub acl: Option<Acl>,
@@ -170,6 +174,9 @@ pub struct MarkerMeta {
     /// The principal that made it.
     #[prost(string, tag = "2")]
     pub owner: String,
+    /// What is said about its copies, or that it is one.
+    #[prost(message, optional, tag = "3")]
+    pub replication: Option<ReplicationRecord>,
 }
 
 /// An upload in progress.
@@ -205,6 +212,12 @@ pub struct UploadMeta {
     /// The object's access control list.
     #[prost(message, optional, tag = "12")]
     pub acl: Option<Acl>,
+    /// That it comes by replication.
+    #[prost(message, optional, tag = "13")]
+    pub replication: Option<ReplicationRecord>,
+    /// When what it is a copy of was written, in microseconds since the epoch; 0: not known.
+    #[prost(uint64, tag = "14")]
+    pub source_modified_micros: u64,
 }
 
 /// A part of an upload in progress.
@@ -389,6 +402,17 @@ impl ChecksumRecord {
 }
 
 impl UploadMeta {
+    /// Of what the object will be a copy.
+    #[must_use]
+    pub fn replica(&self) -> Option<Replica> {
+        let record = self.replication.as_ref()?;
+        let modified = Some(self.source_modified_micros).filter(|at| *at > 0);
+        Some(Replica {
+            source: record.source.clone(),
+            modified: modified.map(Timestamp),
+        })
+    }
+
     /// Reads a stored description.
     ///
     /// # Errors

@@ -95,10 +95,12 @@ pub(crate) fn amended(permit: &WritePermit) -> Option<&'static str> {
 
 /// The event of an object that was deleted: by whom, and how.
 pub(crate) fn deleted(permit: &WritePermit, by_marker: bool) -> &'static str {
-    match (permit.session().kind(), by_marker) {
-        (PrincipalKind::System, false) => event::EXPIRED,
-        (PrincipalKind::System, true) => event::EXPIRED_MARKER,
-        (_, false) => event::REMOVED,
-        (_, true) => event::REMOVED_MARKER,
+    let by_rule =
+        permit.session().kind() == PrincipalKind::System && permit.operation() == "LifecycleExpiration";
+    match (by_rule, by_marker) {
+        (true, false) => event::EXPIRED,
+        (true, true) => event::EXPIRED_MARKER,
+        (false, false) => event::REMOVED,
+        (false, true) => event::REMOVED_MARKER,
     }
 }

@@ -1,6 +1,6 @@
 //! Putting an object, and the commit that every way of making one ends in.
 
-use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
+use craton_base::{Kind as ErrorKind, ObjectKey, Sequence, Timestamp};
 use craton_gate::{
     Acl, BucketInfo, Changes, Committed, Extent, Kind, Stored, Value, Versioning, WritePermit, tags::Tags,
 };
@@ -14,6 +14,7 @@ use crate::{
     lock::{self, LockRequest},
     meta::{Attributes, ChecksumRecord, ObjectMeta},
     notice::{self, Happened},
+    replica::{self, Replica, ReplicationRecord},
     version::VersionId,
 };
 
@@ -33,6 +34,8 @@ pub struct About {
     pub lock: LockRequest,
     /// Its access control list, where it has one other than its owner's alone.
     pub acl: Option<Acl>,
+    /// Of what it is a copy, if it comes by replication.
+    pub replica: Option<Replica>,
 }
 
 /// A put.
@@ -95,7 +98,8 @@ impl Draft {
     pub(crate) fn new(permit: &WritePermit, about: About, algorithm: Algorithm, received: Received) -> Self {
         let meta = ObjectMeta {
             size: received.size,
-            modified_micros: permit.now().micros(),
+            modified_micros: modified(permit, about.replica.as_ref()).micros(),
+            replication: about.replica.as_ref().map(Replica::record),
             md5: encryption::tag(about.encryption.as_ref(), received.md5).to_vec(),
             attributes: about.attributes,
             tags: (!about.tags.is_empty()).then_some(about.tags),
@@ -124,13 +128,17 @@ impl Draft {
         }
     }
 
-    fn value(&self, bucket: &BucketInfo) -> Result<Value> {
+    fn value(&self, bucket: &BucketInfo, replication: Option<ReplicationRecord>) -> Result<Value> {
         // Not that its time is to come: that was so when the request came.
         if !self.lock.is_empty() {
             lock::enabled(bucket)?;
         }
+        let meta = ObjectMeta {
+            replication,
+            ..self.meta(bucket)
+        };
         let kept = bucket.versioning == Versioning::Enabled;
-        Ok(self.meta(bucket).to_value(self.content.clone(), kept))
+        Ok(meta.to_value(self.content.clone(), kept))
     }
 }
 
@@ -147,7 +155,9 @@ pub(crate) async fn commit_object(
     for _ in 0..COMMIT_TRIES_MAX {
         let build = |bucket: &BucketInfo| -> Result<Changes> {
             let expected = expected(permit, name, conditions)?;
-            let put = others().put(Kind::Object, name.to_vec(), draft.value(bucket)?);
+            let planned = replica::plan_object(permit, bucket, name, &draft.meta);
+            let value = draft.value(bucket, planned.record.clone())?;
+            let put = planned.apply(others().put(Kind::Object, name.to_vec(), value));
             let happened = Happened {
                 event: notice::written(permit),
                 name,
@@ -171,6 +181,12 @@ pub(crate) async fn commit_object(
         }
     }
     Err(conflict())
+}
+
+/// When an object counts as written.
+pub(crate) fn modified(permit: &WritePermit, replica: Option<&Replica>) -> Timestamp {
+    let now = permit.now();
+    replica.map_or(now, |replica| replica.modified(now))
 }
 
 pub(crate) fn conflict() -> Error {

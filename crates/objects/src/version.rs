@@ -23,6 +23,7 @@ use crate::{
     meta::{MarkerMeta, ObjectMeta},
     notice::{self, Happened},
     put::conflict,
+    replica,
 };
 
 /// How often an amendment that lost a race is tried again.
@@ -242,9 +243,11 @@ pub async fn amend(
     for _ in 0..AMEND_TRIES_MAX {
         let mut located = locate(permit, key, target)?;
         change(&mut located.meta)?;
+        let copies = replica::plan_change(permit, key.as_str(), located.stored.sequence, &mut located.meta);
         let Value { content, kept, .. } = located.stored.value.clone();
         let value = located.meta.to_value(content, kept);
         let changes = Changes::new().amend(located.stored.clone(), value.clone());
+        let changes = copies.into_iter().fold(changes, Changes::copy);
         let changes = match notice::amended(permit) {
             Some(event) => {
                 let happened = Happened {

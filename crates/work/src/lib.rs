@@ -15,6 +15,8 @@ mod access_log;
 mod deliver;
 mod lifecycle;
 mod pace;
+mod remote;
+mod replication;
 mod sink;
 pub mod target;
 mod work;

@@ -253,7 +253,7 @@ impl OneRun<'_> {
         let delete = Delete {
             target,
             conditions: found.conditions(),
-            bypass: false,
+            ..Delete::default()
         };
         let done = delete::delete(&permit, key, &delete)
             .await

@@ -6,6 +6,7 @@
 //! Deliberately absent: reading the file, sending.
 
 use craton_base::{Error, Result, Secret};
+use craton_gate::RemoteBuckets;
 use serde::{Deserialize, Deserializer};
 
 /// The most targets.
@@ -14,13 +15,36 @@ pub const TARGETS_MAX: usize = 256;
 /// The longest name of a target, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Where events may be sent.
+/// Where events may be sent, and versions be copied.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Targets of events.
     #[serde(rename = "target")]
     pub targets: Vec<Target>,
+    /// Other machines that speak S3, for replication.
+    #[serde(rename = "remote")]
+    pub remotes: Vec<Remote>,
+}
+
+/// Another machine that speaks S3.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Remote {
+    /// Its name.
+    pub name: String,
+    /// `http://host:port` or `https://host`.
+    pub endpoint: String,
+    /// The region that it signs for.
+    #[serde(default = "region")]
+    pub region: String,
+    /// The access key.
+    pub access_key: String,
+    /// Its secret.
+    #[serde(deserialize_with = "needed_secret")]
+    pub secret_key: Secret,
+    /// The buckets there that may be copied to; `*` stands for every one.
+    pub buckets: Vec<String>,
 }
 
 /// A target of events. One of the four kinds is set.
@@ -116,6 +140,10 @@ pub struct Kafka {
     pub password: Option<Secret>,
 }
 
+fn region() -> String {
+    "us-east-1".to_owned()
+}
+
 fn root() -> String {
     "/".to_owned()
 }
@@ -134,7 +162,7 @@ impl Settings {
     /// # Errors
     /// `Invalid`, naming the target.
     pub fn check(&self) -> Result<()> {
-        if self.targets.len() > TARGETS_MAX {
+        if self.targets.len() > TARGETS_MAX || self.remotes.len() > TARGETS_MAX {
             return Err(Error::invalid(format!("there are at most {TARGETS_MAX} targets")));
         }
         let names = self.targets.iter().map(|t| &t.name);
@@ -144,7 +172,23 @@ impl Settings {
                 .check()
                 .map_err(|e| Error::invalid(format!("the target {:?}: {e}", target.name)))?;
         }
+        distinct(self.remotes.iter().map(|r| &r.name), "remote")?;
+        for remote in &self.remotes {
+            remote
+                .check()
+                .map_err(|e| Error::invalid(format!("the remote {:?}: {e}", remote.name)))?;
+        }
         Ok(())
+    }
+
+    /// What may be copied to.
+    #[must_use]
+    pub fn remote_buckets(&self) -> Vec<RemoteBuckets> {
+        let buckets = |remote: &Remote| RemoteBuckets {
+            name: remote.name.clone(),
+            buckets: remote.buckets.clone(),
+        };
+        self.remotes.iter().map(buckets).collect()
     }
 
     /// The names of the targets.
@@ -173,6 +217,18 @@ fn distinct<'a>(names: impl Iterator<Item = &'a String>, what: &str) -> Result<(
         }
     }
     Ok(())
+}
+
+impl Remote {
+    fn check(&self) -> Result<()> {
+        check_url(&self.endpoint)?;
+        check_word(&self.region, "region")?;
+        check_word(&self.access_key, "access key")?;
+        match self.buckets.is_empty() {
+            true => Err(Error::invalid("there is no bucket that may be copied to")),
+            false => self.buckets.iter().try_for_each(|b| check_word(b, "bucket")),
+        }
+    }
 }
 
 impl Target {

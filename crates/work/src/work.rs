@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use craton_base::{Clock, Random};
+use craton_base::{Clock, Random, Result};
 use craton_gate::{Wanted, Worker, Workers};
 use craton_objects::lifecycle::Calendar;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{access_log::Logs, deliver::Delivering, lifecycle::Expiring, target::Settings};
+use crate::{
+    access_log::Logs, deliver::Delivering, lifecycle::Expiring, replication::Replicating, target::Settings,
+};
 
 /// What the work needs.
 pub struct Parts {
@@ -32,8 +34,10 @@ pub struct Work {
 
 impl Work {
     /// Starts. To be called on the runtime.
-    #[must_use]
-    pub fn start(parts: Parts) -> Self {
+    ///
+    /// # Errors
+    /// `Internal` if there is no HTTP client.
+    pub fn start(parts: Parts) -> Result<Self> {
         let workers = Arc::new(parts.workers);
         let mut tasks = JoinSet::new();
         let delivering = Arc::new(Delivering::new(workers.clone(), &parts.settings, &parts.random));
@@ -48,7 +52,10 @@ impl Work {
         };
         let (start, wanted) = mpsc::channel(64);
         tasks.spawn(expiring.run_all(wanted));
-        let ways = BTreeMap::from([(Worker::Lifecycle, start)]);
+        let (resync, wanted) = mpsc::channel(64);
+        let replicating = Replicating::new(workers.clone(), &parts.settings, parts.clock.clone())?;
+        tasks.spawn(Arc::new(replicating).run_all(wanted));
+        let ways = BTreeMap::from([(Worker::Lifecycle, start), (Worker::Replication, resync)]);
         let logs = Logs {
             workers: workers.clone(),
             clock: parts.clock.clone(),
@@ -57,7 +64,7 @@ impl Work {
         };
         tasks.spawn(logs.write_all());
         tasks.spawn(hand_out(workers.wanted(), ways));
-        Self { tasks }
+        Ok(Self { tasks })
     }
 
     /// Ends: what was under way is done again at the next start.

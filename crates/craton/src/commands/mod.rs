@@ -17,6 +17,7 @@ mod graph;
 mod guard;
 mod identities;
 mod objects;
+mod replication;
 mod runs;
 mod system;
 
@@ -72,6 +73,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,
         Command::Run(command) => runs::run(command).await,
+        Command::Replication(command) => replication::run(command).await,
         Command::Graph(command) => graph::run(command).await,
     }
 }

@@ -31,7 +31,23 @@ impl metrics::Gauges for Below {
             help,
             value: to_f64(value),
         };
+        let (copied, failed) = self.gate.copies_made();
         vec![
+            gauge(
+                "craton_replication_waiting",
+                "Copies that wait to be made, counted up to 100,000.",
+                self.gate.copies_waiting().unwrap_or_default(),
+            ),
+            gauge(
+                "craton_replication_copied",
+                "Copies that were made since the start.",
+                copied,
+            ),
+            gauge(
+                "craton_replication_failed",
+                "Copies that failed for good since the start.",
+                failed,
+            ),
             gauge(
                 "craton_uploads_used_bytes",
                 "Memory that uploads hold.",

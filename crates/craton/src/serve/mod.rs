@@ -140,6 +140,7 @@ impl Server {
             region: settings.region.clone(),
             undo_window: settings.undo_window,
             targets: targets.names(),
+            remotes: targets.remote_buckets(),
         };
         let keys = key_service(settings)?;
         let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
@@ -165,7 +166,7 @@ impl Server {
             access_log_every: settings.access_log_every,
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
-        });
+        })?;
         tracing::info!(data = %settings.data.display(), %memory, connections = limits.connections, "started");
         Ok(Self {
             folder,

@@ -75,6 +75,8 @@ pub enum Operation {
     CancelRun,
     /// Asks for a run.
     StartRun,
+    /// How a bucket's replication stands.
+    ReplicationStatus,
 }
 
 /// One route.
@@ -289,6 +291,12 @@ pub const ROUTES: &[Route] = &[
         Operation::StartRun,
         "craton:StartRun",
     ),
+    route(
+        "GET",
+        "/_api/v1/replication/{bucket}",
+        Operation::ReplicationStatus,
+        "craton:ReadReplication",
+    ),
 ];
 
 impl Operation {
@@ -329,6 +337,7 @@ impl Operation {
             Self::ListRuns => "ListRuns",
             Self::CancelRun => "CancelRun",
             Self::StartRun => "StartRun",
+            Self::ReplicationStatus => "ReplicationStatus",
         }
     }
 }

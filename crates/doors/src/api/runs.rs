@@ -1,7 +1,8 @@
 //! What the system does by itself: its runs, listed, cancelled, asked for.
 
 use craton_base::{BucketName, Error, Result};
-use craton_gate::{RunInfo, Worker};
+use craton_gate::{DestinationStanding, RunInfo, Worker};
+use craton_objects::replica;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
@@ -48,4 +49,32 @@ pub(super) async fn start_run(call: &mut Call<'_>) -> Result<Value> {
         .ask_for_run(call.session, worker, bucket.as_str())
         .await?;
     Ok(json!({}))
+}
+
+/// How the destinations of a bucket stand: those of its rules, and those that were copied to before.
+pub(super) async fn replication_status(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let bucket = BucketName::new(call.part(0)?)?;
+    let configured = |permit: &craton_gate::ReadPermit| {
+        let rules = replica::rules(permit)?;
+        Ok(rules.map_or_else(Vec::new, |rules| rules.destinations()))
+    };
+    let found = call
+        .gate
+        .replication_status(call.session, &bucket, configured)
+        .await?;
+    Ok(json!({ "destinations": found.iter().map(standing).collect::<Vec<_>>() }))
+}
+
+fn standing(of: &DestinationStanding) -> Value {
+    let time = |t: craton_base::Timestamp| t.to_utc().format(&Rfc3339).unwrap_or_default();
+    json!({
+        "destination": of.destination,
+        "waiting": of.waiting,
+        "copied": of.standing.copied,
+        "copied_bytes": of.standing.copied_bytes,
+        "failed": of.standing.failed,
+        "last_copied": of.standing.last_copied.map(time),
+        "error": of.standing.error,
+    })
 }

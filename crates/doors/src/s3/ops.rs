@@ -25,6 +25,7 @@ pub(super) mod lock;
 pub(super) mod multipart;
 pub(super) mod object_acl;
 pub(super) mod put;
+mod replica;
 pub(super) mod restore;
 mod sse;
 pub(super) mod stated;

@@ -44,6 +44,7 @@ impl WritePermit {
         for _ in 0..BUCKET_TRIES_MAX {
             let changes = build(&bucket)?;
             let is_told = !changes.notices.is_empty();
+            let is_copied = !changes.copies.is_empty();
             let mut transaction = self.transaction(changes)?;
             transaction
                 .preconditions
@@ -54,6 +55,9 @@ impl WritePermit {
                 Ok(committed) => {
                     if is_told {
                         self.gate.notices.arrived();
+                    }
+                    if is_copied {
+                        self.gate.copies.arrived();
                     }
                     return Ok((committed, bucket));
                 }
@@ -121,6 +125,12 @@ impl WritePermit {
         }
         for notice in changes.notices {
             out.puts.push(self.outbox_entry(self.bucket()?, notice)?);
+        }
+        for copy in changes.copies {
+            out.puts.push(self.queue_entry(self.bucket()?, copy)?);
+        }
+        for queued in changes.settled {
+            out.deletes.push(self.queued(queued)?);
         }
         Ok(out)
     }

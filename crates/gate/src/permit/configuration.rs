@@ -16,7 +16,7 @@ use craton_store::{
 use super::{Permit, WritePermit};
 use crate::{
     access,
-    bucket::BucketInfo,
+    bucket::{BucketInfo, Versioning},
     configuration::{
         BucketAccess, Configuration, ConfigurationChange, NAMED_MAX, NamedConfiguration, Subresource, state,
     },
@@ -79,6 +79,14 @@ impl Permit {
     /// The store's own.
     pub fn bucket_exists(&self, name: &BucketName) -> Result<bool> {
         Ok(self.gate.bucket(name)?.is_some())
+    }
+
+    /// Whether another bucket keeps versions; `None` if there is none. As [`Permit::bucket_exists`].
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn versioning_of(&self, name: &BucketName) -> Result<Option<Versioning>> {
+        Ok(self.gate.bucket(name)?.map(|state| state.info.versioning))
     }
 }
 

@@ -5,16 +5,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use craton_base::{BranchId, BucketId, BucketName, Kind as ErrorKind, ResourcePath, Result, Sequence};
-use craton_store::namespace::{Committed, Direction, Key, Kind, Span};
+use craton_store::{
+    namespace::{Committed, Direction, Key, Kind, Span},
+    value::Stored,
+};
 
 use super::{Permit, ReadPermit, WritePermit};
 use crate::{
     bucket::BucketInfo,
     changes::Changes,
     configuration::Subresource,
+    gate::Inner,
     notice::{self, Listener, Notice, Told},
+    replication::{self, QueuedCopy, QueuedPlace},
     scope,
+    session::PrincipalKind,
     worker::Workers,
 };
 
@@ -69,6 +76,66 @@ impl Permit {
             name: notice::name(now, &*self.gate.random)?.into(),
         };
         Ok((key, notice.to_value()))
+    }
+}
+
+impl Permit {
+    /// The entry that keeps a copy to be made of something in the permit's bucket.
+    pub(super) fn queue_entry(
+        &self,
+        bucket: &BucketInfo,
+        copy: QueuedCopy,
+    ) -> Result<(Key, craton_store::value::Value)> {
+        let copy = QueuedCopy {
+            bucket: bucket.name.to_string(),
+            // One that was queued before keeps its place.
+            time_micros: match copy.time_micros {
+                0 => self.now().micros(),
+                before => before,
+            },
+            ..copy
+        };
+        let key = Key {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind: replication::KIND,
+            name: copy.name(&*self.gate.random)?.into(),
+        };
+        Ok((key, copy.to_value()))
+    }
+
+    /// The key of an entry of the queue that is done with: for those who empty it.
+    pub(super) fn queued(&self, queued: Stored) -> Result<Key> {
+        let is_queued = queued.key.kind == replication::KIND && queued.key.bucket == BucketId::SYSTEM;
+        match is_queued && self.session.kind() == PrincipalKind::System {
+            true => Ok(queued.key),
+            false => Err(scope::outside(&self.resource, queued.key.kind)),
+        }
+    }
+}
+
+impl Inner {
+    /// How many entries of the replication queue begin so, counted up to a limit.
+    pub(crate) fn count_queued(&self, prefix: &[u8]) -> Result<u64> {
+        let mut span = Span {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind: replication::KIND,
+            start: prefix.to_vec().into(),
+            end: scope::successor(prefix),
+        };
+        let mut count = 0u64;
+        while count < replication::WAITING_COUNTED_MAX {
+            let page = self
+                .store
+                .scan(&span, Sequence::MAX, Direction::Forward, BUCKETS_AT_ONCE)?;
+            count = count.saturating_add(page.entries.len() as u64);
+            let Some(last) = page.entries.last().filter(|_| page.more) else {
+                break;
+            };
+            span.start = [&*last.key.name, &[0]].concat().into();
+        }
+        Ok(count)
     }
 }
 
@@ -133,17 +200,48 @@ impl Workers {
         }
     }
 
+    /// The destinations that versions wait to be copied to. Says nothing else about them: to read them takes a permit.
+    ///
+    /// # Errors
+    /// `Corrupt`; the store's own.
+    pub fn queued_places(&self) -> Result<Vec<QueuedPlace>> {
+        let mut out = Vec::new();
+        let mut span = Span {
+            bucket: BucketId::SYSTEM,
+            branch: BranchId::MAIN,
+            kind: replication::KIND,
+            start: Bytes::new(),
+            end: None,
+        };
+        loop {
+            let page = self
+                .gate
+                .inner
+                .store
+                .scan(&span, Sequence::MAX, Direction::Forward, 1)?;
+            let Some(first) = page.entries.first() else {
+                return Ok(out);
+            };
+            let place = QueuedPlace::of(first)?;
+            let Some(next) = scope::successor(&place.prefix) else {
+                return Ok(out);
+            };
+            span.start = next;
+            out.push(place);
+        }
+    }
+
     /// Whether there is any of the system's own entries of a kind that workers empty, with a name that begins so.
     /// Says nothing about them: to read them takes a permit.
     ///
     /// # Errors
     /// `Internal` for other kinds; the store's own.
     pub fn is_any(&self, kind: Kind, prefix: &[u8]) -> Result<bool> {
-        if !matches!(kind, Kind::Outbox | Kind::Delivery) {
+        if !matches!(kind, Kind::Outbox | Kind::Delivery | Kind::Replication) {
             return Err(craton_base::Error::new(
                 ErrorKind::Internal,
                 "OutsidePermit",
-                "workers empty only the outbox and the deliveries",
+                "workers empty only the outbox, the deliveries and the replication queue",
             ));
         }
         let span = Span {

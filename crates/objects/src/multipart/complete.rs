@@ -13,7 +13,7 @@ use crate::{
     lock::LockRequest,
     md5::Md5,
     meta::{ChecksumRecord, ObjectMeta, PartMeta, PartSize, UploadMeta},
-    put::{Draft, Written, commit_object, conflict},
+    put::{Draft, Written, commit_object, conflict, modified},
     version::VersionId,
 };
 
@@ -121,7 +121,8 @@ async fn finish(
     let checksum = whole_checksum(request, upload_meta, &chosen)?;
     let meta = ObjectMeta {
         size: chosen.iter().map(|p| p.meta.size).fold(0, u64::saturating_add),
-        modified_micros: permit.now().micros(),
+        modified_micros: modified(permit, upload_meta.replica().as_ref()).micros(),
+        replication: upload_meta.replication.clone(),
         md5: md5_of_md5s(chosen.iter().map(|p| &*p.meta.md5)).to_vec(),
         attributes: upload_meta.attributes.clone(),
         checksum: Some(ChecksumRecord {

@@ -10,6 +10,7 @@ use crate::{
     checksum::{Algorithm, Scope},
     meta::UploadMeta,
     put::About,
+    replica::Replica,
 };
 
 /// A new upload.
@@ -44,6 +45,10 @@ pub async fn create(permit: &WritePermit, key: &ObjectKey, create: Create) -> Re
         scope: scope.number(),
         chosen: create.algorithm.is_some(),
         lock: create.about.lock.stated(),
+        source_modified_micros: create.about.replica.as_ref().map_or(0, |replica| {
+            replica.modified.map_or(0, craton_base::Timestamp::micros)
+        }),
+        replication: create.about.replica.as_ref().map(Replica::record),
     };
     let name = id.name(key);
     let value = Value::of_meta(meta.encode_to_vec());

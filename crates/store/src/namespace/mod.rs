@@ -66,6 +66,8 @@ pub enum Kind {
     Delivery = 13,
     /// What a worker remembers, by worker and subject. No history.
     Work = 14,
+    /// A version that is to be copied elsewhere and was not yet, by destination and time. No history.
+    Replication = 15,
     /// A user, by name.
     User = 16,
     /// An access key, by id.
@@ -94,7 +96,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -109,6 +111,7 @@ impl Kind {
         Self::Outbox,
         Self::Delivery,
         Self::Work,
+        Self::Replication,
         Self::User,
         Self::AccessKey,
         Self::Policy,
@@ -158,6 +161,7 @@ impl Kind {
                 | Self::Outbox
                 | Self::Delivery
                 | Self::Work
+                | Self::Replication
         )
     }
 

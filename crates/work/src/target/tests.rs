@@ -13,7 +13,13 @@ fn webhook(name: &str, url: &str) -> Target {
 
 #[test]
 fn settings_that_can_not_work_are_refused() {
-    let check = |targets: Vec<Target>| Settings { targets }.check();
+    let check = |targets: Vec<Target>| {
+        Settings {
+            targets,
+            ..Settings::default()
+        }
+        .check()
+    };
     assert!(
         check(vec![
             webhook("a", "http://127.0.0.1:1/x"),
@@ -50,4 +56,30 @@ fn settings_that_can_not_work_are_refused() {
         };
         assert!(check(vec![target]).is_err(), "{address}");
     }
+}
+
+#[test]
+fn a_remote_needs_an_address_a_key_and_buckets() {
+    let remote = |endpoint: &str, buckets: &[&str]| Remote {
+        name: "far".to_owned(),
+        endpoint: endpoint.to_owned(),
+        region: region(),
+        access_key: "id".to_owned(),
+        secret_key: Secret::from("secret".to_owned()),
+        buckets: buckets.iter().map(|b| (*b).to_owned()).collect(),
+    };
+    let check = |remotes: Vec<Remote>| {
+        Settings {
+            remotes,
+            ..Settings::default()
+        }
+        .check()
+    };
+    assert!(check(vec![remote("https://s3.example.org", &["copies"])]).is_ok());
+    assert!(check(vec![remote("ftp://s3.example.org", &["copies"])]).is_err());
+    assert!(check(vec![remote("https://s3.example.org", &[])]).is_err());
+    let twice = remote("https://s3.example.org", &["*"]);
+    assert!(check(vec![twice.clone(), twice]).is_err());
+    let shown = format!("{:?}", remote("https://s3.example.org", &["*"]));
+    assert!(!shown.contains("secret\""), "{shown}");
 }

@@ -7,6 +7,7 @@ use craton_objects::{
     delete::{self as engine, DELETE_KEYS_MAX, Delete, Deleted},
 };
 use futures::StreamExt as _;
+use http::HeaderMap;
 use s3s::{
     S3Error, S3Request, S3Result,
     dto::{
@@ -16,7 +17,7 @@ use s3s::{
     s3_error,
 };
 
-use super::{lock, settle, target, version_text, with_match, with_version, write};
+use super::{lock, replica, settle, target, version_text, with_match, with_version, write};
 use crate::s3::{call::Call, convert};
 
 /// How many keys of a multi-delete are in work at once: enough to share flushes.
@@ -26,9 +27,10 @@ pub(in crate::s3) async fn delete_object(
     request: S3Request<DeleteObjectInput>,
 ) -> S3Result<DeleteObjectOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let bucket = convert::bucket(&input.bucket)?;
     let one = One {
+        headers: &headers,
         key: &input.key,
         version: input.version_id.as_deref(),
         conditions: DeleteConditions {
@@ -47,6 +49,7 @@ pub(in crate::s3) async fn delete_object(
 }
 
 struct One<'a> {
+    headers: &'a HeaderMap,
     key: &'a str,
     version: Option<&'a str>,
     conditions: DeleteConditions,
@@ -72,12 +75,14 @@ async fn delete(
     };
     let ask = with_version(Ask::new(operation, action, path), one.version);
     let ask = lock::with_bypass(ask, one.bypass);
+    let ask = replica::with_replica(ask, one.headers, "ReplicateDelete", "s3:ReplicateDelete");
     // It tells whether an object is as stated: only to who may read it, as in S3.
     let permit = write(call, with_match(ask, !one.conditions.is_empty())).await?;
     let request = Delete {
         target: target(&permit, one.version)?,
         conditions: one.conditions,
         bypass: one.bypass == Some(true),
+        replica: replica::stated(one.headers),
     };
     settle(&permit, engine::delete(&permit, &key, &request).await)
 }
@@ -87,7 +92,7 @@ pub(in crate::s3) async fn delete_objects(
     request: S3Request<DeleteObjectsInput>,
 ) -> S3Result<DeleteObjectsOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let bucket = convert::bucket(&input.bucket)?;
     let objects = input.delete.objects;
     if objects.is_empty() || objects.len() > DELETE_KEYS_MAX {
@@ -99,7 +104,7 @@ pub(in crate::s3) async fn delete_objects(
     let quiet = input.delete.quiet.unwrap_or_default();
     let bypass = input.bypass_governance_retention;
     let results: Vec<(ObjectIdentifier, S3Result<Deleted>)> = futures::stream::iter(objects)
-        .map(|object| delete_listed(&call, &bucket, object, bypass))
+        .map(|object| delete_listed(&call, (&bucket, &headers), object, bypass))
         .buffered(DELETES_AT_ONCE)
         .collect()
         .await;
@@ -123,11 +128,12 @@ pub(in crate::s3) async fn delete_objects(
 
 async fn delete_listed(
     call: &Call,
-    bucket: &BucketName,
+    (bucket, headers): (&BucketName, &HeaderMap),
     object: ObjectIdentifier,
     bypass: Option<bool>,
 ) -> (ObjectIdentifier, S3Result<Deleted>) {
     let one = One {
+        headers,
         key: &object.key,
         version: object.version_id.as_deref(),
         conditions: DeleteConditions {

@@ -20,7 +20,7 @@ use s3s::{
 };
 
 use super::{
-    lock, read, restore, settle,
+    lock, read, replica, restore, settle,
     sse::{self, SseFields},
     target, version_text, with_version,
 };
@@ -70,6 +70,7 @@ macro_rules! output {
             object_lock_legal_hold_status: locked.hold,
             object_lock_mode: locked.mode,
             object_lock_retain_until_date: locked.until,
+            replication_status: replica::status(meta),
             restore: restore::shown(meta),
             storage_class: storage_class(meta),
             version_id: version_text(*version),
@@ -236,6 +237,7 @@ pub(in crate::s3) async fn head_object(
         parts_count: parts_count(&asked, &found.meta));
     let mut response = S3Response::new(output);
     response.headers.extend(expires(&found.meta));
+    response.headers.extend(replica::source(&found.meta));
     if let Some(count) = tag_count(&permit, &found.meta) {
         response
             .headers

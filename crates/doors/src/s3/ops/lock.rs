@@ -22,7 +22,9 @@ use s3s::{
     s3_error,
 };
 
-use super::{bucket::about, read, settle, stated::text, target, with, with_version, write};
+use super::{
+    bucket::about, read, replica::with_replica, settle, stated::text, target, with, with_version, write,
+};
 use crate::s3::{answer::fail, call::Call, convert};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -294,7 +296,7 @@ pub(in crate::s3) async fn put_object_retention(
     request: S3Request<PutObjectRetentionInput>,
 ) -> S3Result<PutObjectRetentionOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let retention = retention_of(input.retention)?;
     let ask = Ask::new("PutObjectRetention", "s3:PutObjectRetention", path);
@@ -303,6 +305,7 @@ pub(in crate::s3) async fn put_object_retention(
         Some(retention) => with_retention(ask, retention, call.session()),
         None => ask,
     };
+    let ask = with_replica(ask, &headers, "ReplicateLock", "s3:ReplicateObject");
     let permit = write(&call, with_bypass(ask, input.bypass_governance_retention)).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let bypass = input.bypass_governance_retention == Some(true);
@@ -347,7 +350,7 @@ pub(in crate::s3) async fn put_object_legal_hold(
     request: S3Request<PutObjectLegalHoldInput>,
 ) -> S3Result<PutObjectLegalHoldOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let status = input.legal_hold.and_then(|hold| hold.status);
     let held = status.as_ref().and_then(|status| on_or_off(status.as_str()));
@@ -355,6 +358,7 @@ pub(in crate::s3) async fn put_object_legal_hold(
     let ask = Ask::new("PutObjectLegalHold", "s3:PutObjectLegalHold", path);
     let ask = with_version(ask, input.version_id.as_deref());
     let ask = ask.with("s3:object-lock-legal-hold", hold_name(held));
+    let ask = with_replica(ask, &headers, "ReplicateLock", "s3:ReplicateObject");
     let permit = write(&call, ask).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let done = engine::set_legal_hold(&permit, &key, target, held).await;

@@ -24,7 +24,7 @@ use s3s::{
 
 use super::{
     list::{common_prefixes, encodes},
-    lock, read, settle,
+    lock, read, replica, settle,
     sse::{self, SseFields},
     stated::{Stated, with_facts},
     version_text, with, with_match, write, write_conditions,
@@ -47,6 +47,7 @@ pub(in crate::s3) async fn create(
         &request.headers,
         call.session(),
     );
+    let ask = replica::with_replica(ask, &request.headers, "ReplicateObject", "s3:ReplicateObject");
     let permit = write(&call, ask).await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, input) = (request.headers, request.input);
@@ -62,6 +63,7 @@ pub(in crate::s3) async fn create(
             encryption: encrypted,
             lock: stated.lock,
             acl,
+            replica: replica::stated(&headers),
         },
         algorithm: convert::algorithm(input.checksum_algorithm.as_ref())?,
         scope: scope(input.checksum_type.as_ref())?,

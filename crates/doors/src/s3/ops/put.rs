@@ -14,7 +14,7 @@ use s3s::{
 };
 
 use super::{
-    lock, refuse_if, settle,
+    lock, refuse_if, replica, settle,
     sse::{self, SseFields},
     stated::{Stated, text, with_facts},
     version_text, with_match, write, write_conditions,
@@ -44,6 +44,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
         &request.headers,
         call.session(),
     );
+    let ask = replica::with_replica(ask, &request.headers, "ReplicateObject", "s3:ReplicateObject");
     let permit = write(&call, ask).await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, mut input) = (request.headers, request.input);
@@ -65,6 +66,7 @@ pub(in crate::s3) async fn put_object(request: S3Request<PutObjectInput>) -> S3R
             encryption: settle(&permit, encrypted)?,
             lock: stated.lock,
             acl,
+            replica: replica::stated(&headers),
         },
         claims,
         conditions,
@@ -143,6 +145,7 @@ async fn put_file(
             encryption: settle(&permit, encrypted)?,
             lock: stated.lock,
             acl: stated.acl(&permit)?,
+            replica: None,
         },
         ..Put::default()
     };

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use craton_gate::{DefaultEncryption, Origin, WritePermit, kms::KEY_NAME_BYTES_MAX};
-use craton_objects::encryption::{CustomerKey, EncryptionRecord, Method, Wanted, WantedKms};
+use craton_gate::{Origin, WritePermit, kms::KEY_NAME_BYTES_MAX};
+use craton_objects::encryption::{self, CustomerKey, EncryptionRecord, Method, Wanted, WantedKms};
 use http::HeaderMap;
 use s3s::{S3Result, dto::ServerSideEncryption, s3_error};
 
@@ -146,21 +146,8 @@ pub(super) fn decided(asked: Option<Wanted>, permit: &WritePermit) -> S3Result<W
             Err(error)
         }
         Some(wanted) => Ok(wanted),
-        None => Ok(by_default(&default)),
+        None => Ok(encryption::by_default(&default)),
     }
-}
-
-fn by_default(default: &DefaultEncryption) -> Wanted {
-    let dual = default.algorithm == "aws:kms:dsse";
-    if !dual && default.algorithm != "aws:kms" {
-        return Wanted::Managed;
-    }
-    Wanted::Kms(WantedKms {
-        key: default.key_id.clone(),
-        bucket_key: default.bucket_key && !dual,
-        dual,
-        ..WantedKms::default()
-    })
 }
 
 fn bucket_key(headers: &HeaderMap) -> S3Result<Option<bool>> {

@@ -17,7 +17,7 @@ use s3s::{
     xml::{Deserialize as _, Deserializer},
 };
 
-use super::{read, settle, target, version_text, with_version, write};
+use super::{read, replica::with_replica, settle, target, version_text, with_version, write};
 use crate::s3::{call::Call, convert};
 
 pub(in crate::s3) async fn get_object_tagging(
@@ -44,7 +44,7 @@ pub(in crate::s3) async fn put_object_tagging(
     request: S3Request<PutObjectTaggingInput>,
 ) -> S3Result<PutObjectTaggingOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let action = match &input.version_id {
         Some(_) => "s3:PutObjectVersionTagging",
@@ -54,6 +54,7 @@ pub(in crate::s3) async fn put_object_tagging(
         Ask::new("PutObjectTagging", action, path),
         input.version_id.as_deref(),
     );
+    let ask = with_replica(ask, &headers, "ReplicateTags", "s3:ReplicateTags");
     // What is wrong with them is said once the request is allowed.
     let tags = stated(input.tagging.tag_set, OBJECT_TAGS_MAX);
     let ask = match &tags {
@@ -77,13 +78,14 @@ pub(in crate::s3) async fn delete_object_tagging(
     request: S3Request<DeleteObjectTaggingInput>,
 ) -> S3Result<DeleteObjectTaggingOutput> {
     let call = Call::of(&request)?;
-    let input = request.input;
+    let (headers, input) = (request.headers, request.input);
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let action = match &input.version_id {
         Some(_) => "s3:DeleteObjectVersionTagging",
         None => "s3:DeleteObjectTagging",
     };
     let ask = Ask::new("DeleteObjectTagging", action, path);
+    let ask = with_replica(ask, &headers, "ReplicateTags", "s3:ReplicateTags");
     let permit = write(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let changed = amend(&permit, &key, target, |meta| {
