@@ -47,7 +47,7 @@ const LOOKAHEAD: usize = 256;
 const AT_ONCE: usize = 16;
 
 /// How often what the other side refuses is tried.
-pub const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u32 = 5;
 
 /// How often the queue is looked at though nobody said that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
