@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::{api::query::Query, errors, http::Body};
 
 mod ops;
+mod program;
 mod stream;
 
 /// What a route does.
@@ -152,6 +153,8 @@ impl Call<'_> {
         let graph = self.graph.clone();
         let graph = graph.ok_or_else(|| Error::internal("a route has no graph"))?;
         let prefix = self.query.text("prefix").unwrap_or_default();
+        // Only what is written as policies write it.
+        craton_graph::prefix::items(&prefix)?;
         Ok(ResourcePath::Facts(
             self.bucket.clone(),
             FactPath::new(graph, &prefix)?,

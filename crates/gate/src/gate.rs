@@ -15,7 +15,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -34,7 +34,6 @@ use crate::{
     access,
     admit::Keys,
     ask::Ask,
-    borrow::{Borrows, Guard, Mode as BorrowMode, Owner},
     bucket::BucketInfo,
     configuration::{cache::BucketCache, state::BucketState},
     directory::Directory,
@@ -42,6 +41,7 @@ use crate::{
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
+    lending::Lending,
     notice::Notices,
     permit::{Grant, Mode, ReadPermit, WritePermit},
     replication::{Copies, RemoteBuckets},
@@ -92,8 +92,7 @@ pub(crate) struct Inner {
     pub(crate) guards: GuardPlane,
     pub(crate) local_keys: Arc<LocalKeys>,
     data_keys: OnceLock<DataKeys>,
-    borrows: Borrows,
-    next_owner: AtomicU64,
+    pub(crate) lending: Arc<Lending>,
     pub(crate) background: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     pub(crate) workers: Mutex<Option<Workers>>,
     pub(crate) notices: Notices,
@@ -149,8 +148,7 @@ impl Gate {
             random,
             buckets: BucketCache::new(),
             guards: GuardPlane::default(),
-            borrows: Borrows::new(),
-            next_owner: AtomicU64::new(1),
+            lending: Arc::default(),
             background: Mutex::default(),
             workers: Mutex::default(),
             notices: Notices::default(),
@@ -211,11 +209,10 @@ impl Gate {
         let bucket = self.inner.bucket_of(&ask.resource)?;
         let record = self.decide(session, &ask, bucket.as_deref())?;
         // Refuse early what would be refused at the commit; the claim itself is taken there, for its short time.
-        drop(
-            self.inner
-                .claim_write(&ask.resource)
-                .inspect_err(|e| self.note_failure(&record, None, e))?,
-        );
+        self.inner
+            .lending
+            .check(&ask.resource)
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
         // Who makes a bucket asks for one that is not there.
         if !matches!(ask.resource, ResourcePath::Bucket(_)) {
             self.require_bucket(&ask.resource, bucket.is_some())
@@ -227,7 +224,7 @@ impl Gate {
         ))
     }
 
-    fn grant(
+    pub(crate) fn grant(
         &self,
         session: &Session,
         ask: Ask,
@@ -288,7 +285,7 @@ impl Gate {
         Err(missing.unwrap_or_else(|| access_denied(id)))
     }
 
-    fn require_bucket(&self, resource: &ResourcePath, exists: bool) -> Result<()> {
+    pub(crate) fn require_bucket(&self, resource: &ResourcePath, exists: bool) -> Result<()> {
         match resource.bucket() {
             Some(name) if !exists => Err(crate::permit::no_such_bucket(Some(name))),
             _ => Ok(()),
@@ -296,7 +293,7 @@ impl Gate {
     }
 
     /// Records that an allowed access ended before a permit was made.
-    fn note_failure(&self, record: &Record, decision: Option<RecordId>, error: &Error) {
+    pub(crate) fn note_failure(&self, record: &Record, decision: Option<RecordId>, error: &Error) {
         let mut record = record.clone();
         record.kind = RecordKind::Outcome.into();
         record.result = error.kind().as_str().to_owned();
@@ -330,7 +327,7 @@ impl Gate {
         self.inner.ledger.append_denial(&mut record).map(drop)
     }
 
-    fn record_of(&self, session: &Session, ask: &Ask) -> Record {
+    pub(crate) fn record_of(&self, session: &Session, ask: &Ask) -> Record {
         let mut record = origin_record(session.origin());
         record.principal = session.principal().to_owned();
         record.access_key_id = session.access_key_id().unwrap_or_default().to_owned();
@@ -423,14 +420,6 @@ impl Inner {
         };
         let asked = guards::asked(&question, bucket.as_ref().map(|b| &*b.info));
         self.guards.restrict(access::evaluate(&question), &asked).allowed
-    }
-
-    /// The claim of a plain write: refused while another holds a lease over the path.
-    pub(crate) fn claim_write(&self, path: &ResourcePath) -> Result<Guard> {
-        let owner = Owner(self.next_owner.fetch_add(1, Ordering::Relaxed));
-        self.borrows
-            .try_acquire(vec![(path.clone(), BorrowMode::Write)], owner)
-            .map_err(|busy| Error::from(*busy))
     }
 
     /// Outcomes that can not be recorded stop the gate: the ledger refuses from then on.

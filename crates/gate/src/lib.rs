@@ -29,6 +29,7 @@ pub mod identify;
 mod identities;
 pub mod kms;
 pub mod ledger;
+mod lending;
 mod notice;
 mod operate;
 mod permit;
@@ -39,6 +40,7 @@ mod scope;
 mod session;
 pub mod tags;
 pub mod watch;
+mod work;
 mod worker;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
@@ -74,4 +76,5 @@ pub use replication::{
 };
 pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session};
+pub use work::{Lease, PARTS_BYTES_MAX, PARTS_MAX, Parts, Work};
 pub use worker::{Worker, Workers};

@@ -33,6 +33,7 @@ use crate::{
     ledger::{Record, RecordId, RecordKind},
     scope,
     session::Session,
+    work::Reach,
 };
 
 mod blobs;
@@ -51,18 +52,20 @@ pub use transfer::{Content, ContentBody, Upload};
 
 /// What read and write permits share.
 pub struct Permit {
-    gate: Arc<Inner>,
-    session: Session,
-    resource: ResourcePath,
+    pub(crate) gate: Arc<Inner>,
+    pub(crate) session: Session,
+    pub(crate) resource: ResourcePath,
     /// The record as it stood when the decision was made; outcomes and write records are made from it.
-    record: Record,
+    pub(crate) record: Record,
     decision: Option<RecordId>,
     bucket: Option<Arc<BucketState>>,
     sequence: Sequence,
     mode: Mode,
-    outcome: Mutex<Outcome>,
+    pub(crate) outcome: Mutex<Outcome>,
     /// A key that content is sealed and opened under besides the bucket's.
     second: OnceLock<SealKey>,
+    /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
+    pub(crate) reach: Mutex<Option<Reach>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +76,10 @@ pub(crate) enum Mode {
 
 /// How the access went so far.
 #[derive(Default)]
-struct Outcome {
+pub(crate) struct Outcome {
     version: u64,
+    /// Of work: the version of the whole that it read.
+    pub(crate) read_version: u64,
     bytes: u64,
     failed: Option<(ErrorKind, &'static str)>,
     closed: bool,
@@ -132,6 +137,7 @@ impl Permit {
             mode,
             outcome: Mutex::default(),
             second: OnceLock::new(),
+            reach: Mutex::default(),
         }
     }
 
@@ -261,7 +267,10 @@ impl Permit {
         record.kind = RecordKind::Outcome.into();
         record.version = outcome.version;
         record.bytes = outcome.bytes;
-        self.end(&mut record, outcome.failed);
+        let failed = outcome.failed;
+        drop(outcome);
+        self.describe(&mut record);
+        self.end(&mut record, failed);
         if let Some(decision) = self.decision {
             record.refer_to(decision);
             // The decision says these already.
@@ -272,7 +281,7 @@ impl Permit {
         Some(record)
     }
 
-    fn end(&self, record: &mut Record, failed: Option<(ErrorKind, &'static str)>) {
+    pub(crate) fn end(&self, record: &mut Record, failed: Option<(ErrorKind, &'static str)>) {
         let (result, reason) = failed.map_or(("ok", ""), |(kind, reason)| (kind.as_str(), reason));
         record.result = result.to_owned();
         record.reason = reason.to_owned();

@@ -3,15 +3,20 @@
 //! Deliberately absent: permits (the gate's), protocols.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Weak},
+    time::Duration,
 };
 
-use craton_base::{Clock, Random, Result, random};
+use craton_base::{Clock, Random, ResourcePath, Result, random};
 use craton_gate::{Budget, ReadPermit, Reservation, WritePermit};
 use parking_lot::Mutex;
 
-use crate::{Control, Limits, snapshot::Snapshot, writer::GraphWriter};
+use crate::{Control, Limits, merging::INPUT_BYTES, snapshot::Snapshot, threads, writer::GraphWriter};
+
+/// How long the background waits for memory at a time, and how often, before it leaves the merging to the next commit.
+const MISSED: Duration = Duration::from_millis(100);
+const MISSES_MAX: u32 = 600;
 
 /// Locks by the text of a graph's path.
 type Locks = HashMap<String, Weak<Mutex<()>>>;
@@ -30,6 +35,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     names: Mutex<Locks>,
+    /// The graphs whose levels are being merged in the background; `None` if commits merge themselves.
+    merging: Mutex<Option<HashSet<String>>>,
 }
 
 impl Graphs {
@@ -48,6 +55,7 @@ impl Graphs {
                 clock,
                 random,
                 names: Mutex::default(),
+                merging: Mutex::new(Some(HashSet::new())),
             }),
         }
     }
@@ -110,11 +118,64 @@ impl Graphs {
         Ok([words.next().unwrap_or(1), words.next().unwrap_or(2)])
     }
 
+    /// Whether levels are merged in the background, as they are unless this says otherwise, or by the commits themselves.
+    pub fn merge_in_background(&self, background: bool) {
+        *self.shared.merging.lock() = background.then(HashSet::new);
+    }
+
+    /// Calls `merge` with the number of inputs that it may have, until it says that nothing is due: in the background, one graph at a
+    /// time each, or here and now.
+    pub(crate) fn merge_later(
+        &self,
+        path: &ResourcePath,
+        now: bool,
+        merge: impl Fn(usize) -> bool + Send + 'static,
+    ) {
+        let budget = self.shared.readers.total() / 4;
+        let inputs = usize::try_from(budget / INPUT_BYTES).unwrap_or(4).clamp(4, 32);
+        let key = graph_of(&path.to_string());
+        match self.shared.merging.lock().as_mut() {
+            Some(merging) if !now => {
+                if !merging.insert(key.clone()) {
+                    return;
+                }
+            }
+            _ => {
+                while merge(inputs) {}
+                return;
+            }
+        }
+        let (graphs, its) = (self.clone(), key.clone());
+        let thread = threads::patient("graph-merge", move || {
+            // What readers have, so that work which has all of the rest does not keep it waiting.
+            let mut misses = 0;
+            while misses < MISSES_MAX {
+                match graphs.shared.readers.try_reserve(budget) {
+                    Some(_held) if !merge(inputs) => break,
+                    Some(_) => {}
+                    None => {
+                        misses += 1;
+                        std::thread::sleep(MISSED);
+                    }
+                }
+            }
+            graphs.merged(&its);
+        });
+        if let Err(error) = thread {
+            tracing::warn!(%error, "a graph's levels are not merged: there is no thread for it");
+            self.merged(&key);
+        }
+    }
+
+    fn merged(&self, key: &str) {
+        if let Some(merging) = self.shared.merging.lock().as_mut() {
+            merging.remove(key);
+        }
+    }
+
     /// The lock under which names are added to the graph of this path.
     fn lock(&self, path: &str) -> Arc<Mutex<()>> {
-        // The bucket and the graph, without a prefix of facts.
-        let key: Vec<&str> = path.splitn(5, '/').take(4).collect();
-        let key = key.join("/");
+        let key = graph_of(path);
         let mut locks = self.shared.names.lock();
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
             return lock;
@@ -124,6 +185,12 @@ impl Graphs {
         locks.insert(key, Arc::downgrade(&lock));
         lock
     }
+}
+
+/// The bucket and the graph of a path's text, without a prefix of facts.
+fn graph_of(path: &str) -> String {
+    let key: Vec<&str> = path.splitn(5, '/').take(4).collect();
+    key.join("/")
 }
 
 /// How much of the memory for graphs.

@@ -14,6 +14,7 @@
 //!
 //! Deliberately absent: who may read and write, commits.
 
+pub mod borrow;
 mod collect;
 pub mod flat;
 mod reduce;

@@ -12,7 +12,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use craton_base::{Error, GraphName, Kind as ErrorKind, Random, Result, Sequence};
+use craton_base::{Error, GraphName, Kind as ErrorKind, Random, ResourcePath, Result, Sequence};
 use craton_gate::Handle;
 use parking_lot::Mutex;
 
@@ -32,6 +32,7 @@ use crate::{
     merge::{Input, union},
     run::{Cache, Run, Writer},
     sort::Sorter,
+    tuples::InTurn,
     writer::{Delta, GraphWriter, apply},
 };
 
@@ -89,7 +90,8 @@ impl Snapshot {
         let (facts, facts_version) = read_facts(&blobs)?;
         let (names, names_version) = read_names(&blobs)?;
         let names = Dictionary::new(names);
-        let scope = Scope::of(path.prefix(), &names)?;
+        let scope = Scope::of(visible(handle).iter().map(String::as_str), &names)?;
+        handle.read_version(facts_version);
         Ok(Self {
             blobs,
             facts,
@@ -168,11 +170,12 @@ impl Snapshot {
     /// # Errors
     /// The store's own.
     pub fn refresh(&mut self, writer: &GraphWriter) -> Result<()> {
-        let (names, version) = read_names(writer.blobs())?;
+        let blobs = writer.pinned();
+        let (names, version) = read_names(&blobs)?;
         if version != self.versions.names {
             self.names = Dictionary::new(names);
             self.versions.names = version;
-            self.scope = Scope::of(writer.path().prefix(), &self.names)?;
+            self.scope = Scope::of(visible(blobs.handle()).iter().map(String::as_str), &self.names)?;
         }
         Ok(())
     }
@@ -205,28 +208,33 @@ impl Snapshot {
             .filter(move |l| l.relation == whole && l.order.is_natural())
     }
 
-    /// The bounds over a table's natural order that `bounds` of a relation come to, within the scope; `None` if nothing is.
-    fn natural_bounds(&self, relation: &Relation, bounds: &Bounds) -> Option<Bounds> {
+    /// The bounds over a table's natural order that `bounds` of a relation come to, within the scope: ascending and apart.
+    fn natural_bounds(&self, relation: &Relation, bounds: &Bounds) -> Vec<Bounds> {
         let mut out = bounds.clone();
         if let Some(head) = relation.head {
             out.prefix.insert(0, head.0);
         }
         match relation.table.shape {
-            Shape::Expression => Some(out),
-            Shape::Atom | Shape::Fact => self.scope.narrow(relation.table, out),
+            Shape::Expression => vec![out],
+            Shape::Atom | Shape::Fact => self.scope.narrow(relation.table, &out),
         }
     }
 
     fn natural_scan(&self, relation: &Relation, bounds: &Bounds, levels: &[&Level]) -> Box<dyn Tuples> {
         let width = relation.table.width();
-        let Some(bounds) = self.natural_bounds(relation, bounds) else {
-            return union(relation.width(), Vec::new());
+        let within = |bounds: &Bounds| {
+            let inputs = levels.iter().rev().map(|level| Input {
+                tuples: Box::new(level.run.scan(bounds)),
+                removes: level.removes,
+            });
+            union(width, inputs.collect())
         };
-        let inputs = levels.iter().rev().map(|level| Input {
-            tuples: Box::new(level.run.scan(&bounds)),
-            removes: level.removes,
-        });
-        let merged = union(width, inputs.collect());
+        let parts = self.natural_bounds(relation, bounds);
+        let merged = match parts.as_slice() {
+            [] => return union(relation.width(), Vec::new()),
+            [one] => within(one),
+            several => Box::new(InTurn::new(several.iter().map(within).collect())),
+        };
         match relation.head {
             None => merged,
             Some(head) => Box::new(WithoutHead { inner: merged, head }),
@@ -269,7 +277,7 @@ impl Snapshot {
             Shape::Expression => &self.names.manifest().expressions,
             Shape::Fact | Shape::Atom => &self.facts.levels,
         };
-        let whole = self.scope == Scope::Prefix(Vec::new());
+        let whole = self.scope.is_whole();
         all.iter()
             .filter(move |l| whole && l.relation == relation && l.order == order && !order.is_natural())
     }
@@ -305,7 +313,7 @@ impl Snapshot {
     #[must_use]
     pub fn made_orders(&self) -> Vec<Level> {
         let sorted = self.sorted.lock();
-        let whole = self.scope == Scope::Prefix(Vec::new());
+        let whole = self.scope.is_whole();
         let new = sorted.iter().filter(|((relation, order), levels)| {
             whole && levels.len() == 1 && self.kept(relation, order).next().is_none()
         });
@@ -351,11 +359,10 @@ impl Facts for Snapshot {
                 .get(&(*relation, order.clone()))
                 .map(Arc::clone),
         };
-        let (levels, bounds, fixed): (Vec<Run>, Bounds, usize) = match known {
+        let (levels, bounds): (Vec<Run>, Vec<Bounds>) = match known {
             Some(levels) => (
                 levels.iter().map(|l| l.run.clone()).collect(),
-                bounds.clone(),
-                bounds.prefix.len(),
+                vec![bounds.clone()],
             ),
             None => {
                 // What is not sorted yet is as many tuples as all of the relation.
@@ -364,23 +371,18 @@ impl Facts for Snapshot {
                 } else {
                     Bounds::all()
                 };
-                let Some(natural) = self.natural_bounds(relation, &asked) else {
-                    return Ok(Statistics::default());
-                };
-                let fixed = natural.prefix.len();
                 (
                     self.levels(relation.table).map(|l| l.run.clone()).collect(),
-                    natural,
-                    fixed,
+                    self.natural_bounds(relation, &asked),
                 )
             }
         };
         let mut out = Statistics::default();
-        for run in levels {
-            let measure = run.measure(&bounds)?;
+        for (run, bounds) in levels.iter().flat_map(|run| bounds.iter().map(move |b| (run, b))) {
+            let measure = run.measure(bounds)?;
             out.rows = out.rows.saturating_add(measure.rows);
             out.bytes = out.bytes.saturating_add(measure.bytes);
-            let distinct = match fixed {
+            let distinct = match bounds.prefix.len() {
                 0 => measure.distinct_1,
                 1 => measure.distinct_2,
                 _ => 0,
@@ -398,7 +400,8 @@ impl Facts for Snapshot {
 
     fn split(&self, relation: &Relation, order: &Order, parts: usize) -> Result<Vec<u64>> {
         if order.is_natural() {
-            let Some(bounds) = self.natural_bounds(relation, &Bounds::all()) else {
+            let within = self.natural_bounds(relation, &Bounds::all());
+            let [bounds] = within.as_slice() else {
                 return Ok(Vec::new());
             };
             let fixed = usize::from(relation.head.is_some());
@@ -430,6 +433,23 @@ impl Names for Snapshot {
 
     fn items(&self, id: Id, out: &mut Vec<Id>) -> Result<()> {
         self.names.items(id, out)
+    }
+}
+
+/// The prefixes of facts that a permit shows.
+fn visible(handle: &Handle) -> Vec<String> {
+    let prefix = |path: &ResourcePath| match path {
+        ResourcePath::Facts(_, facts) => Some(facts.prefix().to_owned()),
+        _ => None,
+    };
+    match handle.parts() {
+        Some(parts) => parts
+            .reads
+            .iter()
+            .chain(&parts.writes)
+            .filter_map(prefix)
+            .collect(),
+        None => prefix(handle.resource()).into_iter().collect(),
     }
 }
 

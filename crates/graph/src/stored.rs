@@ -7,17 +7,16 @@
 //! Invariants
 //! - SS-1: a fact that was added is not also a visible fact of the snapshot, so each is found once;
 //! - SS-2: the graph's own `exec` facts are held in memory from the start, so the next one is found without reading;
-//! - SS-3: one commit makes all changes, and only if nobody changed the graph meanwhile.
+//! - SS-3: one commit makes all changes; what was read and is written is held from before the snapshot until then.
 //!
 //! Deliberately absent: what programs mean ([`crate::exec`]), who may run them.
 
 use std::collections::BTreeSet;
 
 use craton_base::Result;
-use craton_gate::Committed;
+use craton_gate::{Committed, Parts};
 
 use crate::{
-    Bounds, Names, Order, Relation, Shape, Table,
     exec::{EXEC_PREFIX, FactSpace, Goal, Report, Rule, Visit},
     load::runs_of,
     memory::MemorySpace,
@@ -27,7 +26,8 @@ use crate::{
 };
 
 mod bulk;
-mod find;
+pub(crate) mod find;
+pub mod program;
 pub mod query;
 mod reduce;
 
@@ -48,12 +48,22 @@ pub struct StoredSpace {
 }
 
 impl StoredSpace {
-    /// The graph of `writer` as it is now, with `memory` bytes for joins. Blocks.
+    /// All of what `writer` may change as it is now, held until the commit, with `memory` bytes for joins. Blocks. For a program, which
+    /// touches less, see [`program::Program::open`].
     ///
     /// # Errors
-    /// As [`Snapshot::open_or_empty`].
+    /// As [`GraphWriter::hold`] and [`Snapshot::open_or_empty`].
     pub fn open(writer: GraphWriter, memory: u64) -> Result<Self> {
+        writer.hold(&Parts {
+            reads: Vec::new(),
+            writes: vec![writer.permit().resource().clone()],
+        })?;
         let base = writer.snapshot()?;
+        Self::over(writer, base, memory)
+    }
+
+    /// A snapshot of what is held.
+    fn over(writer: GraphWriter, base: Snapshot, memory: u64) -> Result<Self> {
         let mut space = Self {
             writer,
             base,
@@ -63,7 +73,10 @@ impl StoredSpace {
             memory,
             joins_from: bulk::ROWS_MIN,
         };
-        space.take_execs()?;
+        for exec in program::execs_of(&space.base)? {
+            space.removed.insert(exec.clone());
+            space.added.insert(exec)?;
+        }
         Ok(space)
     }
 
@@ -76,36 +89,6 @@ impl StoredSpace {
     #[must_use]
     pub fn base(&self) -> &Snapshot {
         &self.base
-    }
-
-    fn take_execs(&mut self) -> Result<()> {
-        let Some(exec) = self.base.symbol(b"exec")? else {
-            return Ok(());
-        };
-        for open in [false, true] {
-            let table = Table {
-                shape: Shape::Fact,
-                open,
-                items: 4,
-            };
-            let mut found = Vec::new();
-            let bounds = Bounds::prefix(vec![exec.0]);
-            find::each(
-                &self.base,
-                &Relation::whole(table),
-                &Order::natural(4),
-                &bounds,
-                &mut |fact| {
-                    found.push(Term::from_bytes(fact)?);
-                    Ok(())
-                },
-            )?;
-            for fact in found {
-                self.removed.insert(fact.clone());
-                self.added.insert(fact)?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether the base has a fact, removed or not.
@@ -147,7 +130,7 @@ impl StoredSpace {
     /// Makes the changes durable and visible, all at once. Blocks.
     ///
     /// # Errors
-    /// `Busy`, `GraphChanged` if somebody else changed the graph meanwhile; as [`GraphWriter::commit`].
+    /// As [`GraphWriter::commit_over`].
     pub fn commit(mut self) -> Result<Committed> {
         self.flush()?;
         let is_exec = |f: &&Term| f.as_bytes().starts_with(&EXEC_PREFIX);
@@ -167,7 +150,7 @@ impl StoredSpace {
             removes: runs_of(&self.writer, removes.iter())?,
         };
         self.deltas.push(last);
-        self.writer.commit_over(self.base.versions(), &self.deltas)
+        self.writer.commit_over(&self.deltas)
     }
 }
 
@@ -221,7 +204,7 @@ impl FactSpace for StoredSpace {
         Ok(self.removed.insert(fact.clone()))
     }
 
-    fn shortcut(&mut self, rule: &Rule, report: &mut Report) -> Result<bool> {
-        bulk::step(self, rule, report)
+    fn shortcut(&mut self, rule: &Rule, steps: u64, report: &mut Report) -> Result<bool> {
+        bulk::steps(self, rule, steps, report)
     }
 }

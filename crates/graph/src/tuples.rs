@@ -100,6 +100,44 @@ impl Tuples for InMemory {
     }
 }
 
+/// Several, one after the other: all tuples of one come before those of the next.
+pub struct InTurn {
+    width: usize,
+    parts: std::collections::VecDeque<Box<dyn Tuples>>,
+}
+
+impl InTurn {
+    /// Of parts of one width that ascend.
+    #[must_use]
+    pub fn new(parts: Vec<Box<dyn Tuples>>) -> Self {
+        Self {
+            width: parts.first().map_or(0, |part| part.width()),
+            parts: parts.into(),
+        }
+    }
+}
+
+impl Tuples for InTurn {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn next(&mut self, block: &mut Block) -> Result<bool> {
+        while let Some(part) = self.parts.front_mut() {
+            if part.next(block)? {
+                return Ok(true);
+            }
+            self.parts.pop_front();
+        }
+        block.reset(self.width);
+        Ok(false)
+    }
+
+    fn seek(&mut self, least: &[u64]) -> Result<()> {
+        self.parts.iter_mut().try_for_each(|part| part.seek(least))
+    }
+}
+
 /// All tuples, one after the other in one vector: for tests and for what is known to be small.
 ///
 /// # Errors

@@ -1,45 +1,53 @@
 //! Changing a graph: names first, then facts, each in one commit of the namespace.
 //!
 //! Names are added under a lock of the graph, so that a name gets one id; they change no fact, and those of a change that is
-//! given up stay unused. Facts are appended as levels; a commit that meets another's is made again over the newer manifest,
-//! which is right because what two writers at once change does not overlap, or its order does not matter to them: whoever needs
-//! more has borrowed it.
+//! given up stay unused. Facts are appended as levels; a commit that meets another's is made again over the newer manifest, with
+//! the same runs. That is right because whoever commits has borrowed what it changes, and whoever changes by what is there has borrowed
+//! that too, from before its snapshot on: what came in between touches neither.
 //!
 //! Invariants
 //! - GW-1: a commit of facts names only ids that an earlier commit made durable;
-//! - GW-2: facts outside the permit's prefix are neither added nor removed;
-//! - GW-3: within one commit removals come first, additions after them.
+//! - GW-2: facts outside the permit's prefixes are neither added nor removed;
+//! - GW-3: within one commit removals come first, additions after them;
+//! - GW-4: what is committed is borrowed: a program holds its parts, a load waits for its turn with the prefixes of its facts.
 //!
-//! Deliberately absent: what the facts are, programs.
+//! Deliberately absent: what the facts are, programs, when levels are merged.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result, Sequence};
-use craton_gate::{Changes, Committed, Kind, Value, WritePermit};
+use craton_gate::{Changes, Committed, Kind, PARTS_MAX, Parts, Value, WritePermit};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
 use crate::{
-    BlobRead, Bounds, Control, Order, Relation, Table,
+    BlobRead, Control, Form, Id, Limits, Names as _, Order, Relation, Shape, Table,
     blobs::{GraphBlobs, RunId, run_name},
     dictionary::{self, Dictionary},
     engine::Graphs,
     interner::Interner,
-    levels,
     manifest::{FactsManifest, Level, NamesManifest},
-    merge::{Input, union},
-    run::{Run, Writer},
-    snapshot::{Scope, Snapshot, Versions, read_facts, read_names},
+    merging::{self, Plan},
+    prefix::Prefixes,
+    print,
+    run::Run,
+    snapshot::{Scope, Snapshot, read_facts, read_names},
     storage::Reference,
 };
 
 /// How often a commit is made again because another came first.
-const TRIES: usize = 64;
+const TRIES: usize = 256;
+/// The most items of a prefix that a load borrows.
+const COMMON_MAX: usize = 4;
+/// The longest of them, in bytes.
+const COMMON_BYTES_MAX: usize = 100;
+/// How long a merge in the background may take.
+const MERGING_MAX: Duration = Duration::from_hours(24);
+/// How often somebody who waits for a borrow looks whether the work was cancelled.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// A tail of levels with more tuples than this is left to [`GraphWriter::compact`].
-const TIDY_ROWS_MAX: u64 = 64 << 20;
-
-/// What changes a graph, under one permit.
+/// What changes a graph, under one permit. Clones are the same.
+#[derive(Clone)]
 pub struct GraphWriter {
     graphs: Graphs,
     permit: Arc<WritePermit>,
@@ -113,7 +121,60 @@ impl GraphWriter {
     /// As [`Snapshot::open`].
     pub fn snapshot(&self) -> Result<Snapshot> {
         let random = Arc::clone(self.graphs.random());
-        Snapshot::open_or_empty(&self.permit.handle(), random, self.blobs.control().clone())
+        Snapshot::open_or_empty(
+            &self.permit.handle().pinned(),
+            random,
+            self.blobs.control().clone(),
+        )
+    }
+
+    /// The blobs as of now, whatever is committed later.
+    pub(crate) fn pinned(&self) -> GraphBlobs {
+        let random = Arc::clone(self.graphs.random());
+        let (graph, control) = (self.path.graph().clone(), self.blobs.control().clone());
+        GraphBlobs::new(self.permit.handle().pinned(), graph, random, control)
+    }
+
+    /// The same, as work of its own that goes on when this one has ended.
+    fn detached(&self) -> Self {
+        let limits = Limits {
+            time: MERGING_MAX,
+            ..Limits::default()
+        };
+        let random = Arc::clone(self.graphs.random());
+        let control = self.graphs.control(limits);
+        Self {
+            blobs: GraphBlobs::new(self.permit.handle(), self.path.graph().clone(), random, control),
+            ..self.clone()
+        }
+    }
+
+    /// Holds parts of the graph from here on, waiting for its turn: what the work reads stays as it is, and nobody else changes what it
+    /// writes. Blocks.
+    ///
+    /// # Errors
+    /// `Busy`, `Borrowed`; limits and cancelling.
+    pub fn hold(&self, parts: &Parts) -> Result<()> {
+        self.wait(self.permit.hold(parts, self.patience()))
+    }
+
+    /// How long the work may still take.
+    fn patience(&self) -> Duration {
+        let control = self.blobs.control();
+        control.limits().time.saturating_sub(control.elapsed())
+    }
+
+    /// Waits for a borrow, and for the end of the work.
+    fn wait(&self, borrow: impl Future<Output = Result<()>>) -> Result<()> {
+        self.runtime.block_on(async {
+            let mut borrow = std::pin::pin!(borrow);
+            loop {
+                match tokio::time::timeout(LOOK, &mut borrow).await {
+                    Ok(done) => return done,
+                    Err(_) => self.blobs.control().check()?,
+                }
+            }
+        })
     }
 
     /// Gives every name of `interner` its id in the graph, and makes the new ones durable. Blocks.
@@ -139,20 +200,45 @@ impl GraphWriter {
         self.commit_changes(changes).map(drop)
     }
 
-    /// Commits changes of facts. Blocks. Returns when they are durable.
+    /// Commits changes of facts that do not depend on what is there. Waits for who holds what they touch. Blocks. Returns when they are
+    /// durable.
     ///
     /// # Errors
-    /// `Denied`, `OutsidePrefix`; `Busy` if other commits came first too often; the store's own.
+    /// `Denied`, `OutsidePrefix`; `Busy` if a client's lease is in the way, or other commits came first too often; the store's own.
     pub fn commit(&self, delta: Delta, orders: Vec<Level>) -> Result<Committed> {
-        self.check_scope(&delta)?;
+        self.check_scope(&[&delta])?;
+        let names = Dictionary::new(read_names(&self.pinned())?.0);
+        let touched = covering(&delta, &names)?;
+        let paths: Result<Vec<ResourcePath>> = touched.iter().map(|prefix| self.part(prefix)).collect();
+        self.wait(self.permit.hold_to_write(&paths?, self.patience()))?;
+        let committed = self.commit_held(&[delta], &orders);
+        self.permit.give_back();
+        committed
+    }
+
+    /// Commits changes that were made one after the other over a snapshot, whose parts the permit holds since before it was taken
+    /// ([`GraphWriter::hold`]), and gives them back. Blocks.
+    ///
+    /// # Errors
+    /// As [`GraphWriter::commit`].
+    pub fn commit_over(&self, deltas: &[Delta]) -> Result<Committed> {
+        self.check_scope(&deltas.iter().collect::<Vec<_>>())?;
+        let committed = self.commit_held(deltas, &[]);
+        self.permit.give_back();
+        committed
+    }
+
+    fn commit_held(&self, deltas: &[Delta], orders: &[Level]) -> Result<Committed> {
         for _ in 0..TRIES {
             self.blobs.control().check()?;
             let (old, version) = read_facts(&self.blobs)?;
-            let new = apply(&old, &delta, &orders);
+            let new = deltas
+                .iter()
+                .fold(old.clone(), |manifest, delta| apply(&manifest, delta, orders));
             match self.replace(&old, version, &new) {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
                 Ok(committed) => {
-                    self.tidy(TIDY_ROWS_MAX);
+                    self.merge_later(&new);
                     return Ok(committed);
                 }
                 Err(e) => return Err(e),
@@ -162,50 +248,78 @@ impl GraphWriter {
         Err(Error::new(ErrorKind::Busy, "GraphBusy", message))
     }
 
-    /// Commits changes that were made one after the other over a snapshot, if the graph's facts are still that. Blocks.
+    /// A part of the graph as a path.
+    fn part(&self, prefix: &str) -> Result<ResourcePath> {
+        let ResourcePath::Facts(bucket, _) = self.permit.resource() else {
+            return Err(Error::internal("a permit is for no graph"));
+        };
+        // Not narrower than the permit would be wider than it.
+        let prefix = match prefix.starts_with(self.path.prefix()) {
+            true => prefix,
+            false => self.path.prefix(),
+        };
+        Ok(ResourcePath::Facts(
+            bucket.clone(),
+            FactPath::new(self.path.graph().clone(), prefix)?,
+        ))
+    }
+
+    /// Merges what is due: in the background, unless it is much or background work is off.
+    fn merge_later(&self, manifest: &FactsManifest) {
+        let worker = self.detached();
+        let much = merging::deepest(manifest) > merging::LEVELS_MAX;
+        self.graphs
+            .merge_later(self.permit.resource(), much, move |inputs| {
+                let merged = worker.merge_due(inputs);
+                merged.unwrap_or_else(|error| {
+                tracing::warn!(%error, graph = %worker.path.graph(), "a graph's levels could not be merged");
+                false
+            })
+            });
+    }
+
+    /// Merges the levels of a table that are due, at most so many at once; whether there were any. Blocks.
     ///
     /// # Errors
-    /// `Busy`, `GraphChanged` if they are not; as [`GraphWriter::commit`].
-    pub fn commit_over(&self, base: Versions, deltas: &[Delta]) -> Result<Committed> {
-        deltas.iter().try_for_each(|d| self.check_scope(d))?;
-        let changed = || {
-            let message = "another changed the graph meanwhile; run it again";
-            Error::new(ErrorKind::Busy, "GraphChanged", message)
-        };
-        let (old, version) = read_facts(&self.blobs)?;
-        if version != base.facts {
-            return Err(changed());
+    /// The store's own.
+    pub fn merge_due(&self, inputs: usize) -> Result<bool> {
+        match merging::due(&read_facts(&self.pinned())?.0, inputs) {
+            Some(plan) => self.merge(&plan).map(|()| true),
+            None => Ok(false),
         }
-        let new = deltas
-            .iter()
-            .fold(old.clone(), |manifest, delta| apply(&manifest, delta, &[]));
-        match self.replace(&old, version, &new) {
-            Err(e) if e.kind() == ErrorKind::Precondition => Err(changed()),
-            Ok(committed) => {
-                self.tidy(TIDY_ROWS_MAX);
-                Ok(committed)
+    }
+
+    /// Merges, and puts the result in place, unless what was merged is gone by then.
+    fn merge(&self, plan: &Plan) -> Result<()> {
+        let merged = plan.merge(&self.blobs)?;
+        for _ in 0..TRIES {
+            self.blobs.control().check()?;
+            let (old, version) = read_facts(&self.blobs)?;
+            let Some(new) = plan.put(&old, &merged) else {
+                return Ok(());
+            };
+            match self.replace(&old, version, &new) {
+                Err(e) if e.kind() == ErrorKind::Precondition => {}
+                other => return other.map(drop),
             }
-            other => other,
         }
+        let message = "other commits to the graph came first too often; try again";
+        Err(Error::new(ErrorKind::Busy, "GraphBusy", message))
     }
 
     /// Merges all levels of each table into one. Blocks.
     ///
     /// # Errors
-    /// `Busy` if the graph changes meanwhile; the store's own.
+    /// `Busy` if the graph changes too often meanwhile; the store's own.
     pub fn compact(&self) -> Result<()> {
-        let (old, version) = read_facts(&self.blobs)?;
-        let mut new = old.clone();
-        for table in tables(&old) {
-            merge_from(&mut new, table, 0, &self.blobs)?;
-        }
-        match self.replace(&old, version, &new) {
-            Err(e) if e.kind() == ErrorKind::Precondition => {
-                let message = "the graph changed while it was compacted; try again";
-                Err(Error::new(ErrorKind::Busy, "GraphBusy", message))
+        let (manifest, _) = read_facts(&self.pinned())?;
+        for table in merging::tables(&manifest) {
+            let (manifest, _) = read_facts(&self.pinned())?;
+            if let Some(plan) = merging::whole(&manifest, table) {
+                self.merge(&plan)?;
             }
-            other => other.map(drop),
         }
+        Ok(())
     }
 
     /// Removes the graph's facts, all of them; its names stay. Blocks.
@@ -213,54 +327,37 @@ impl GraphWriter {
     /// # Errors
     /// The store's own.
     pub fn clear(&self) -> Result<Committed> {
+        let all = [self.permit.resource().clone()];
+        self.wait(self.permit.hold_to_write(&all, self.patience()))?;
         let (old, version) = read_facts(&self.blobs)?;
         let new = FactsManifest {
             next_generation: old.next_generation.saturating_add(1),
             levels: Vec::new(),
         };
-        self.replace(&old, version, &new)
+        let committed = self.replace(&old, version, &new);
+        self.permit.give_back();
+        committed
     }
 
-    /// Merges tails of levels that are due. What fails or comes too late is left for the next time.
-    fn tidy(&self, rows_max: u64) {
-        let tidied = || -> Result<()> {
-            let (old, version) = read_facts(&self.blobs)?;
-            let mut new = old.clone();
-            let mut merged = false;
-            for table in tables(&old) {
-                let rows: Vec<u64> = natural(&old, table).map(|l| l.run.rows()).collect();
-                if let Some(start) = levels::tail(&rows)
-                    && rows.iter().skip(start).sum::<u64>() <= rows_max
-                {
-                    merge_from(&mut new, table, start, &self.blobs)?;
-                    merged = true;
-                }
-            }
-            match merged {
-                true => self.replace(&old, version, &new).map(drop),
-                false => Ok(()),
-            }
+    /// Whether all changes are within what the permit may write.
+    fn check_scope(&self, deltas: &[&Delta]) -> Result<()> {
+        let prefix = |path: &ResourcePath| match path {
+            ResourcePath::Facts(_, facts) => Some(facts.prefix().to_owned()),
+            _ => None,
         };
-        if let Err(error) = tidied()
-            && error.kind() != ErrorKind::Precondition
-        {
-            tracing::warn!(%error, graph = %self.path.graph(), "a graph's levels could not be merged");
-        }
-    }
-
-    fn check_scope(&self, delta: &Delta) -> Result<()> {
-        if self.path.prefix().is_empty() {
+        let allowed: Vec<String> = match self.permit.parts() {
+            Some(parts) => parts.writes.iter().filter_map(prefix).collect(),
+            None => vec![self.path.prefix().to_owned()],
+        };
+        if allowed.iter().any(String::is_empty) {
             return Ok(());
         }
-        let scope = Scope::of(self.path.prefix(), &Dictionary::new(read_names(&self.blobs)?.0))?;
-        for (table, run) in delta.adds.iter().chain(&delta.removes) {
-            for segment in run.segments() {
-                // Sorted: if the first and the last begin so, all do.
-                let info = segment.info();
-                if !scope.allows(*table, &info.first) || !scope.allows(*table, &info.last) {
-                    let message = format!("a fact does not begin with {}", self.path.prefix());
-                    return Err(Error::new(ErrorKind::Denied, "OutsidePrefix", message));
-                }
+        let names = Dictionary::new(read_names(&self.pinned())?.0);
+        let scope = Scope::of(allowed.iter().map(String::as_str), &names)?;
+        for (table, run) in deltas.iter().flat_map(|d| d.adds.iter().chain(&d.removes)) {
+            if scope.is_left_by(*table, run)? {
+                let message = format!("a fact does not begin with {}", allowed.join(" or "));
+                return Err(Error::new(ErrorKind::Denied, "OutsidePrefix", message));
             }
         }
         Ok(())
@@ -343,70 +440,50 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> Fac
     new
 }
 
-fn tables(manifest: &FactsManifest) -> Vec<Table> {
-    let mut out: Vec<Table> = manifest.levels.iter().map(|l| l.relation.table).collect();
-    out.sort_unstable();
-    out.dedup();
-    out
-}
-
-/// The levels of a table in its natural order, the oldest first.
-fn natural(manifest: &FactsManifest, table: Table) -> impl Iterator<Item = &Level> {
-    let whole = Relation::whole(table);
-    manifest
-        .levels
+/// Few prefixes that cover all changes: what the facts of each run have in common.
+fn covering(delta: &Delta, names: &Dictionary) -> Result<Prefixes> {
+    let mut out = Prefixes::default();
+    for (table, run) in delta
+        .adds
         .iter()
-        .filter(move |l| l.relation == whole && l.order.is_natural())
-}
-
-/// Merges a table's levels from the `start`th on.
-fn merge_from(manifest: &mut FactsManifest, table: Table, start: usize, blobs: &GraphBlobs) -> Result<()> {
-    let tail: Vec<Level> = natural(manifest, table).skip(start).cloned().collect();
-    let (Some(oldest), Some(newest)) = (tail.first(), tail.last()) else {
-        return Ok(());
-    };
-    if tail.len() < 2 && !(start == 0 && newest.removes) {
-        return Ok(());
-    }
-    let (from, to) = (oldest.generation, newest.generation);
-    let mut merged = Vec::new();
-    // Below the oldest level there is nothing that a removal could remove.
-    for removes in [true, false].into_iter().skip(usize::from(start == 0)) {
-        let run = merge(table, &tail, removes, blobs)?;
-        if run.rows() > 0 {
-            merged.push(Level {
-                relation: Relation::whole(table),
-                order: Order::natural(table.width()),
-                // The additions are in no older generation than the removals.
-                generation: if removes { to.saturating_sub(1) } else { to },
-                removes,
-                run,
-            });
+        .chain(&delta.removes)
+        .filter(|(_, run)| run.rows() > 0)
+    {
+        let (first, last) = (run.segments().first(), run.segments().last());
+        let (Some(first), Some(last)) = (first, last) else {
+            continue;
+        };
+        if table.shape != Shape::Fact {
+            out.insert(String::new());
+            continue;
         }
+        let mut prefix = "(".to_owned();
+        let common = first
+            .info()
+            .first
+            .iter()
+            .zip(&last.info().last)
+            .take_while(|(a, b)| a == b);
+        // The last item of a fact has no space after it.
+        for (id, _) in common.take(table.items.saturating_sub(1).min(COMMON_MAX)) {
+            let mut text = Vec::new();
+            if !matches!(Id(*id).form(), Some(Form::Symbol(_) | Form::Integer(_))) {
+                break;
+            }
+            names.text(Id(*id), &mut text)?;
+            let mut printed = Vec::new();
+            print::symbol(&text, &mut printed);
+            match String::from_utf8(printed) {
+                Ok(item) if item.len() < COMMON_BYTES_MAX && !item.contains('\0') => {
+                    prefix.push_str(&item);
+                    prefix.push(' ');
+                }
+                _ => break,
+            }
+        }
+        out.insert(prefix);
     }
-    let gone: HashSet<u64> = tail.iter().map(|l| l.generation).collect();
-    manifest.levels.retain(|l| {
-        let its = l.relation.table == table;
-        let is_merged =
-            its && l.relation.head.is_none() && l.order.is_natural() && gone.contains(&l.generation);
-        // An order that was made between two merged levels can not be brought up to date any more.
-        let is_stale = its && !l.order.is_natural() && l.generation >= from && l.generation < to;
-        !is_merged && !is_stale
-    });
-    manifest.levels.extend(merged);
-    Ok(())
-}
-
-/// The tuples of levels whose newest mention adds them, or removes them.
-fn merge(table: Table, levels: &[Level], removed: bool, blobs: &GraphBlobs) -> Result<Run> {
-    let inputs = levels.iter().rev().map(|l| Input {
-        tuples: Box::new(l.run.scan(&Bounds::all())),
-        removes: l.removes != removed,
-    });
-    let mut merged = union(table.width(), inputs.collect());
-    let mut writer = Writer::new(blobs, table.width());
-    writer.push_all(&mut *merged)?;
-    writer.finish()
+    Ok(out.at_most(PARTS_MAX))
 }
 
 fn references_of_facts(manifest: &FactsManifest) -> Result<Vec<Reference>> {

@@ -2,20 +2,17 @@
 //!
 //! Deliberately absent: routes, identity.
 
-use std::io::Read as _;
-
 use craton_base::{Error, ResourcePath, Result};
 use craton_gate::{Ask, Direction, ReadPermit, WritePermit};
 use craton_graph::{
     Control, Facts as _, Limits, Shape,
     engine::Share,
-    exec::{self, FactSpace as _},
     export,
     load::{Loader, Mode},
-    parse,
     read::{self, Format, OnBad},
     snapshot::Snapshot,
-    stored::{StoredSpace, query},
+    stored::query,
+    threads::at_leisure,
     writer::GraphWriter,
 };
 use http::{HeaderValue, Response, StatusCode, header};
@@ -23,7 +20,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Operation, respond,
+    Call, Operation, program, respond,
     stream::{self, Writing},
 };
 use crate::http::Body;
@@ -39,7 +36,7 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::WriteFacts => write_facts(call).await,
         Operation::CompactGraph => compact(call).await,
         Operation::ClearGraph => clear(call).await,
-        Operation::RunProgram => program(call).await,
+        Operation::RunProgram => program::run(call).await,
         Operation::QueryFacts => query_facts(call).await,
     }
 }
@@ -57,13 +54,15 @@ async fn write_permit(call: &Call<'_>, path: ResourcePath) -> Result<WritePermit
 }
 
 /// Work on a thread that may block. It goes on to its end if the caller goes away, unless it is told to stop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|e| Error::internal("a graph's work did not end").with_source(e))?
 }
 
 /// Cancels the work when the request ends, also because the client went away.
-struct Cancel(Control);
+pub(super) struct Cancel(pub(super) Control);
 
 impl Drop for Cancel {
     fn drop(&mut self) {
@@ -253,7 +252,7 @@ fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
     Ok(Wanted { format, on_bad, mode })
 }
 
-fn wrong(parameter: &str, value: &str) -> Error {
+pub(super) fn wrong(parameter: &str, value: &str) -> Error {
     Error::invalid(format!("the parameter {parameter:?} can not be {value:?}"))
 }
 
@@ -267,7 +266,7 @@ async fn write_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     let _cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control)?;
     let (pump, body) = stream::reader(call.body);
-    let work = blocking(move || load(writer, body, &wanted, memory));
+    let work = at_leisure(move || load(writer, body, &wanted, memory));
     let ((), done) = tokio::join!(pump.run(), work);
     Ok(respond(StatusCode::OK, &done?))
 }
@@ -295,79 +294,6 @@ fn load(
         }))
     };
     loaded().inspect_err(|e| ending.failed(e.kind(), e.reason()))
-}
-
-/// The longest text of a program, in bytes; facts in any number are loaded.
-const PROGRAM_BYTES_MAX: u64 = 16 << 20;
-
-async fn program(mut call: Call<'_>) -> Result<Response<Body>> {
-    let path = call.facts()?;
-    let number = |call: &mut Call<'_>, name: &str| match call.query.text(name) {
-        None => Ok(None),
-        Some(text) => text.parse::<u64>().map(Some).map_err(|_| wrong(name, &text)),
-    };
-    let (steps, seconds) = (number(&mut call, "steps")?, number(&mut call, "seconds")?);
-    call.end_query()?;
-    // A program reads what it changes.
-    let ask = ask(&call, path).and_action("craton:ReadGraph");
-    let permit = call.gate.write(call.session, ask).await?;
-    let memory = call.graphs.reserve(Share::Work).await?;
-    let limits = Limits {
-        time: seconds.map_or(Limits::default().time, std::time::Duration::from_secs),
-        ..Limits::default()
-    };
-    let control = call.graphs.control(limits);
-    let _cancel = Cancel(control.clone());
-    let writer = call.graphs.writer(permit, control.clone())?;
-    let options = exec::Options {
-        steps: steps.unwrap_or(u64::MAX),
-        gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
-    };
-    let (pump, body) = stream::reader(call.body);
-    let work = blocking(move || {
-        let ending = writer.permit().ending();
-        let ran = run_program(writer, body, options, &control, &memory);
-        ran.inspect_err(|e| ending.failed(e.kind(), e.reason()))
-    });
-    let ((), done) = tokio::join!(pump.run(), work);
-    Ok(respond(StatusCode::OK, &done?))
-}
-
-fn run_program(
-    writer: GraphWriter,
-    body: stream::BodyReader,
-    options: exec::Options,
-    control: &Control,
-    memory: &craton_gate::Reservation,
-) -> Result<Value> {
-    let mut text = Vec::new();
-    std::io::Read::take(body, PROGRAM_BYTES_MAX.saturating_add(1))
-        .read_to_end(&mut text)
-        .map_err(|e| stream::own(e.into()))?;
-    if text.len() as u64 > PROGRAM_BYTES_MAX {
-        let message = format!("a program has at most {PROGRAM_BYTES_MAX} bytes of text; load facts instead");
-        return Err(Error::new(
-            craton_base::Kind::TooLarge,
-            "ProgramTooLarge",
-            message,
-        ));
-    }
-    let mut space = StoredSpace::open(writer, memory.bytes() / 2)?;
-    for fact in parse::facts(&text)? {
-        space.insert(fact)?;
-    }
-    let report = exec::run(&mut space, options, control)?;
-    let committed = space.commit()?;
-    Ok(json!({
-        "steps": report.steps,
-        "matches": report.matches,
-        "added": report.added,
-        "removed": report.removed,
-        "failed_evaluations": report.failed_evaluations,
-        "failures": report.failures,
-        "finished": report.finished,
-        "snapshot": committed.sequence.0,
-    }))
 }
 
 async fn compact(mut call: Call<'_>) -> Result<Response<Body>> {

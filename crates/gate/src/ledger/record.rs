@@ -243,6 +243,15 @@ pub struct Record {
     /// How the request was signed, as `s3:authType` has it; empty for none.
     #[prost(string, tag = "43")]
     pub auth_type: String,
+    /// For work on parts of a path: those that it reads.
+    #[prost(string, repeated, tag = "60")]
+    pub reads: Vec<String>,
+    /// For work on parts of a path: those that it writes.
+    #[prost(string, repeated, tag = "61")]
+    pub writes: Vec<String>,
+    /// For work: the sequence of the version of the whole that it read; 0 if none.
+    #[prost(uint64, tag = "62")]
+    pub read_version: u64,
 }
 
 impl Record {
@@ -372,6 +381,10 @@ impl Record {
                 return Err(too_large(name, TEXT_BYTES_MAX));
             }
         }
+        let parts = self.reads.iter().chain(&self.writes);
+        if parts.into_iter().any(|part| part.len() > RESOURCE_BYTES_MAX) {
+            return Err(too_large("parts", RESOURCE_BYTES_MAX));
+        }
         Ok(())
     }
 
@@ -407,7 +420,13 @@ impl Record {
         for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             put(name, json!(text));
         }
-        for (name, list) in [("chain", &self.chain), ("statements", &self.statements)] {
+        let lists = [
+            ("chain", &self.chain),
+            ("statements", &self.statements),
+            ("reads", &self.reads),
+            ("writes", &self.writes),
+        ];
+        for (name, list) in lists {
             if !list.is_empty() {
                 put(name, json!(list));
             }
@@ -415,6 +434,7 @@ impl Record {
         let numbers = [
             ("statements_more", u64::from(self.statements_more)),
             ("version", self.version),
+            ("read_version", self.read_version),
             ("bytes", self.bytes),
             ("duration_micros", self.duration_micros),
             ("gap_since_micros", self.gap_since_micros),

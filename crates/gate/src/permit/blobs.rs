@@ -8,7 +8,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use craton_base::Result;
+use craton_base::{Result, Sequence};
 use craton_store::{
     namespace::Kind,
     scratch::{BlobReader, ScratchWriter},
@@ -21,7 +21,7 @@ use crate::scope;
 
 /// A permit as an engine's threads hold it. It reads, and writes blobs that nothing names; it changes nothing.
 #[derive(Clone)]
-pub struct Handle(Arc<Permit>);
+pub struct Handle(Arc<Permit>, Option<Sequence>);
 
 /// A blob being written. Dropped before [`BlobWriter::finish`], nothing stays.
 pub struct BlobWriter {
@@ -39,7 +39,7 @@ impl ReadPermit {
     /// For an engine's threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(self.permit.clone())
+        Handle(self.permit.clone(), None)
     }
 }
 
@@ -47,11 +47,35 @@ impl WritePermit {
     /// For an engine's threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(self.permit.clone())
+        Handle(self.permit.clone(), None)
     }
 }
 
 impl Handle {
+    /// The same, reading as of now whatever is committed later: for an engine that reads what it is about to change.
+    #[must_use]
+    pub fn pinned(&self) -> Self {
+        Self(
+            self.0.clone(),
+            self.1.or_else(|| Some(self.0.gate.store.latest())),
+        )
+    }
+
+    /// An entry under the permit's path, as of the moment that the handle is pinned to, else as the permit sees it.
+    ///
+    /// # Errors
+    /// As [`Permit::entry`].
+    pub fn entry(&self, kind: Kind, name: &[u8]) -> Result<Option<Stored>> {
+        match self.1 {
+            Some(at) => self
+                .0
+                .gate
+                .store
+                .get(&self.0.key(kind, name)?, at.min(self.0.at())),
+            None => self.0.entry(kind, name),
+        }
+    }
+
     /// Begins a blob for the entry `name`, which need not ever be made. Blocks.
     ///
     /// # Errors

@@ -3,7 +3,9 @@
 //! Invariant: whoever changes what requests know of a bucket makes the gate forget what it knew, in the task that
 //! commits.
 
-use craton_base::{Error, Kind as ErrorKind, Result};
+use std::time::Duration;
+
+use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
     namespace::{Committed, Kind, Precondition},
     store::Transaction,
@@ -18,6 +20,9 @@ use crate::{
     changes::{Changes, Expectation},
     ledger::{RecordKind, Verdict},
 };
+
+/// How long a commit waits for work of the server itself that is in its way.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl WritePermit {
     /// Makes the changes, with their record, durable and visible when it returns. They are those of whatever
@@ -70,11 +75,16 @@ impl WritePermit {
     /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
         let permit = self.permit.clone();
-        let claim = permit.gate.claim_write(&permit.resource)?;
+        // Who changes facts has borrowed them for longer, and what changes none needs nobody's stillness.
+        let claim = match &permit.resource {
+            ResourcePath::Facts(..) => None,
+            path => Some(permit.gate.lending.claim(path, PATIENCE).await?),
+        };
         let mut record = permit.record.clone();
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
         record.bytes = permit.outcome.lock().bytes;
+        permit.describe(&mut record);
         permit.end(&mut record, None);
         let record = permit.gate.ledger.write_change(&mut record)?;
         transaction.plain.push(record);
@@ -90,8 +100,13 @@ impl WritePermit {
             drop(claim);
             Ok(committed)
         });
-        task.await
-            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?
+        let done = task
+            .await
+            .map_err(|e| Error::internal("a commit's task ended").with_source(e))?;
+        if let Ok(committed) = &done {
+            self.made(committed.sequence);
+        }
+        done
     }
 
     pub(super) fn transaction(&self, changes: Changes) -> Result<Transaction> {

@@ -79,7 +79,8 @@ pub fn run(space: &mut dyn FactSpace, options: Options, control: &Control) -> Re
         };
         let rule = Rule::read(exec)?;
         report.steps += 1;
-        if space.shortcut(&rule, &mut report)? {
+        let left = options.steps.saturating_sub(report.steps).saturating_add(1);
+        if space.shortcut(&rule, left, &mut report)? {
             continue;
         }
         let mut collector = Collector::new(&rule, options.gathered_bytes_max);

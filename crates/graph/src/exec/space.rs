@@ -77,12 +77,13 @@ pub trait FactSpace {
     }
 
     /// Runs a whole step in the space's own way, if it has a better one for this rule: matches, the
-    /// removal of the `exec`, the sinks. Whether it did; if not it changed nothing.
+    /// removal of the `exec`, the sinks. With it those after it that do not depend on it, `steps` together at most: those beyond
+    /// the first are counted in the report. Whether it did; if not it changed nothing.
     ///
     /// # Errors
     /// The storage's own.
-    fn shortcut(&mut self, rule: &super::Rule, report: &mut super::Report) -> Result<bool> {
-        let _ = (rule, report);
+    fn shortcut(&mut self, rule: &super::Rule, steps: u64, report: &mut super::Report) -> Result<bool> {
+        let _ = (rule, steps, report);
         Ok(false)
     }
 }

@@ -113,7 +113,9 @@ impl Streaming<'_> {
         };
         of_pattern.sort_by_key(|v| known.iter().position(|k| k == v).unwrap_or(usize::MAX));
         let right = self.open(at, &of_pattern)?;
-        let sorter = |target: &Vec<u16>| sorter(target, self.resources);
+        // What is bound so far is sorted and read; what is made now has most of the memory, shared by its sorters.
+        let budget = self.resources.memory / 2 / targets.len().max(1) as u64;
+        let sorter = |target: &Vec<u16>| sorter(target, budget, self.resources);
         let mut sorters = targets.iter().map(sorter).collect::<Result<Vec<_>>>()?;
         let left_variables = left.as_ref().map(|left| left.variables.as_slice());
         let mut joining = Joining::new(left_variables, &of_pattern, key, targets);
@@ -291,8 +293,8 @@ fn push_block(
 }
 
 /// A sorter of bindings of these variables.
-fn sorter(target: &[u16], resources: &Resources) -> Result<Sorted> {
-    let (budget, storage) = (resources.memory / 4, resources.storage.clone());
+fn sorter(target: &[u16], budget: u64, resources: &Resources) -> Result<Sorted> {
+    let storage = resources.storage.clone();
     let inner = match target.len() {
         0 => None,
         width => Some(Sorter::new(width, budget, storage)?),

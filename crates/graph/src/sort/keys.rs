@@ -20,13 +20,13 @@ use super::{
 };
 
 /// Keys of a spilled piece.
-const PIECE_KEYS: usize = 8192;
+const PIECE_KEYS: usize = 4096;
 /// A buffer is at least this many keys, whatever the budget.
 const BUFFER_KEYS_MIN: usize = 1024;
 /// Keys by which a buffer grows until its budget.
 const GROWTH_KEYS: usize = 1 << 16;
 /// Runs that are merged at once; more are merged in turns.
-const FAN_IN: usize = 64;
+const FAN_IN: usize = 128;
 
 /// What sorting cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

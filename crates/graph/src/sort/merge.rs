@@ -1,15 +1,18 @@
 //! Merging sorted keys from memory and from spilled runs; a key that several have comes once.
 //!
+//! Where many sources are interleaved key by key, a heap costs more than the keys. So some keys of each source are taken together, up to
+//! the least of their last ones, and sorted by their digits in the processor's cache.
+//!
 //! Deliberately absent: what keys mean.
-
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, binary_heap::PeekMut},
-};
 
 use craton_base::Result;
 
-use super::{code, key::Key, pieces::PieceReader};
+use super::{code, key::Key, pieces::PieceReader, radix};
+
+/// Bytes of keys that are gathered at once, of all sources together.
+const GATHERED_BYTES: usize = 1 << 20;
+/// A source gives so many keys at a time at least.
+const WINDOW_MIN: usize = 256;
 
 /// Sorted, distinct keys: a buffer, and where it is filled from.
 pub(crate) struct Source<K> {
@@ -59,16 +62,33 @@ impl<K: Key> Source<K> {
         Ok(true)
     }
 
-    /// The first key that is not less than `least`.
-    fn seek(&mut self, least: K) -> Result<Option<K>> {
+    /// Passes over the keys that are less than `least`.
+    fn seek(&mut self, least: K) -> Result<()> {
         loop {
             let rest = self.keys.get(self.at..).unwrap_or_default();
             self.at += rest.partition_point(|key| *key < least);
             match self.head()? {
                 Some(key) if key < least => {}
-                other => return Ok(other),
+                _ => return Ok(()),
             }
         }
+    }
+
+    /// The last of the next `window` keys that are at hand.
+    fn last_of(&mut self, window: usize) -> Result<Option<K>> {
+        if self.head()?.is_none() {
+            return Ok(None);
+        }
+        let end = self.keys.len().min(self.at.saturating_add(window));
+        Ok(end.checked_sub(1).and_then(|last| self.keys.get(last)).copied())
+    }
+
+    /// Appends the keys at hand up to `bound` to `to`.
+    fn take_to(&mut self, bound: K, to: &mut Vec<K>) {
+        let rest = self.keys.get(self.at..).unwrap_or_default();
+        let count = rest.partition_point(|key| *key <= bound);
+        to.extend_from_slice(rest.get(..count).unwrap_or_default());
+        self.at += count;
     }
 
     /// Copies up to `count` keys to `to`.
@@ -86,9 +106,10 @@ impl<K: Key> Source<K> {
 /// A merge of sources.
 pub(crate) struct Sorted<K> {
     sources: Vec<Source<K>>,
-    /// The least key of each source that is not used up; empty where there is one source only.
-    heads: BinaryHeap<Reverse<(K, usize)>>,
-    last: Option<K>,
+    /// The next keys of several sources, sorted and distinct, and how many of them were given.
+    ready: Vec<K>,
+    given: usize,
+    scratch: Vec<K>,
 }
 
 impl<K: Key> Sorted<K> {
@@ -97,18 +118,14 @@ impl<K: Key> Sorted<K> {
     /// # Errors
     /// Those of reading spilled runs.
     pub(crate) fn new(mut sources: Vec<Source<K>>) -> Result<Self> {
-        let mut heads = BinaryHeap::with_capacity(sources.len());
-        if sources.len() > 1 {
-            for (at, source) in sources.iter_mut().enumerate() {
-                if let Some(key) = source.head()? {
-                    heads.push(Reverse((key, at)));
-                }
-            }
+        for source in &mut sources {
+            source.head()?;
         }
         Ok(Self {
             sources,
-            heads,
-            last: None,
+            ready: Vec::new(),
+            given: 0,
+            scratch: Vec::new(),
         })
     }
 
@@ -122,27 +139,42 @@ impl<K: Key> Sorted<K> {
             only.take(most, keys)?;
             return Ok(!keys.is_empty());
         }
-        while keys.len() < most {
-            let Some(mut least) = self.heads.peek_mut() else {
-                break;
-            };
-            let Reverse((key, at)) = *least;
-            if self.last != Some(key) {
-                self.last = Some(key);
-                keys.push(key);
-            }
-            let Some(source) = self.sources.get_mut(at) else {
-                break;
-            };
-            source.at += 1;
-            match source.head()? {
-                Some(next) => *least = Reverse((next, at)),
-                None => {
-                    PeekMut::pop(least);
-                }
-            }
+        while keys.len() < most && (self.given < self.ready.len() || self.gather()?) {
+            let rest = self.ready.get(self.given..).unwrap_or_default();
+            let part = rest.get(..most - keys.len()).unwrap_or(rest);
+            keys.extend_from_slice(part);
+            self.given += part.len();
         }
         Ok(!keys.is_empty())
+    }
+
+    /// Makes the next keys ready; `false` after the last. All that are not greater than the bound are taken from every source, so no
+    /// key comes again later.
+    fn gather(&mut self) -> Result<bool> {
+        let keys = GATHERED_BYTES / size_of::<K>() / self.sources.len().max(1);
+        let mut bound: Option<K> = None;
+        for source in &mut self.sources {
+            if let Some(last) = source.last_of(keys.max(WINDOW_MIN))? {
+                bound = Some(bound.map_or(last, |bound| bound.min(last)));
+            }
+        }
+        self.ready.clear();
+        self.given = 0;
+        let Some(bound) = bound else { return Ok(false) };
+        let mut parts = 0;
+        for source in &mut self.sources {
+            let before = self.ready.len();
+            source.take_to(bound, &mut self.ready);
+            parts += usize::from(self.ready.len() > before);
+        }
+        if parts > 1 {
+            if self.scratch.len() < self.ready.len() {
+                self.scratch.resize(self.ready.len(), K::default());
+            }
+            radix::sort(&mut self.ready, &mut self.scratch);
+            self.ready.dedup();
+        }
+        Ok(true)
     }
 
     /// Passes over the keys that are less than `least`.
@@ -150,11 +182,11 @@ impl<K: Key> Sorted<K> {
     /// # Errors
     /// Those of reading spilled runs.
     pub(crate) fn seek(&mut self, least: K) -> Result<()> {
-        self.heads.clear();
-        let several = self.sources.len() > 1;
-        for (at, source) in self.sources.iter_mut().enumerate() {
-            if let Some(key) = source.seek(least)?.filter(|_| several) {
-                self.heads.push(Reverse((key, at)));
+        let rest = self.ready.get(self.given..).unwrap_or_default();
+        self.given += rest.partition_point(|key| *key < least);
+        if self.given >= self.ready.len() {
+            for source in &mut self.sources {
+                source.seek(least)?;
             }
         }
         Ok(())

@@ -3,9 +3,15 @@
 //! Patterns that look at `exec` facts are matched first, in memory; what they bind is put into the rule. Results are gathered before
 //! anything changes: additions come first, then removals, as in a step that runs match by match.
 //!
+//! Rules that follow each other and do not read what those before them write run at once: each sees the graph as it was before the
+//! first, which is what it would have seen, and what they made is applied in their order.
+//!
 //! Deliberately absent: steps on few facts, for which writing runs costs more than it saves.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use craton_base::{Error, Result};
 
@@ -13,11 +19,13 @@ use super::{StoredSpace, find, reduce};
 use crate::{
     Bounds, Facts as _, Order, Relation, Shape, Table,
     exec::{
-        FactSpace, Goal, Report, Rule, Source, Visit,
+        EXEC_PREFIX, FactSpace, Goal, Report, Rule, Source, Visit,
+        borrow::of_rule,
         flat::{Cell, Does, Flat, meets, specialise},
     },
     join::{Query, Resources},
     load::runs_of,
+    snapshot::Snapshot,
     term::{self, Item, Term, Writer},
     transform::transform,
     writer::Delta,
@@ -34,32 +42,110 @@ struct Made {
     once: Vec<(Does, Term)>,
 }
 
-/// Runs a step as joins, if it can be; whether it did.
-pub(super) fn step(space: &mut StoredSpace, rule: &Rule, report: &mut Report) -> Result<bool> {
+/// The most rules that run at once.
+const TOGETHER_MAX: usize = 16;
+
+/// A join that is to be answered.
+struct Job {
+    query: Query,
+    /// The tables of its outputs; none if only matches count.
+    tables: Vec<Table>,
+    does: Does,
+    /// Which of the rules that run at once it is of.
+    rule: usize,
+    /// What is done once if there is a match.
+    once: Vec<(Does, Term)>,
+}
+
+/// Runs a step as joins, if it can be, and with it the steps after it that can be too and do not read what the ones before them write;
+/// whether it did.
+pub(super) fn steps(space: &mut StoredSpace, rule: &Rule, most: u64, report: &mut Report) -> Result<bool> {
     if space.base.rows().saturating_add(space.added.len() as u64) < space.joins_from {
         return Ok(false);
     }
-    let Some(flats) = flat(space, rule)? else {
+    let Some(flats) = large(space, rule)? else {
         return Ok(false);
     };
-    if flats.iter().map(|f| rows(space, f)).sum::<Result<u64>>()? < space.joins_from {
-        return Ok(false);
-    }
+    let mut together = vec![(rule.clone(), flats)];
+    also(space, &mut together, usize::try_from(most).unwrap_or(usize::MAX))?;
     space.flush()?;
-    write_constants(space, &flats)?;
-    let mut made = Made::default();
-    for flat in &flats {
-        run(space, flat, report, &mut made)?;
+    write_constants(space, together.iter().flat_map(|(_, flats)| flats))?;
+    let mut jobs = Vec::new();
+    for (number, (_, flats)) in together.iter().enumerate() {
+        for flat in flats {
+            prepare(space, flat, number, &mut jobs)?;
+        }
+    }
+    let answers = answer_all(space, &jobs)?;
+    let mut made: Vec<Made> = together.iter().map(|_| Made::default()).collect();
+    for (job, answer) in jobs.iter().zip(answers) {
+        if let Some(made) = made.get_mut(job.rule) {
+            gather(job, answer, report, made);
+        }
+    }
+    for ((_, flats), made) in together.iter().zip(&mut made) {
+        reduce_all(space, flats, report, made)?;
+    }
+    report.steps = report
+        .steps
+        .saturating_add(together.len().saturating_sub(1) as u64);
+    for ((rule, _), made) in together.iter().zip(made) {
+        space.remove(&rule.exec)?;
+        apply(space, made, report)?;
+    }
+    Ok(true)
+}
+
+/// What reducing sinks add.
+fn reduce_all(space: &mut StoredSpace, flats: &[Flat], report: &mut Report, made: &mut Made) -> Result<()> {
+    for flat in flats {
         for reduction in &flat.reduces {
             if let Some(delta) = reduce::run(space, flat, reduction)? {
-                report.added = report.added.saturating_add(rows_of(&delta));
+                let rows: u64 = delta.adds.iter().map(|(_, run)| run.rows()).sum();
+                report.added = report.added.saturating_add(rows);
                 made.adds.push(delta);
             }
         }
     }
-    space.remove(&rule.exec)?;
-    apply(space, made, report)?;
-    Ok(true)
+    Ok(())
+}
+
+/// The flat rules that a rule comes to, if it has them and they read much.
+fn large(space: &StoredSpace, rule: &Rule) -> Result<Option<Vec<Flat>>> {
+    let Some(flats) = flat(space, rule)? else {
+        return Ok(None);
+    };
+    let read = flats.iter().map(|f| rows(space, f)).sum::<Result<u64>>()?;
+    Ok((read >= space.joins_from).then_some(flats))
+}
+
+/// Adds the rules after the first that can run at once with those before them.
+fn also(space: &StoredSpace, together: &mut Vec<(Rule, Vec<Flat>)>, most: usize) -> Result<()> {
+    let Some((first, _)) = together.first() else {
+        return Ok(());
+    };
+    let (touched, is_about_execs) = of_rule(first);
+    if is_about_execs {
+        return Ok(());
+    }
+    let mut written = vec![touched.writes];
+    let after = first.exec.clone();
+    let is_exec = |f: &&Term| f.as_bytes().starts_with(&EXEC_PREFIX);
+    for exec in space.added.facts().filter(is_exec).filter(|f| **f > after) {
+        if together.len() >= TOGETHER_MAX.min(most) {
+            break;
+        }
+        // A malformed one is an error once it is its turn.
+        let Ok(rule) = Rule::read(exec.clone()) else { break };
+        let (touched, is_about_execs) = of_rule(&rule);
+        if is_about_execs || written.iter().any(|w| w.meet(&touched.reads)) {
+            break;
+        }
+        let Some(flats) = large(space, &rule)? else { break };
+        written.push(touched.writes);
+        together.push((rule, flats));
+    }
+    Ok(())
 }
 
 /// The flat rules that a rule comes to; `None` if it is not flat, or a fact with variables could match.
@@ -74,20 +160,14 @@ fn flat(space: &StoredSpace, rule: &Rule) -> Result<Option<Vec<Flat>>> {
         let Some(flat) = Flat::of(&rule) else {
             return Ok(None);
         };
-        let is_plain = |cell: Option<&Cell>| matches!(cell, Some(Cell::Constant(head)) if !is_exec(head));
-        let made = flat.outputs.iter().map(|(_, cells)| cells.first());
-        let reduced = flat
-            .reduces
-            .iter()
-            .map(|r| r.template.first().and_then(Option::as_ref));
-        if !made.chain(reduced).all(is_plain) || meets(&rule, &Open(space))? {
+        let is_plain =
+            |cells: &Vec<Cell>| matches!(cells.first(), Some(Cell::Constant(head)) if !is_exec(head));
+        if !flat.outputs.iter().all(|(_, cells)| is_plain(cells)) || meets(&rule, &Open(space))? {
             return Ok(None);
         }
         out.push(flat);
     }
-    // The groups of several rules would have to be put together.
-    let apart = out.len() > 1 && out.iter().any(|f| !f.reduces.is_empty());
-    Ok((!apart).then_some(out))
+    Ok(Some(out))
 }
 
 fn is_exec(encoded: &[u8]) -> bool {
@@ -121,11 +201,14 @@ fn rows(space: &StoredSpace, flat: &Flat) -> Result<u64> {
 }
 
 /// Makes sure that every constant of a template has an id: facts that hold them are written, and thrown away.
-fn write_constants(space: &mut StoredSpace, flats: &[Flat]) -> Result<()> {
-    let outputs = flats.iter().flat_map(|f| &f.outputs).flat_map(|(_, cells)| cells);
-    let reduces = flats.iter().flat_map(|f| &f.reduces);
+fn write_constants<'a>(space: &mut StoredSpace, flats: impl Iterator<Item = &'a Flat>) -> Result<()> {
+    let cells = |flat: &'a Flat| {
+        let outputs = flat.outputs.iter().flat_map(|(_, cells)| cells);
+        let reduces = flat.reduces.iter().flat_map(|r| r.template.iter().flatten());
+        outputs.chain(reduces)
+    };
     let mut facts = Vec::new();
-    for cell in outputs.chain(reduces.flat_map(|r| r.template.iter().flatten())) {
+    for cell in flats.flat_map(cells) {
         if let Cell::Constant(constant) = cell {
             let mut writer = Writer::default();
             writer.expression(1)?;
@@ -157,19 +240,20 @@ pub(super) fn made_id(space: &StoredSpace, term: &[u8]) -> Result<crate::Id> {
         .ok_or_else(|| Error::internal("a constant that was written has no id"))
 }
 
-/// Tuples that a delta adds.
-fn rows_of(delta: &Delta) -> u64 {
-    delta.adds.iter().map(|(_, run)| run.rows()).sum()
-}
-
-/// Answers one flat rule.
-fn run(space: &StoredSpace, flat: &Flat, report: &mut Report, made: &mut Made) -> Result<()> {
+/// The joins that one flat rule comes to.
+fn prepare(space: &StoredSpace, flat: &Flat, rule: usize, jobs: &mut Vec<Job>) -> Result<()> {
     let Some(query) = query(space, flat)? else {
         return Ok(());
     };
-    let mut matched = 0u64;
     if flat.outputs.is_empty() && (flat.reduces.is_empty() || !flat.once.is_empty()) {
-        matched = answer(space, &query, &[Table::atoms(false)])?.1;
+        jobs.push(Job {
+            query,
+            tables: Vec::new(),
+            does: Does::Add,
+            rule,
+            once: flat.once.clone(),
+        });
+        return Ok(());
     }
     for does in [Does::Add, Does::Remove] {
         let outputs = query.outputs.iter().zip(&flat.outputs);
@@ -177,52 +261,120 @@ fn run(space: &StoredSpace, flat: &Flat, report: &mut Report, made: &mut Made) -
             .filter(|(_, (d, _))| *d == does)
             .map(|(o, _)| o.clone())
             .collect();
-        if outputs.is_empty() {
-            continue;
+        if !outputs.is_empty() {
+            jobs.push(Job {
+                tables: outputs.iter().map(|o| Table::facts(o.len())).collect(),
+                query: Query {
+                    outputs,
+                    ..query.clone()
+                },
+                does,
+                rule,
+                once: flat.once.clone(),
+            });
         }
-        let tables: Vec<Table> = outputs.iter().map(|o| Table::facts(o.len())).collect();
-        let query = Query {
-            outputs,
-            ..query.clone()
-        };
-        let (runs, rows) = answer(space, &query, &tables)?;
-        matched = matched.saturating_add(rows);
-        match does {
-            Does::Add => {
-                report.added = report.added.saturating_add(rows);
-                made.adds.push(Delta {
-                    adds: runs,
-                    removes: Vec::new(),
-                });
-            }
-            Does::Remove => {
-                report.removed = report.removed.saturating_add(rows);
-                made.removes.push(Delta {
-                    adds: Vec::new(),
-                    removes: runs,
-                });
-            }
-        }
-    }
-    if matched > 0 {
-        made.once.extend(flat.once.iter().cloned());
     }
     Ok(())
 }
 
 pub(super) type Runs = Vec<(Table, crate::run::Run)>;
 
-pub(super) fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<(Runs, u64)> {
-    let resources = Resources {
-        memory: space.memory,
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+/// What `workers` joins at once may use, each.
+fn resources(space: &StoredSpace, workers: usize) -> Resources {
+    let workers = workers.max(1);
+    Resources {
+        memory: space.memory / workers as u64,
+        threads: (cores() / workers).max(1),
         storage: Arc::new(space.base.blobs().clone()),
         control: space.base.blobs().control().clone(),
-    };
-    let made = transform(query, tables, &space.base, &resources)?;
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The runs of a query's outputs, and how many rows they have.
+pub(super) fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<(Runs, u64)> {
+    answered(&space.base, query, tables, &resources(space, 1))
+}
+
+fn answered(base: &Snapshot, query: &Query, tables: &[Table], resources: &Resources) -> Result<(Runs, u64)> {
+    let made = transform(query, tables, base, resources)?;
     let rows: u64 = made.runs.iter().map(|(_, run)| run.rows()).sum();
     resources.control.made_facts(rows)?;
     Ok((made.runs, rows))
+}
+
+/// The runs of each job, and how many rows they have: side by side where there are several jobs and cores.
+fn answer_all(space: &StoredSpace, jobs: &[Job]) -> Result<Vec<(Runs, u64)>> {
+    let workers = cores().min(jobs.len()).max(1);
+    let resources = resources(space, workers);
+    let (base, next) = (&space.base, AtomicUsize::new(0));
+    let work = || -> Result<Vec<(usize, (Runs, u64))>> {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(number) else {
+                return Ok(done);
+            };
+            done.push((number, answer_job(base, job, &resources)?));
+        }
+    };
+    let mut done = std::thread::scope(|scope| -> Result<Vec<_>> {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            let its = other
+                .join()
+                .unwrap_or_else(|_| Err(Error::internal("a join's thread ended abruptly")));
+            // All are waited for, whichever failed.
+            done = done.and_then(|mut all| {
+                all.extend(its?);
+                Ok(all)
+            });
+        }
+        done
+    })?;
+    done.sort_unstable_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, answer)| answer).collect())
+}
+
+fn answer_job(base: &Snapshot, job: &Job, resources: &Resources) -> Result<(Runs, u64)> {
+    let only_matches = [Table::atoms(false)];
+    let tables = match job.tables.is_empty() {
+        true => only_matches.as_slice(),
+        false => &job.tables,
+    };
+    answered(base, &job.query, tables, resources)
+}
+
+/// What a job's answer does.
+fn gather(job: &Job, (runs, rows): (Runs, u64), report: &mut Report, made: &mut Made) {
+    if rows > 0 {
+        let new = job.once.iter().filter(|once| !made.once.contains(once));
+        let new: Vec<_> = new.cloned().collect();
+        made.once.extend(new);
+    }
+    if job.tables.is_empty() {
+        return;
+    }
+    match job.does {
+        Does::Add => {
+            report.added = report.added.saturating_add(rows);
+            made.adds.push(Delta {
+                adds: runs,
+                removes: Vec::new(),
+            });
+        }
+        Does::Remove => {
+            report.removed = report.removed.saturating_add(rows);
+            made.removes.push(Delta {
+                adds: Vec::new(),
+                removes: runs,
+            });
+        }
+    }
 }
 
 /// Makes the changes: additions, then removals.

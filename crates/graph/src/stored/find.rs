@@ -184,7 +184,7 @@ fn reordered(table: Table, known: &[(u16, u64)], open: Table) -> Result<Where> {
 }
 
 /// The id of a term without variables; `None` if the graph does not know it.
-pub(super) fn ground_id(names: &dyn Names, bytes: &[u8]) -> Result<Option<Id>> {
+pub(crate) fn ground_id(names: &dyn Names, bytes: &[u8]) -> Result<Option<Id>> {
     Ok(ids_of(names, bytes)?.and_then(|ids| ids.first().copied()))
 }
 

@@ -77,3 +77,75 @@ fn a_removal_is_there_or_not() {
             .map(drop)
     });
 }
+
+/// Some commits side by side and after each other: what is found is what the first so many of them leave.
+fn is_one_of(states: &[BTreeSet<String>], base: &SimDisk, operation: fn(&Server) -> craton_base::Result<()>) {
+    let disk = base.after_cut(0);
+    let server = Server::open(&disk, &runtime(), 2).expect("opens");
+    let first = disk.operations().total;
+    operation(&server).expect("a healthy disk");
+    let operations = disk.operations().total - first;
+    server.drop();
+    assert_eq!(Some(&found(&disk, 3)), states.last());
+    let mut seen = BTreeSet::new();
+    for point in 1..=operations {
+        let disk = base.after_cut(0);
+        let server = Server::open(&disk, &runtime(), 2).expect("opens");
+        disk.kill_after(point);
+        let acknowledged = operation(&server).is_ok();
+        let left = found(&disk.after_cut(point), 3);
+        let state = states.iter().position(|state| *state == left);
+        let state = state.unwrap_or_else(|| panic!("power cut at {point} of {operations}: {left:?}"));
+        assert!(!acknowledged || state + 1 == states.len(), "power cut at {point}");
+        seen.insert(state);
+        disk.kill_after(0);
+        server.drop();
+    }
+    assert!(seen.len() > 1 || states.len() == 1, "the cuts met one state only");
+}
+
+fn plus(facts: &BTreeSet<String>, more: &[&str]) -> BTreeSet<String> {
+    facts
+        .iter()
+        .cloned()
+        .chain(more.iter().map(|f| (*f).to_owned()))
+        .collect()
+}
+
+#[test]
+fn programs_side_by_side_are_each_there_or_not() {
+    let base = prepared();
+    let old = found(&base.after_cut(0), 3);
+    let second = plus(&old, &["(two x (at 1 2))"]);
+    let both = plus(&second, &["(one a b)", "(one b c)"]);
+    is_one_of(&[old, second, both], &base, |server| {
+        let one = server.begin(
+            &path("g", ""),
+            "(exec 0 (, (edge $x $y)) (, (one $x $y)))",
+            Some(0),
+            60,
+        )?;
+        server.program("g", "(exec 0 (, (gene $x $y)) (, (two $x $y)))", None)?;
+        server.commit(one)
+    });
+}
+
+#[test]
+fn merging_is_never_seen() {
+    let base = prepared();
+    let server = Server::open(&base, &runtime(), 9).expect("opens");
+    server.graphs.merge_in_background(true);
+    for n in 0..4 {
+        let text = format!("(edge a m{n}) (edge b n{n})");
+        server.load(path("g", ""), &text, Mode::Add).expect("loads");
+        server
+            .load(path("g", ""), &format!("(edge b n{n})"), Mode::Remove)
+            .expect("removes");
+    }
+    let all = server.facts(path("g", ""));
+    server.drop();
+    is_one_of(&[all], &base, |server| {
+        while server.merge("g")? {}
+        Ok(())
+    });
+}

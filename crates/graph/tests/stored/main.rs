@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod parallel;
 mod programs;
 mod random;
 mod server;

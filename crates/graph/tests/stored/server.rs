@@ -78,6 +78,8 @@ impl Server {
         gate.ensure_root(|_| Ok(()))?;
         let session = gate.operator(origin())?;
         let graphs = Graphs::new(gate.graph_memory(), Arc::new(SystemClock::new()), random);
+        // So that the operations of the disk are the same each time.
+        graphs.merge_in_background(false);
         Ok(Self {
             gate,
             graphs,
@@ -297,5 +299,73 @@ impl Server {
             space.commit()?;
             Ok(report)
         })
+    }
+}
+
+/// A program that holds what it touches and has run, and is not committed.
+pub(crate) struct Ran(craton_graph::stored::StoredSpace);
+
+impl Server {
+    /// A program as the door runs it, on what it touches, up to its commit; `seconds` at most.
+    pub(crate) fn begin(
+        &self,
+        path: &ResourcePath,
+        text: &str,
+        joins_from: Option<u64>,
+        seconds: u64,
+    ) -> Result<Ran> {
+        use craton_gate::Work;
+        use craton_graph::{
+            exec,
+            stored::program::{Program, READ, WRITE},
+        };
+        let program = Program::read(path, text.as_bytes(), false)?;
+        let control = self.graphs.control(Limits {
+            time: Duration::from_secs(seconds),
+            ..Limits::default()
+        });
+        let work = Work {
+            operation: "RunProgram",
+            path: program.whole(),
+            read: READ,
+            write: WRITE,
+        };
+        let parts = program.parts()?;
+        let writer = self.runtime.block_on(async {
+            let permit = self.gate.work(&self.session, work, parts).await?;
+            self.graphs.writer(permit, control.clone())
+        })?;
+        self.blocking(move || {
+            let mut space = program.open(&writer, 8 << 20)?;
+            joins_from.into_iter().for_each(|rows| space.joins_from(rows));
+            exec::run(&mut space, exec::Options::default(), &control)?;
+            Ok(Ran(space))
+        })
+    }
+
+    pub(crate) fn commit(&self, ran: Ran) -> Result<()> {
+        self.blocking(move || ran.0.commit().map(drop))
+    }
+
+    /// A program as the door runs it.
+    pub(crate) fn program(&self, graph: &str, text: &str, joins_from: Option<u64>) -> Result<()> {
+        let ran = self.begin(&path(graph, ""), text, joins_from, 60)?;
+        self.commit(ran)
+    }
+
+    /// A client's lease over a part of a graph.
+    pub(crate) fn lease(&self, path: ResourcePath) -> Result<craton_gate::Lease> {
+        let parts = craton_gate::Parts {
+            reads: Vec::new(),
+            writes: vec![path],
+        };
+        let until = self.clock.now().plus(Duration::from_secs(60));
+        self.gate.lease(&self.session, &parts, until)
+    }
+
+    /// Merges levels that are due; whether there were any.
+    pub(crate) fn merge(&self, graph: &str) -> Result<bool> {
+        let writer = self.writer(path(graph, ""), self.control())?;
+        self.blocking(move || writer.merge_due(8))
     }
 }

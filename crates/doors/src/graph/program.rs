@@ -1,0 +1,112 @@
+//! Running a program: what it touches is inferred and decided first, then held, then it runs and is committed once.
+//!
+//! Deliberately absent: what programs mean, how what they touch is inferred (the engine's).
+
+use craton_base::{Error, Kind, Result};
+use craton_gate::Work;
+use craton_graph::{
+    Control, Limits,
+    engine::Share,
+    exec,
+    stored::program::{Program, READ, WRITE},
+    threads::at_leisure,
+    writer::GraphWriter,
+};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use super::{
+    Call,
+    ops::{Cancel, blocking, wrong},
+    respond,
+};
+use crate::http::Body;
+
+/// The longest text of a program, in bytes; facts in any number are loaded.
+const PROGRAM_BYTES_MAX: usize = 16 << 20;
+/// A text up to here is read before memory is reserved.
+const SMALL_BYTES_MAX: usize = 64 << 10;
+
+pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
+    let path = call.facts()?;
+    let number = |call: &mut Call<'_>, name: &str| match call.query.text(name) {
+        None => Ok(None),
+        Some(text) => text.parse::<u64>().map(Some).map_err(|_| wrong(name, &text)),
+    };
+    let (steps, seconds) = (number(&mut call, "steps")?, number(&mut call, "seconds")?);
+    call.end_query()?;
+    let mut text = Vec::new();
+    let is_all = read(&mut call, &mut text, SMALL_BYTES_MAX).await?;
+    // Memory before borrows: who holds a part of the graph never waits for memory.
+    let memory = call.graphs.reserve(Share::Work).await?;
+    if !is_all && !read(&mut call, &mut text, PROGRAM_BYTES_MAX).await? {
+        let message = format!("a program has at most {PROGRAM_BYTES_MAX} bytes of text; load facts instead");
+        return Err(Error::new(Kind::TooLarge, "ProgramTooLarge", message));
+    }
+    let may_stop = steps.is_some();
+    let (program, parts) = blocking(move || {
+        let program = Program::read(&path, &text, may_stop)?;
+        let parts = program.parts()?;
+        Ok((program, parts))
+    })
+    .await?;
+    let work = Work {
+        operation: call.route.operation.name(),
+        path: program.whole(),
+        read: READ,
+        write: WRITE,
+    };
+    let permit = call.gate.work(call.session, work, parts).await?;
+    let limits = Limits {
+        time: seconds.map_or(Limits::default().time, std::time::Duration::from_secs),
+        ..Limits::default()
+    };
+    let control = call.graphs.control(limits);
+    let _cancel = Cancel(control.clone());
+    let writer = call.graphs.writer(permit, control.clone())?;
+    let options = exec::Options {
+        steps: steps.unwrap_or(u64::MAX),
+        gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
+    };
+    let done = at_leisure(move || {
+        let ending = writer.permit().ending();
+        let ran = run_program(program, &writer, options, &control, memory.bytes());
+        ran.inspect_err(|e| ending.failed(e.kind(), e.reason()))
+    });
+    Ok(respond(StatusCode::OK, &done.await?))
+}
+
+/// Reads more of the body, until its end (true) or until there is more than `most`.
+async fn read(call: &mut Call<'_>, text: &mut Vec<u8>, most: usize) -> Result<bool> {
+    while let Some(frame) = call.body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        text.extend_from_slice(&data);
+        if text.len() > most {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn run_program(
+    program: Program,
+    writer: &GraphWriter,
+    options: exec::Options,
+    control: &Control,
+    memory: u64,
+) -> Result<Value> {
+    let mut space = program.open(writer, memory / 2)?;
+    let report = exec::run(&mut space, options, control)?;
+    let committed = space.commit()?;
+    Ok(json!({
+        "steps": report.steps,
+        "matches": report.matches,
+        "added": report.added,
+        "removed": report.removed,
+        "failed_evaluations": report.failed_evaluations,
+        "failures": report.failures,
+        "finished": report.finished,
+        "snapshot": committed.sequence.0,
+    }))
+}

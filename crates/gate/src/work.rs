@@ -1,0 +1,289 @@
+//! Work on parts of a graph: a permit that reaches several prefixes of facts, each decided, and holds them while it works.
+//!
+//! ```text
+//! infer what it reads and writes ─▶ decide each part ─▶ borrow all of them at once ─▶ snapshot, work, one commit
+//! ```
+//!
+//! Invariants
+//! - WP-1: a part is reached only after it was decided; a part that is written may be read too;
+//! - WP-2: what is read is held shared and what is written exclusively from before the snapshot until after the commit, so a commit
+//!   never meets a change of what it read;
+//! - WP-3: who borrows waits its turn in line, or is refused at once where a client's lease is in the way.
+//!
+//! Deliberately absent: how parts are inferred, what facts are (the graph engine's).
+
+use std::{sync::Arc, time::Duration};
+
+use craton_base::{Error, ResourcePath, Result, Sequence, Timestamp};
+
+use crate::{
+    ask::Ask,
+    borrow::Mode as BorrowMode,
+    gate::Gate,
+    ledger::RecordKind,
+    lending::{Lent, Wanted},
+    permit::{Grant, Mode, Permit, WritePermit},
+    session::Session,
+};
+
+/// The most parts that a piece of work reads, and as many that it writes.
+pub const PARTS_MAX: usize = 16;
+/// The longest text of all parts, in bytes.
+pub const PARTS_BYTES_MAX: usize = 8 << 10;
+
+/// What a piece of work reads and what it writes, as paths. What is written may be read too.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Parts {
+    /// Nothing in these changes meanwhile.
+    pub reads: Vec<ResourcePath>,
+    /// Only this work changes anything in these.
+    pub writes: Vec<ResourcePath>,
+}
+
+impl Parts {
+    /// Whether all of `other` is within it.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let within = |part: &ResourcePath, of: &[ResourcePath]| of.iter().any(|p| p.covers(part));
+        other.writes.iter().all(|w| within(w, &self.writes))
+            && other
+                .reads
+                .iter()
+                .all(|r| within(r, &self.reads) || within(r, &self.writes))
+    }
+
+    fn wanted(&self) -> Wanted {
+        let shared = self.reads.iter().map(|p| (p.clone(), BorrowMode::Shared));
+        let alone = self.writes.iter().map(|p| (p.clone(), BorrowMode::Exclusive));
+        shared.chain(alone).collect()
+    }
+
+    fn check(&self, path: &ResourcePath) -> Result<()> {
+        let parts = || self.reads.iter().chain(&self.writes);
+        let outside = parts().any(|p| !path.covers(p));
+        let long = parts().map(|p| text(p).len()).sum::<usize>() > PARTS_BYTES_MAX;
+        if outside || long || self.reads.len().max(self.writes.len()) > PARTS_MAX {
+            return Err(Error::internal(
+                "parts of work are too many, too long, or not under its path",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What is to be done, and where.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// The door's operation, for the record.
+    pub operation: &'static str,
+    /// What all parts are under.
+    pub path: ResourcePath,
+    /// The action that must be allowed on every part.
+    pub read: &'static str,
+    /// The action that must be allowed on the parts that are written.
+    pub write: &'static str,
+}
+
+/// What a permit for work reaches and holds.
+#[derive(Default)]
+pub(crate) struct Reach {
+    work: Option<Work>,
+    pub(crate) parts: Parts,
+    lent: Option<Lent>,
+}
+
+/// A part as records show it: a prefix of facts, or the path.
+fn text(path: &ResourcePath) -> String {
+    match path {
+        ResourcePath::Facts(_, facts) if !facts.prefix().is_empty() => facts.prefix().to_owned(),
+        path => path.to_string(),
+    }
+}
+
+/// A lease: borrows that a client holds. Given back when it is dropped.
+#[must_use = "a lease ends when this is dropped"]
+pub struct Lease {
+    _lent: Lent,
+}
+
+impl Gate {
+    /// A permit for work on parts of a path, each of which is decided; nothing is borrowed yet.
+    ///
+    /// # Errors
+    /// As [`Gate::write`]; `Internal` for parts over the limits or outside the path.
+    pub async fn work(&self, session: &Session, work: Work, parts: Parts) -> Result<WritePermit> {
+        parts.check(&work.path)?;
+        let bucket = self.inner.bucket_of(&work.path)?;
+        let statements = self.decide_parts(session, &work, &parts)?;
+        let ask = Ask::new(work.operation, work.write, work.path.clone()).and_action(work.read);
+        let mut record = self.record_of(session, &ask);
+        record.verdict = crate::ledger::Verdict::Allow.into();
+        record.name_statements(statements.into_iter());
+        self.require_bucket(&work.path, bucket.is_some())
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
+        let grant = Grant {
+            session: session.clone(),
+            resource: work.path.clone(),
+            record,
+            decision: None,
+            bucket,
+            mode: Mode::Write,
+        };
+        let permit = WritePermit::new(self.inner.clone(), grant);
+        *permit.reach.lock() = Some(Reach {
+            work: Some(work),
+            parts,
+            lent: None,
+        });
+        Ok(permit)
+    }
+
+    /// Decides every part; the statements that allowed them. The first that is refused leaves its denial.
+    fn decide_parts(&self, session: &Session, work: &Work, parts: &Parts) -> Result<Vec<String>> {
+        let bucket = self.inner.bucket_of(&work.path)?;
+        let mut statements = Vec::new();
+        let writes = parts.writes.iter().map(|part| (part, true));
+        for (part, is_written) in parts.reads.iter().map(|part| (part, false)).chain(writes) {
+            let ask = match is_written {
+                true => Ask::new(work.operation, work.write, part.clone()).and_action(work.read),
+                false => Ask::new(work.operation, work.read, part.clone()),
+            };
+            let record = self.decide(session, &ask, bucket.as_deref())?;
+            for statement in record.statements {
+                if !statements.contains(&statement) {
+                    statements.push(statement);
+                }
+            }
+        }
+        Ok(statements)
+    }
+
+    /// Lends paths to a client until `until`: others who need them are refused, and told whose they are. Held by this process only.
+    ///
+    /// # Errors
+    /// `Busy`, `Borrowed`.
+    pub fn lease(&self, session: &Session, parts: &Parts, until: Timestamp) -> Result<Lease> {
+        let now = self.inner.clock.now();
+        let lent = self.inner.lending.lease(session, parts.wanted(), now, until)?;
+        Ok(Lease { _lent: lent })
+    }
+}
+
+impl Permit {
+    /// What of its path it reaches, if it is a permit for work.
+    #[must_use]
+    pub fn parts(&self) -> Option<Parts> {
+        let reach = self.reach.lock();
+        let of_work = reach.as_ref().filter(|reach| reach.work.is_some());
+        of_work.map(|reach| reach.parts.clone())
+    }
+
+    /// Says which version of the whole the work reads, for the record.
+    pub fn read_version(&self, version: Option<Sequence>) {
+        self.outcome.lock().read_version = version.map_or(0, |v| v.0);
+    }
+}
+
+impl WritePermit {
+    /// Reaches further parts, each of which is decided, and none of them if one is refused.
+    ///
+    /// # Errors
+    /// As [`Gate::work`]; `Internal` if it is no permit for work.
+    pub fn reach_more(&self, more: &Parts) -> Result<()> {
+        let Some((work, mut parts)) = self
+            .reach
+            .lock()
+            .as_ref()
+            .and_then(|r| Some((r.work.clone()?, r.parts.clone())))
+        else {
+            return Err(Error::internal("only a permit for work reaches parts"));
+        };
+        more.check(&work.path)?;
+        let gate = Gate {
+            inner: self.gate.clone(),
+        };
+        gate.decide_parts(&self.session, &work, more)?;
+        parts.reads.extend(more.reads.iter().cloned());
+        parts.writes.extend(more.writes.iter().cloned());
+        for list in [&mut parts.reads, &mut parts.writes] {
+            list.sort();
+            list.dedup();
+        }
+        parts.check(&work.path)?;
+        if let Some(reach) = self.reach.lock().as_mut() {
+            reach.parts = parts;
+        }
+        Ok(())
+    }
+
+    /// Holds parts until [`WritePermit::give_back`] or its own end, waiting its turn so long at most. What it held is given back first.
+    ///
+    /// # Errors
+    /// `Busy`, `Borrowed`; `Internal` if a part was not decided.
+    pub async fn hold(&self, parts: &Parts, patience: Duration) -> Result<()> {
+        self.give_back();
+        let own = self.parts().unwrap_or_else(|| Parts {
+            reads: Vec::new(),
+            writes: vec![self.resource.clone()],
+        });
+        if !own.cover(parts) {
+            return Err(Error::internal("a part is borrowed that was not decided"));
+        }
+        self.take(parts.wanted(), patience).await
+    }
+
+    /// Holds paths for a commit that does not depend on what is there: others may commit such changes beside it. Waits its turn so long at
+    /// most.
+    ///
+    /// # Errors
+    /// As [`WritePermit::hold`].
+    pub async fn hold_to_write(&self, paths: &[ResourcePath], patience: Duration) -> Result<()> {
+        self.give_back();
+        if paths.iter().any(|path| !self.resource.covers(path)) {
+            return Err(Error::internal("a path is borrowed that was not decided"));
+        }
+        let wanted = paths.iter().map(|p| (p.clone(), BorrowMode::Write));
+        self.take(wanted.collect(), patience).await
+    }
+
+    async fn take(&self, wanted: Wanted, patience: Duration) -> Result<()> {
+        let lending = Arc::clone(&self.gate.lending);
+        let lent = lending
+            .borrow(&self.session, wanted, patience, self.now())
+            .await?;
+        self.reach.lock().get_or_insert_default().lent = Some(lent);
+        Ok(())
+    }
+
+    /// Gives back what it holds.
+    pub fn give_back(&self) {
+        let lent = self.reach.lock().as_mut().and_then(|reach| reach.lent.take());
+        drop(lent);
+    }
+
+    /// Notes, after a commit of work, which version it made.
+    pub(crate) fn made(&self, version: Sequence) {
+        if self.outcome.lock().read_version == 0 && self.parts().is_none() {
+            return;
+        }
+        let mut record = self.record.clone();
+        record.kind = RecordKind::Outcome.into();
+        record.version = version.0;
+        self.describe(&mut record);
+        self.end(&mut record, None);
+        self.gate.record_outcome(record);
+    }
+}
+
+impl Permit {
+    /// Writes into a record what was reached and which version was read.
+    pub(crate) fn describe(&self, record: &mut crate::ledger::Record) {
+        record.read_version = self.outcome.lock().read_version;
+        let reach = self.reach.lock();
+        if let Some(reach) = reach.as_ref().filter(|r| r.work.is_some()) {
+            let texts = |paths: &[ResourcePath]| paths.iter().map(text).collect();
+            record.reads = texts(&reach.parts.reads);
+            record.writes = texts(&reach.parts.writes);
+        }
+    }
+}
