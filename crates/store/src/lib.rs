@@ -20,6 +20,7 @@ mod fresh;
 pub mod journal;
 pub mod keyring;
 pub mod namespace;
+mod object_keys;
 mod open;
 pub mod scratch;
 pub mod store;

@@ -27,6 +27,7 @@ use crate::{
     journal::Journal,
     keyring::KeyProvider,
     namespace::{Batch, Change, Committed, Key, Namespace, committer::Committer},
+    object_keys::ObjectKeys,
     transaction::owner_bytes,
     value::{Extent, Stored, Value},
 };
@@ -75,6 +76,7 @@ pub struct Parts {
 pub struct Store {
     pub(crate) parts: Parts,
     pub(crate) bucket_keys: BucketKeys,
+    object_keys: ObjectKeys,
     pub(crate) fresh: Arc<FreshBlobs>,
 }
 
@@ -106,6 +108,7 @@ impl Store {
         let store = Self {
             parts,
             bucket_keys,
+            object_keys: ObjectKeys::new(),
             fresh,
         };
         store.ensure_system_key()?;
@@ -242,16 +245,16 @@ impl Store {
         if range.start > range.end || range.end > value.len() {
             return Err(Error::invalid("the range is not within the content"));
         }
+        let opening = || self.opening(owner, second);
         if let [only] = value.content.as_slice()
             && only.inline.is_some()
         {
-            let wrapping = self.wrapping_key(owner.bucket, second)?;
-            return Ok(Content::Whole(open_inline(&wrapping, owner, only, range)?));
+            return Ok(Content::Whole(opening()?.inline(only, range)?));
         }
         if range.is_empty() {
             return Ok(Content::Whole(Bytes::new()));
         }
-        let wrapping = self.wrapping_key(owner.bucket, second)?;
+        let opening = opening()?;
         let mut pieces = Vec::new();
         let mut offset = 0u64;
         for extent in &value.content {
@@ -260,7 +263,7 @@ impl Store {
             let to = range.end.min(end);
             if from < to {
                 let range = from.saturating_sub(offset)..to.saturating_sub(offset);
-                pieces.push(piece(&wrapping, owner, extent, range)?);
+                pieces.push(opening.piece(extent, range)?);
             }
             offset = end;
         }
@@ -293,44 +296,71 @@ impl Store {
     }
 }
 
-fn piece(wrapping: &keys::SealKey, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Piece> {
-    if extent.inline.is_some() {
-        return Ok(Piece::Whole(open_inline(wrapping, owner, extent, range)?));
+/// What opens the content of one entry.
+struct Opening<'a> {
+    owner: &'a Key,
+    wrapping: Arc<keys::SealKey>,
+    /// Where unwrapped keys are kept, if they may be.
+    known: Option<&'a ObjectKeys>,
+}
+
+impl Store {
+    fn opening<'a>(&'a self, owner: &'a Key, second: Option<&keys::SealKey>) -> Result<Opening<'a>> {
+        Ok(Opening {
+            owner,
+            wrapping: self.wrapping_key(owner.bucket, second)?,
+            known: second.is_none().then_some(&self.object_keys),
+        })
     }
-    let context = extent_context(owner, extent.id);
-    let key = extent_key(wrapping, extent, &context)?;
-    Ok(Piece::Blob {
-        id: extent.id,
-        key,
-        context,
-        len: extent.len,
-        range,
-    })
+}
+
+impl Opening<'_> {
+    fn key(&self, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
+        let unwrap = || extent_key(&self.wrapping, extent, context);
+        match self.known {
+            Some(known) => known.get(context, &extent.wrapped_key, unwrap),
+            None => unwrap(),
+        }
+    }
+
+    fn piece(&self, extent: &Extent, range: Range<u64>) -> Result<Piece> {
+        if extent.inline.is_some() {
+            return Ok(Piece::Whole(self.inline(extent, range)?));
+        }
+        let context = extent_context(self.owner, extent.id);
+        Ok(Piece::Blob {
+            id: extent.id,
+            key: self.key(extent, &context)?,
+            context,
+            len: extent.len,
+            range,
+        })
+    }
+
+    fn inline(&self, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
+        let sealed = extent.inline.as_deref().unwrap_or_default();
+        let context = extent_context(self.owner, extent.id);
+        let key = self.key(extent, &context)?;
+        let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
+        let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
+        if plain.len() as u64 != extent.len {
+            return Err(corrupt());
+        }
+        let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
+        let (Ok(start), Ok(end)) = (start, end) else {
+            return Err(corrupt());
+        };
+        let plain = Bytes::from(plain);
+        if end > plain.len() || start > end {
+            return Err(Error::invalid("the range is not within the content"));
+        }
+        Ok(plain.slice(start..end))
+    }
 }
 
 pub(crate) fn extent_key(wrapping: &keys::SealKey, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
     keys::unwrap(wrapping, &extent.wrapped_key, context)
         .map_err(|e| Error::corrupt(format!("the key of blob {} does not open", extent.id)).with_source(e))
-}
-
-fn open_inline(wrapping: &keys::SealKey, owner: &Key, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
-    let sealed = extent.inline.as_deref().unwrap_or_default();
-    let context = extent_context(owner, extent.id);
-    let key = extent_key(wrapping, extent, &context)?;
-    let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
-    let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
-    if plain.len() as u64 != extent.len {
-        return Err(corrupt());
-    }
-    let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
-    let (Ok(start), Ok(end)) = (start, end) else {
-        return Err(corrupt());
-    };
-    let plain = Bytes::from(plain);
-    if end > plain.len() || start > end {
-        return Err(Error::invalid("the range is not within the content"));
-    }
-    Ok(plain.slice(start..end))
 }
 
 /// A blob being written. Dropped without [`Upload::finish`], it is removed.

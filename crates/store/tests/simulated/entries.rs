@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, ByteSize, Sequence};
+use craton_crypto::SealKey;
 use craton_sim::{SimClock, SimDisk, SimRandom};
 use craton_store::{
     Options, Store,
     namespace::{Change, Direction, Flow, Key, Kind, Span, View},
-    store::Transaction,
+    store::{Content, Transaction},
     value::{APART_FROM_BYTES, Head, Stored, Value},
 };
 
@@ -219,4 +220,40 @@ fn a_lost_detail_is_damage_and_not_emptiness() {
         .get(&stored.key, Sequence::MAX)
         .expect_err("half of it is lost");
     assert_eq!(error.kind(), craton_base::Kind::Corrupt);
+}
+
+fn read(store: &Store, name: &'static str, value: &Value, second: Option<&SealKey>) -> Option<Bytes> {
+    match store.content(&key(name, Kind::Object), value, 0..value.len(), second) {
+        Ok(Content::Whole(bytes)) => Some(bytes),
+        Ok(Content::Stream(_)) => None,
+        Err(e) => {
+            assert_eq!(e.kind(), craton_base::Kind::Corrupt);
+            None
+        }
+    }
+}
+
+/// Keys that are kept open open nothing that they did not open before.
+#[test]
+fn kept_keys_open_what_they_opened_and_nothing_else() {
+    let store = open();
+    let plain = value(&store, "plain", 100);
+    for _ in 0..2 {
+        assert_eq!(read(&store, "a", &plain, None).map(|b| b.len()), Some(100));
+        assert_eq!(read(&store, "b", &plain, None), None, "under another name");
+    }
+    let [right, wrong] = [[1; 32], [2; 32]].map(SealKey::from_bytes);
+    let sealed = store.seal_inline(&key("a", Kind::Object), b"secret", Some(&right));
+    let held = Value {
+        content: vec![sealed.expect("it is sealed")],
+        ..Value::default()
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            read(&store, "a", &held, Some(&right)).as_deref(),
+            Some(&b"secret"[..])
+        );
+        assert_eq!(read(&store, "a", &held, Some(&wrong)), None);
+        assert_eq!(read(&store, "a", &held, None), None);
+    }
 }
