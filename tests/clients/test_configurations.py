@@ -195,20 +195,12 @@ def test_configurations_with_names(s3, bucket, kind, shape, document):
 
 
 def test_what_would_not_happen_is_refused(s3, bucket):
-    def replication(status):
-        rule = {"Status": status, "Priority": 1, "Filter": {"Prefix": ""}, "DeleteMarkerReplication": {"Status": "Disabled"},
-                "Destination": {"Bucket": "arn:aws:s3:::elsewhere"}}
-        return {"Role": "arn:aws:iam::000000000000:role/copier", "Rules": [rule]}
-
-    with error("NotImplemented", 501):
-        s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=replication("Enabled"))
-    with error("ReplicationConfigurationNotFoundError", 404):
-        s3.get_bucket_replication(Bucket=bucket)
-    s3.put_bucket_replication(Bucket=bucket, ReplicationConfiguration=replication("Disabled"))
-    assert s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]["Rules"][0]["Status"] == "Disabled"
     inventory = {"Id": "all", "IsEnabled": True, "IncludedObjectVersions": "Current", "Schedule": {"Frequency": "Daily"},
-                 "Destination": {"S3BucketDestination": {"Format": "CSV", "Bucket": "arn:aws:s3:::elsewhere"}}}
+                 "Destination": {"S3BucketDestination": {"Format": "ORC", "Bucket": f"arn:aws:s3:::{bucket}"}}}
     with error("NotImplemented", 501):
+        s3.put_bucket_inventory_configuration(Bucket=bucket, Id="all", InventoryConfiguration=inventory)
+    inventory["Destination"]["S3BucketDestination"] = {"Format": "CSV", "Bucket": "arn:aws:s3:::elsewhere"}
+    with error("InvalidS3DestinationBucket", 400):
         s3.put_bucket_inventory_configuration(Bucket=bucket, Id="all", InventoryConfiguration=inventory)
 
 

@@ -23,6 +23,7 @@ class Hook:
     def __init__(self):
         self.events: list[dict] = []
         self.headers: list[dict] = []
+        self.tests: list[dict] = []
         self.status = 200
         hook = self
 
@@ -30,7 +31,10 @@ class Hook:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if hook.status == 200:
-                    hook.events += json.loads(body)["Records"]
+                    told = json.loads(body)
+                    # A test event tells that there will be others.
+                    hook.tests += [told] if told.get("Event") == "s3:TestEvent" else []
+                    hook.events += told.get("Records", [])
                     hook.headers.append(dict(self.headers))
                 self.send_response(hook.status)
                 self.send_header("Content-Length", "0")
@@ -255,6 +259,7 @@ def test_events_reach_a_real_nats_server(tmp_path, jetstream):
         s3.create_bucket(Bucket="data")
         listen_to(s3, "data", arn="arn:minio:sqs::bus:nats")
         s3.put_object(Bucket="data", Key="k", Body=b"x")
+        assert json.loads(subscriber.message())["Event"] == "s3:TestEvent"
         event = json.loads(subscriber.message())
         assert event["Records"][0]["s3"]["object"]["key"] == "k"
         server.stop()
@@ -301,3 +306,27 @@ def wait_for(port):
             return False
 
     until(is_up)
+
+
+def test_who_is_to_be_told_is_told_so_first(eventful, hook):
+    s3 = client(eventful)
+    s3.create_bucket(Bucket="data")
+    listen_to(s3, "data")
+    until(lambda: hook.tests)
+    test = hook.tests[0]
+    assert test["Service"] == "Amazon S3" and test["Bucket"] == "data" and test["Time"].endswith("Z")
+    assert set(test) == {"Service", "Event", "Time", "Bucket", "RequestId", "HostId"}
+    with pytest.raises(ClientError, match="Unable to validate the following destination configurations"):
+        listen_to(s3, "data", arn="arn:aws:sqs:us-east-1:000000000000:nobody")
+
+
+def test_tags_acls_and_deletions_have_their_events(eventful, hook):
+    s3 = client(eventful)
+    s3.create_bucket(Bucket="data", ObjectOwnership="BucketOwnerPreferred")
+    listen_to(s3, "data", events=["s3:ObjectTagging:*", "s3:ObjectAcl:Put", "s3:ObjectRemoved:*"])
+    s3.put_object(Bucket="data", Key="k", Body=b"")
+    s3.put_object_tagging(Bucket="data", Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})
+    s3.delete_object_tagging(Bucket="data", Key="k")
+    s3.put_object_acl(Bucket="data", Key="k", ACL="private")
+    s3.delete_object(Bucket="data", Key="k")
+    assert names(hook.wait(4)) == ["ObjectTagging:Put", "ObjectTagging:Delete", "ObjectAcl:Put", "ObjectRemoved:Delete"]

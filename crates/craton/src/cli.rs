@@ -13,7 +13,7 @@ mod replication;
 
 pub(crate) use graph::Graph;
 pub(crate) use guard::Guard;
-pub(crate) use replication::Replication;
+pub(crate) use replication::{Inventory, Replication};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -178,6 +178,9 @@ pub(crate) enum Client {
     /// Copies of a bucket's versions in other buckets
     #[command(subcommand)]
     Replication(Replication),
+    /// Lists of what is in a bucket, as files in another
+    #[command(subcommand)]
+    Inventory(Inventory),
     /// Graphs: facts in and out
     #[command(subcommand)]
     Graph(Graph),

@@ -227,6 +227,7 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::ListRuns => runs::list_runs(call).await,
         Operation::CancelRun => runs::cancel_run(call).await,
         Operation::StartRun => runs::start_run(call).await,
+        Operation::StartNamedRun => runs::start_named_run(call).await,
         Operation::ReplicationStatus => runs::replication_status(call).await,
     }
 }

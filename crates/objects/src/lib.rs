@@ -25,6 +25,7 @@ pub mod error;
 pub mod extract;
 pub mod get;
 mod hashing;
+pub mod inventory;
 pub mod lifecycle;
 pub mod list;
 pub mod lock;

@@ -39,6 +39,8 @@ pub mod event {
     pub const RESTORE_BEGUN: &str = "ObjectRestore:Post";
     /// A restore was done.
     pub const RESTORE_DONE: &str = "ObjectRestore:Completed";
+    /// Somebody is to be told from now on. Nobody can ask for it.
+    pub const TEST: &str = "TestEvent";
     /// A version could not be replicated.
     pub const REPLICATION_FAILED: &str = "Replication:OperationFailedReplication";
 

@@ -26,7 +26,7 @@ use craton_base::{Error, Kind as ErrorKind, Random, ResourcePath, Result};
 use craton_gate::{
     Ask, Changes, Direction, Kind, Notice, Run, Stored, Told, Value, Worker, Workers, WritePermit,
 };
-use craton_objects::notification::{record, target_name};
+use craton_objects::notification::{event, record, target_name};
 use futures::future::join_all;
 use prost::Message as _;
 use tokio::sync::{Mutex, Notify};
@@ -166,7 +166,9 @@ impl Delivering {
         let mut changes = Changes::new();
         for stored in &page.entries {
             let told = told(stored)?;
-            self.workers.tell(&told);
+            if told.notice.event != event::TEST {
+                self.workers.tell(&told);
+            }
             for (post, item) in self.addressed(run, stored, &told) {
                 let mail = mail
                     .entry(post.name.clone())

@@ -13,6 +13,7 @@
 
 mod access_log;
 mod deliver;
+mod inventory;
 mod lifecycle;
 mod pace;
 mod remote;

@@ -8,7 +8,7 @@ use craton_objects::lifecycle::Calendar;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    access_log::Logs, deliver::Delivering, lifecycle::Expiring, replication::Replicating, target::Settings,
+    access_log::Logs, deliver::Delivering, inventory::Listing, lifecycle::Expiring, replication::Replicating, target::Settings,
 };
 
 /// What the work needs.
@@ -55,7 +55,19 @@ impl Work {
         let (resync, wanted) = mpsc::channel(64);
         let replicating = Replicating::new(workers.clone(), &parts.settings, parts.clock.clone())?;
         tasks.spawn(Arc::new(replicating).run_all(wanted));
-        let ways = BTreeMap::from([(Worker::Lifecycle, start), (Worker::Replication, resync)]);
+        let listing = Listing {
+            workers: workers.clone(),
+            calendar: parts.calendar,
+            clock: parts.clock.clone(),
+            random: parts.random.clone(),
+        };
+        let (list, wanted) = mpsc::channel(64);
+        tasks.spawn(listing.run_all(wanted));
+        let ways = BTreeMap::from([
+            (Worker::Lifecycle, start),
+            (Worker::Replication, resync),
+            (Worker::Inventory, list),
+        ]);
         let logs = Logs {
             workers: workers.clone(),
             clock: parts.clock.clone(),

@@ -1,4 +1,4 @@
-//! `craton replication`: its commands and their arguments.
+//! `craton replication` and `craton inventory`: their commands and arguments.
 
 use clap::Subcommand;
 
@@ -18,6 +18,20 @@ pub(crate) enum Replication {
     Resync {
         /// The bucket
         bucket: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Inventories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Inventory {
+    /// Write one now; `craton run list` shows it
+    Run {
+        /// The bucket that it is about
+        bucket: String,
+        /// The configuration's id
+        id: String,
         #[command(flatten)]
         target: Target,
     },

@@ -74,6 +74,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Keys(command) => system::keys(command).await,
         Command::Run(command) => runs::run(command).await,
         Command::Replication(command) => replication::run(command).await,
+        Command::Inventory(command) => replication::inventory(command).await,
         Command::Graph(command) => graph::run(command).await,
     }
 }

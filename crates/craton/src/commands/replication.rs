@@ -1,4 +1,4 @@
-//! `craton replication`: copies of a bucket's versions in other buckets.
+//! `craton replication` and `craton inventory`: copies of a bucket's versions, and lists of them, in other buckets.
 
 use craton_base::Result;
 use http::Method;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{answer, list, text};
 use crate::{
-    cli::{Replication, Target},
+    cli::{Inventory, Replication, Target},
     client::{Client, segment},
     output,
 };
@@ -22,6 +22,15 @@ pub(super) async fn run(command: Replication) -> Result<()> {
                 .map(drop)
         }
     }
+}
+
+pub(super) async fn inventory(command: Inventory) -> Result<()> {
+    let Inventory::Run { bucket, id, target } = command;
+    let path = format!("runs/inventory/{}/{}", segment(&bucket), segment(&id));
+    Client::new(&target)?
+        .api(Method::POST, &path, None)
+        .await
+        .map(drop)
 }
 
 async fn status(bucket: &str, target: &Target) -> Result<()> {

@@ -75,6 +75,8 @@ pub enum Operation {
     CancelRun,
     /// Asks for a run.
     StartRun,
+    /// Asks for a run on one of several things of a bucket.
+    StartNamedRun,
     /// How a bucket's replication stands.
     ReplicationStatus,
 }
@@ -292,6 +294,12 @@ pub const ROUTES: &[Route] = &[
         "craton:StartRun",
     ),
     route(
+        "POST",
+        "/_api/v1/runs/{worker}/{bucket}/{id}",
+        Operation::StartNamedRun,
+        "craton:StartRun",
+    ),
+    route(
         "GET",
         "/_api/v1/replication/{bucket}",
         Operation::ReplicationStatus,
@@ -337,6 +345,7 @@ impl Operation {
             Self::ListRuns => "ListRuns",
             Self::CancelRun => "CancelRun",
             Self::StartRun => "StartRun",
+            Self::StartNamedRun => "StartNamedRun",
             Self::ReplicationStatus => "ReplicationStatus",
         }
     }

@@ -51,6 +51,23 @@ pub(super) async fn start_run(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({}))
 }
 
+/// Work on one of several things of a bucket: an inventory.
+pub(super) async fn start_named_run(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let name = call.part(0)?;
+    let worker = Worker::named(name)
+        .filter(|worker| *worker == Worker::Inventory)
+        .ok_or_else(|| Error::invalid(format!("there is no work {name:?} on one thing of a bucket")))?;
+    let bucket = BucketName::new(call.part(1)?)?;
+    let id = call.part(2)?;
+    if id.is_empty() || id.len() > craton_gate::ID_BYTES_MAX {
+        return Err(Error::invalid("an inventory's id is too long"));
+    }
+    let subject = format!("{bucket}/{id}");
+    call.gate.ask_for_run(call.session, worker, &subject).await?;
+    Ok(json!({}))
+}
+
 /// How the destinations of a bucket stand: those of its rules, and those that were copied to before.
 pub(super) async fn replication_status(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;

@@ -20,6 +20,7 @@ use crate::{
     configuration::{
         BucketAccess, Configuration, ConfigurationChange, NAMED_MAX, NamedConfiguration, Subresource, state,
     },
+    notice::Notice,
     policy::{Limits, ResourcePolicy, s3_actions::bucket_arn},
     scope,
 };
@@ -96,14 +97,33 @@ impl WritePermit {
     /// # Errors
     /// `EntityTooLarge`; `MalformedConfiguration`; `TooManyConfigurations`; `NoSuchBucket`; the store's own.
     pub async fn configure(&self, changes: &[ConfigurationChange]) -> Result<()> {
+        self.configure_telling(changes, None).await
+    }
+
+    /// As [`WritePermit::configure`]; someone is to be told of it.
+    ///
+    /// # Errors
+    /// As [`WritePermit::configure`].
+    pub async fn configure_telling(
+        &self,
+        changes: &[ConfigurationChange],
+        notice: Option<Notice>,
+    ) -> Result<()> {
         let ResourcePath::Bucket(name) = &self.permit.resource else {
             return Err(scope::outside(&self.permit.resource, Kind::Configuration));
         };
         let mut bucket = self.bucket()?.clone();
         for _ in 0..COMMIT_TRIES_MAX {
-            match self.commit_transaction(self.configuring(&bucket, changes)?).await {
+            let mut transaction = self.configuring(&bucket, changes)?;
+            if let Some(notice) = &notice {
+                transaction.puts.push(self.outbox_entry(&bucket, notice.clone())?);
+            }
+            match self.commit_transaction(transaction).await {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
-                other => return other.map(drop),
+                other => {
+                    self.permit.gate.notices.arrived();
+                    return other.map(drop);
+                }
             }
             // The bucket's own record has changed; the documents do not depend on what it says.
             let stored = self

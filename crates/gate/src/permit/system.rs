@@ -16,7 +16,7 @@ use super::{Permit, ReadPermit, WritePermit};
 use crate::{
     bucket::BucketInfo,
     changes::Changes,
-    configuration::Subresource,
+    configuration::{Subresource, state::all_named},
     gate::Inner,
     notice::{self, Listener, Notice, Told},
     replication::{self, QueuedCopy, QueuedPlace},
@@ -200,6 +200,28 @@ impl Workers {
         }
     }
 
+    /// The buckets that have such configurations by id. As [`Workers::buckets_with`].
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn buckets_with_named(&self, subresource: Subresource) -> Result<Vec<BucketName>> {
+        let inner = &self.gate.inner;
+        let mut out = Vec::new();
+        let mut after: Option<BucketName> = None;
+        loop {
+            let page = inner.list_buckets(after.as_ref(), Sequence::MAX, BUCKETS_AT_ONCE)?;
+            let Some(last) = page.last() else {
+                return Ok(out);
+            };
+            after = Some(last.name.clone());
+            for bucket in page {
+                if !all_named(&inner.store, bucket.id, subresource, None, 1)?.is_empty() {
+                    out.push(bucket.name);
+                }
+            }
+        }
+    }
+
     /// The destinations that versions wait to be copied to. Says nothing else about them: to read them takes a permit.
     ///
     /// # Errors
@@ -231,17 +253,20 @@ impl Workers {
         }
     }
 
-    /// Whether there is any of the system's own entries of a kind that workers empty, with a name that begins so.
+    /// Whether there is any of the system's own entries of a kind that workers empty or keep, with a name that begins so.
     /// Says nothing about them: to read them takes a permit.
     ///
     /// # Errors
     /// `Internal` for other kinds; the store's own.
     pub fn is_any(&self, kind: Kind, prefix: &[u8]) -> Result<bool> {
-        if !matches!(kind, Kind::Outbox | Kind::Delivery | Kind::Replication) {
+        if !matches!(
+            kind,
+            Kind::Outbox | Kind::Delivery | Kind::Replication | Kind::Work
+        ) {
             return Err(craton_base::Error::new(
                 ErrorKind::Internal,
                 "OutsidePermit",
-                "workers empty only the outbox, the deliveries and the replication queue",
+                "workers have only the outbox, the deliveries, the replication queue and what they remember",
             ));
         }
         let span = Span {

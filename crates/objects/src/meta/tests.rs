@@ -43,6 +43,7 @@ proptest! {
             tags: Some(Tags::new(vec![Tag { key: "k".into(), value: "v".into() }])),
             encryption: Some(EncryptionRecord { method: 1, context: [("a".to_owned(), "b".to_owned())].into(), ..EncryptionRecord::default() }),
             acl: Some(Acl::private("ana")),
+            replication: Some(Replica { source: "v".into(), modified: None }.record()),
             restored_until_micros: 9,
         };
         prop_assert_eq!(meta.tag_count(), 1);

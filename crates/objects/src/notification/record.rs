@@ -13,6 +13,7 @@ use time::format_description::well_known::{
     iso8601::{Config, EncodedConfig, TimePrecision},
 };
 
+use super::event;
 use crate::version::VersionId;
 
 /// What is not escaped in a key. (A space becomes `+`.)
@@ -24,10 +25,25 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*')
     .remove(b' ');
 
-/// The message that a target is sent: one record.
+/// The message that a target is sent: one record, or that it will be sent some.
 #[must_use]
 pub fn message(told: &Told, rule: &str) -> Bytes {
+    if told.notice.event == event::TEST {
+        return Bytes::from(test(told).to_string());
+    }
     Bytes::from(json!({ "Records": [record(told, rule)] }).to_string())
+}
+
+/// What a target is told first.
+fn test(told: &Told) -> Value {
+    json!({
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": iso(Timestamp(told.notice.time_micros)),
+        "Bucket": told.notice.bucket,
+        "RequestId": told.notice.request_id,
+        "HostId": "craton",
+    })
 }
 
 /// The record of an event, for the configuration `rule`.

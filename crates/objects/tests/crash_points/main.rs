@@ -22,6 +22,7 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use craton_base::{BucketName, ObjectKey, ResourcePath};
+use craton_gate::{ConfigurationChange, Subresource};
 use craton_objects::{
     Result,
     body::{Body, Claims},
@@ -145,6 +146,31 @@ async fn set_up_versions(server: &Server) -> Result<()> {
     put_version(server, content(10, SMALL)).await.map(drop)
 }
 
+fn copied(name: &str) -> ResourcePath {
+    ResourcePath::Object(bucket_name("copied"), key(name))
+}
+
+/// A bucket whose versions and delete markers are to be copied, with one that waits for it.
+async fn set_up_copied(server: &Server) -> Result<()> {
+    make_bucket(server, "copied").await?;
+    let permit = server.write(ResourcePath::Bucket(bucket_name("copied"))).await?;
+    bucket::set_versioning(&permit, true).await?;
+    let document = "<ReplicationConfiguration><Role/><Rule><ID>r</ID><Priority>1</Priority><Filter/><Status>Enabled</Status>\
+        <Destination><Bucket>arn:aws:s3:::data</Bucket></Destination><DeleteMarkerReplication><Status>Enabled</Status>\
+        </DeleteMarkerReplication></Rule></ReplicationConfiguration>";
+    let permit = server.write(ResourcePath::Bucket(bucket_name("copied"))).await?;
+    let change = ConfigurationChange::set(Subresource::Replication, Bytes::from(document));
+    permit.configure(&[change]).await?;
+    put_copied(server, content(11, SMALL)).await
+}
+
+async fn put_copied(server: &Server, body: Bytes) -> Result<()> {
+    let permit = server.write(copied("c")).await?;
+    put::put(&permit, &key("c"), Put::default(), Body::of(body))
+        .await
+        .map(drop)
+}
+
 /// The one open upload of a key, from what clients see.
 async fn upload_of(server: &Server, name: &str) -> Result<UploadId> {
     let prefix = format!("data/{name} ");
@@ -173,7 +199,8 @@ async fn set_up(server: &Server) -> Result<()> {
     .await?;
     put_part(server, "parts", id, 2, content(4, SMALL)).await?;
     put_part(server, "parts", id, 3, content(5, LARGE)).await?;
-    set_up_versions(server).await
+    set_up_versions(server).await?;
+    set_up_copied(server).await
 }
 
 /// Completes the open upload without its last part, which becomes garbage.
@@ -392,6 +419,11 @@ operations! {
         bucket::set_versioning(&permit, true).await.map(drop)
     };
     delete_of_a_large_object: |server| delete_object(server, "large");
+    putting_what_is_to_be_copied: |server| put_copied(server, content(12, LARGE));
+    deleting_what_is_to_be_copied: |server| async {
+        let permit = server.write(copied("c")).await?;
+        delete::delete(&permit, &key("c"), &Delete::default()).await.map(drop)
+    };
     delete_and_collection: |server| async {
         delete_object(server, "large").await?;
         server.collect().await.map(drop)

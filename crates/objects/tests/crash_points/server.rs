@@ -115,6 +115,7 @@ impl Server {
 
     pub(crate) async fn view(&self) -> Result<View> {
         let mut view = View::new();
+        view.insert("/queue".to_owned(), self.gate.copies_waiting()?.to_string());
         let permit = self.read("s3:ListAllMyBuckets", ResourcePath::Root).await?;
         for info in bucket::list(&permit, bucket::Wanted::default(), None, 100)?.buckets {
             self.view_bucket(&info.name, &mut view).await?;
@@ -133,7 +134,10 @@ impl Server {
         };
         for listed in list::list_versions(&permit, &listing).await?.versions {
             let what = match &listed.what {
-                What::Marker(meta) => meta.owner.clone(),
+                What::Marker(meta) => {
+                    let status = meta.replication.as_ref().and_then(|record| record.status());
+                    format!("{} {status:?}", meta.owner)
+                }
                 What::Object(meta) => self.summary(name, &listed, meta).await?,
             };
             let current = if listed.latest { "" } else { " older" };
@@ -175,7 +179,8 @@ impl Server {
         let sum = hex::encode(checksum::of(Algorithm::Sha256, &content));
         assert_eq!(content.len() as u64, meta.size);
         let held = meta.lock.and_then(|lock| lock.legal_hold);
-        Ok(format!("{} {sum} {held:?}", meta.etag()))
+        let status = meta.replication.as_ref().and_then(|record| record.status());
+        Ok(format!("{} {sum} {held:?} {status:?}", meta.etag()))
     }
 
     async fn content(&self, bucket: &BucketName, key: &str, id: VersionId) -> Result<Bytes> {

@@ -77,6 +77,9 @@ impl Replicating {
     }
 
     async fn resume(&self) -> Result<()> {
+        if !self.workers.is_any(Kind::Work, GOING.as_bytes())? {
+            return Ok(());
+        }
         let run = self.workers.begin(Worker::Replication, "resume").await?;
         let mut found = Vec::new();
         let done = async {

@@ -1,6 +1,10 @@
 //! Configurations of which a bucket has several, each by an id: inventory, analytics, metrics, archiving tiers.
 
-use craton_gate::{ConfigurationChange, ID_BYTES_MAX, NamedConfiguration, Permit, Subresource};
+use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath};
+use craton_gate::{
+    ConfigurationChange, ID_BYTES_MAX, NamedConfiguration, Permit, Subresource, WritePermit,
+};
+use craton_objects::inventory::{Field, no_orc};
 use s3s::{
     S3Request, S3Result,
     dto::{
@@ -26,6 +30,7 @@ use s3s::{
 };
 
 use super::{absent, changing, configure, decode, encode, malformed_xml, reading, refused, settle};
+use crate::s3::answer::fail_base;
 
 /// How many configurations are in one page of a list.
 const PAGE: usize = 100;
@@ -98,7 +103,7 @@ fn position(token: &str) -> S3Result<String> {
         .ok_or_else(|| refused("InvalidArgument", "The continuation token provided is incorrect"))
 }
 
-fn check_inventory(stated: &InventoryConfiguration) -> S3Result<()> {
+fn check_inventory(permit: &WritePermit, stated: &InventoryConfiguration) -> S3Result<()> {
     let to = &stated.destination.s3_bucket_destination;
     if !to.bucket.starts_with("arn:aws:s3:::") {
         return Err(refused(
@@ -112,22 +117,53 @@ fn check_inventory(stated: &InventoryConfiguration) -> S3Result<()> {
     if !known {
         return Err(malformed_xml());
     }
-    if stated.is_enabled {
-        let message = "Inventories are not written yet: one can be kept only with IsEnabled false.";
-        return Err(refused("NotImplemented", message));
+    if to.format.as_str() == "ORC" {
+        return Err(fail_base(&no_orc()));
     }
+    let fields = stated.optional_fields.iter().flatten();
+    let known = |name: &str| Field::ALL.iter().any(|field| field.names().0 == name);
+    if !fields.clone().all(|field| known(field.as_str())) {
+        return Err(malformed_xml());
+    }
+    match stated.is_enabled {
+        true => check_destination(permit, stated),
+        false => Ok(()),
+    }
+}
+
+/// Where an inventory is written must be there, and who configures it must be allowed to write there, and to list.
+fn check_destination(permit: &WritePermit, stated: &InventoryConfiguration) -> S3Result<()> {
+    let to = &stated.destination.s3_bucket_destination;
+    let name = to.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default();
+    let missing = || refused("InvalidS3DestinationBucket", "The destination bucket does not exist");
+    let name = BucketName::new(name).map_err(|_| missing())?;
+    if !settle(permit, permit.bucket_exists(&name).map_err(Into::into))? {
+        return Err(missing());
+    }
+    let prefix = to.prefix.as_deref().unwrap_or_default();
+    let from = permit.resource().bucket().cloned().ok_or_else(missing)?;
+    let listed = stated.filter.as_ref().map_or("", |filter| filter.prefix.as_str());
+    let lists = permit.also("s3:ListBucketVersions", &ResourcePath::Objects(from, listed.to_owned()));
+    let everything = ObjectKey::new(&format!("{prefix}*"));
+    let writes = everything.is_ok_and(|key| permit.also("s3:PutObject", &ResourcePath::Object(name, key)));
+    if lists && writes {
+        return Ok(());
+    }
+    permit.failed(Kind::Denied, "AccessDenied");
+    let message = "Access Denied: who sets up an inventory needs s3:ListBucketVersions for the source and \
+                   s3:PutObject for the destination.";
+    Err(fail_base(&Error::new(Kind::Denied, "AccessDenied", message)))
+}
+
+const fn check_analytics(_: &WritePermit, _: &AnalyticsConfiguration) -> S3Result<()> {
     Ok(())
 }
 
-const fn check_analytics(_: &AnalyticsConfiguration) -> S3Result<()> {
+const fn check_metrics(_: &WritePermit, _: &MetricsConfiguration) -> S3Result<()> {
     Ok(())
 }
 
-const fn check_metrics(_: &MetricsConfiguration) -> S3Result<()> {
-    Ok(())
-}
-
-fn check_tiering(stated: &IntelligentTieringConfiguration) -> S3Result<()> {
+fn check_tiering(_: &WritePermit, stated: &IntelligentTieringConfiguration) -> S3Result<()> {
     if !matches!(stated.status.as_str(), "Enabled" | "Disabled") || stated.tierings.is_empty() {
         return Err(malformed_xml());
     }
@@ -177,7 +213,7 @@ macro_rules! kind {
                     let message = "The id of the configuration is not the one that the request names.";
                     return Err(refused("InvalidArgument", message));
                 }
-                $check(&input.$field)?;
+                $check(&permit, &input.$field)?;
                 settle(
                     &permit,
                     permit.require_room(KIND, &input.id).map_err(Into::into),

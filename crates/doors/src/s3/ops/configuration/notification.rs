@@ -1,7 +1,7 @@
 //! Which events go where. An empty configuration means none, as in S3.
 
-use craton_gate::{ConfigurationChange, Subresource};
-use craton_objects::notification::target_name;
+use craton_gate::{ConfigurationChange, Notice, Recipient, Subresource};
+use craton_objects::notification::{event, target_name};
 use s3s::{
     S3Request, S3Result,
     dto::{
@@ -11,7 +11,7 @@ use s3s::{
     },
 };
 
-use super::{changing, complete_ids, configure, decode, document, encode, reading, refused};
+use super::{changing, complete_ids, decode, document, encode, reading, refused, settle};
 use crate::s3::call::Call;
 
 const ROOT: &str = "NotificationConfiguration";
@@ -94,8 +94,30 @@ pub(in crate::s3) async fn put(
     } else {
         ConfigurationChange::set(Subresource::Notification, encode(ROOT, &stated)?)
     };
-    configure(&permit, &[change]).await?;
+    // Who is told anything is told first that they will be, as in S3.
+    let test = (!skips).then(|| test_event(&stated)).flatten();
+    let done = permit.configure_telling(&[change], test).await;
+    settle(&permit, done.map_err(Into::into))?;
     Ok(PutBucketNotificationConfigurationOutput {})
+}
+
+/// That queues and topics will be told; functions are not asked.
+fn test_event(stated: &NotificationConfiguration) -> Option<Notice> {
+    let queues = stated.queue_configurations.iter().flatten();
+    let topics = stated.topic_configurations.iter().flatten();
+    let queues = queues.map(|c| (&c.id, &c.queue_arn));
+    let all = queues.chain(topics.map(|c| (&c.id, &c.topic_arn)));
+    let recipients: Vec<Recipient> = all
+        .map(|(id, arn)| Recipient {
+            rule: id.clone().unwrap_or_default(),
+            address: arn.clone(),
+        })
+        .collect();
+    (!recipients.is_empty()).then(|| Notice {
+        event: event::TEST.to_owned(),
+        recipients,
+        ..Notice::default()
+    })
 }
 
 fn ids(stated: &mut NotificationConfiguration) -> impl Iterator<Item = &mut Option<String>> {
