@@ -343,7 +343,11 @@ impl Inventory {
     #[must_use]
     pub fn parquet_schema(&self) -> String {
         let column = |field: &Field| {
-            let need = if field.is_required() { "required" } else { "optional" };
+            let need = if field.is_required() {
+                "required"
+            } else {
+                "optional"
+            };
             let name = field.names().1;
             match field.form() {
                 Form::Text => format!("{need} binary {name} (UTF8);"),
@@ -367,7 +371,9 @@ fn cell(field: Field, bucket: &BucketName, version: &ListedVersion) -> Cell {
         Field::IsDeleteMarker => Cell::Flag(matches!(version.what, What::Marker(_))),
         _ => match &version.what {
             What::Object(meta) => of_object(field, meta),
-            What::Marker(meta) if field == Field::LastModifiedDate => Cell::Time(Timestamp(meta.modified_micros)),
+            What::Marker(meta) if field == Field::LastModifiedDate => {
+                Cell::Time(Timestamp(meta.modified_micros))
+            }
             What::Marker(meta) if field == Field::ObjectOwner => text(&meta.owner),
             What::Marker(_) => Cell::Empty,
         },
@@ -402,7 +408,9 @@ fn of_object(field: Field, meta: &ObjectMeta) -> Cell {
         Field::ChecksumAlgorithm => or_empty(meta.checksum().map(|sum| sum.algorithm.name())),
         Field::ObjectAccessControlList => Cell::Text(access(meta)),
         Field::ObjectOwner => text(&meta.owner),
-        Field::Bucket | Field::Key | Field::VersionId | Field::IsLatest | Field::IsDeleteMarker => Cell::Empty,
+        Field::Bucket | Field::Key | Field::VersionId | Field::IsLatest | Field::IsDeleteMarker => {
+            Cell::Empty
+        }
     }
 }
 
@@ -420,7 +428,11 @@ fn encryption(meta: &ObjectMeta) -> &'static str {
 fn access(meta: &ObjectMeta) -> String {
     let owners = || Acl {
         owner: meta.owner.clone(),
-        grants: vec![AclGrant::new(Grantee::User, &meta.owner, AclPermission::FullControl)],
+        grants: vec![AclGrant::new(
+            Grantee::User,
+            &meta.owner,
+            AclPermission::FullControl,
+        )],
     };
     let acl = meta.acl.clone().unwrap_or_else(owners);
     let grant = |grant: &AclGrant| {

@@ -17,9 +17,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use craton_base::{
-    BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Timestamp,
-};
+use craton_base::{BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Timestamp};
 use craton_gate::{Ask, Changes, Kind, Run, Subresource, Value, Worker, Workers};
 use craton_objects::{
     inventory::{self as rules, Inventory},
@@ -94,7 +92,12 @@ impl Listing {
         let mut due = Vec::new();
         let done = async {
             for bucket in buckets {
-                due.extend(self.due(&run, &bucket).await?.into_iter().map(|id| (bucket.clone(), id)));
+                due.extend(
+                    self.due(&run, &bucket)
+                        .await?
+                        .into_iter()
+                        .map(|id| (bucket.clone(), id)),
+                );
             }
             Ok(())
         }
@@ -155,7 +158,11 @@ impl Listing {
 
     /// One run; what it met is in the run.
     async fn write(&self, bucket: &BucketName, id: &str) {
-        let run = match self.workers.begin(Worker::Inventory, &format!("{bucket}/{id}")).await {
+        let run = match self
+            .workers
+            .begin(Worker::Inventory, &format!("{bucket}/{id}"))
+            .await
+        {
             Ok(run) => run,
             Err(error) => {
                 tracing::error!(%error, "an inventory can not begin");

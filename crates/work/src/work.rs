@@ -8,7 +8,8 @@ use craton_objects::lifecycle::Calendar;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    access_log::Logs, deliver::Delivering, inventory::Listing, lifecycle::Expiring, replication::Replicating, target::Settings,
+    access_log::Logs, deliver::Delivering, inventory::Listing, lifecycle::Expiring, replication::Replicating,
+    target::Settings,
 };
 
 /// What the work needs.

@@ -31,8 +31,14 @@ fn a_document_is_read_and_its_columns_are_in_order() {
         read.csv_schema(),
         "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
     );
-    assert!(read.parquet_schema().contains("optional int64 last_modified_date (TIMESTAMP_MILLIS);"));
-    assert!(read.parquet_schema().starts_with("message s3.inventory { required binary bucket (UTF8);"));
+    assert!(
+        read.parquet_schema()
+            .contains("optional int64 last_modified_date (TIMESTAMP_MILLIS);")
+    );
+    assert!(
+        read.parquet_schema()
+            .starts_with("message s3.inventory { required binary bucket (UTF8);")
+    );
 }
 
 #[test]

@@ -164,13 +164,17 @@ pub async fn requeue(
     for _ in 0..TRIES_MAX {
         let found = row(permit, name, id)?;
         let wanted = found.as_ref().map(|found| wanted(found, destination, again));
-        let (Some(StoredVersion { stored, .. }), Some((value, what))) = (found, wanted.transpose()?.flatten())
+        let (Some(StoredVersion { stored, .. }), Some((value, what))) =
+            (found, wanted.transpose()?.flatten())
         else {
             permit.commit(Changes::new()).await?;
             return Ok(false);
         };
         let copy = queued(key.as_str(), what, Some(stored.sequence), destination.to_owned());
-        match permit.commit(Changes::new().amend(stored, value).copy(copy)).await {
+        match permit
+            .commit(Changes::new().amend(stored, value).copy(copy))
+            .await
+        {
             Ok(_) => return Ok(true),
             Err(e) if e.kind() == ErrorKind::Precondition => {}
             Err(e) => return Err(e.into()),

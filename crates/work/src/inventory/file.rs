@@ -184,12 +184,17 @@ fn write_column<'c>(
     field: Field,
     cells: impl Iterator<Item = &'c Cell> + Clone,
 ) -> Result<(), ParquetError> {
-    let levels: Vec<i16> = cells.clone().map(|cell| i16::from(*cell != Cell::Empty)).collect();
+    let levels: Vec<i16> = cells
+        .clone()
+        .map(|cell| i16::from(*cell != Cell::Empty))
+        .collect();
     let levels = (!field.is_required()).then_some(&*levels);
     match field.form() {
         Form::Text => {
             let values: Vec<ByteArray> = cells.filter_map(bytes_of).collect();
-            column.typed::<ByteArrayType>().write_batch(&values, levels, None)?;
+            column
+                .typed::<ByteArrayType>()
+                .write_batch(&values, levels, None)?;
         }
         Form::Flag => {
             let values: Vec<bool> = cells.filter_map(flag_of).collect();

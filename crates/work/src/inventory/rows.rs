@@ -54,7 +54,10 @@ impl<'a> Rows<'a> {
         drop(permit);
         self.is_over = page.next.is_none();
         self.listing.after = page.next;
-        let taken = page.versions.iter().filter(|version| self.inventory.takes(version));
+        let taken = page
+            .versions
+            .iter()
+            .filter(|version| self.inventory.takes(version));
         let rows: Vec<Vec<Cell>> = taken
             .map(|version| self.inventory.row(self.bucket, version))
             .collect();

@@ -150,7 +150,12 @@ impl Writer<'_> {
         })
     }
 
-    async fn put_sealed(&self, permit: &WritePermit, key: &ObjectKey, body: Body) -> craton_objects::Result<()> {
+    async fn put_sealed(
+        &self,
+        permit: &WritePermit,
+        key: &ObjectKey,
+        body: Body,
+    ) -> craton_objects::Result<()> {
         let wanted = match &self.inventory.sealed {
             Sealed::ByDefault => encryption::by_default(&permit.bucket_access()?.encryption()),
             Sealed::Managed => Wanted::Managed,
@@ -176,16 +181,26 @@ impl Writer<'_> {
         let day = time.format(format_description!("[year]-[month]-[day]-[hour]-[minute]"));
         let stamp = time.format(format_description!("[year]-[month]-[day]T[hour]-[minute]Z"));
         let (day, stamp) = (day.unwrap_or_default(), stamp.unwrap_or_default());
-        let links: Vec<String> = files.iter().map(|file| format!("s3://{to}/{}", file.key)).collect();
+        let links: Vec<String> = files
+            .iter()
+            .map(|file| format!("s3://{to}/{}", file.key))
+            .collect();
         let links = Body::of(links.join("\n").into());
-        self.put(&format!("{base}/hive/dt={day}/symlink.txt"), links).await?;
+        self.put(&format!("{base}/hive/dt={day}/symlink.txt"), links)
+            .await?;
         let manifest = self.manifest(files);
         let digest: [u8; 16] = Md5::digest(manifest.as_bytes()).into();
         let checksum = hex(&digest);
-        self.put(&format!("{base}/{stamp}/manifest.json"), Body::of(manifest.into()))
-            .await?;
-        self.put(&format!("{base}/{stamp}/manifest.checksum"), Body::of(checksum.into()))
-            .await
+        self.put(
+            &format!("{base}/{stamp}/manifest.json"),
+            Body::of(manifest.into()),
+        )
+        .await?;
+        self.put(
+            &format!("{base}/{stamp}/manifest.checksum"),
+            Body::of(checksum.into()),
+        )
+        .await
     }
 
     fn manifest(&self, files: &[Written]) -> String {
@@ -193,9 +208,7 @@ impl Writer<'_> {
             FileForm::Csv => ("CSV", self.inventory.csv_schema()),
             FileForm::Parquet => ("Parquet", self.inventory.parquet_schema()),
         };
-        let file = |file: &Written| {
-            serde_json::json!({ "key": file.key, "size": file.size, "MD5checksum": file.md5 })
-        };
+        let file = |file: &Written| serde_json::json!({ "key": file.key, "size": file.size, "MD5checksum": file.md5 });
         let manifest = serde_json::json!({
             "sourceBucket": self.source.as_str(),
             "destinationBucket": format!("arn:aws:s3:::{}", self.inventory.bucket),

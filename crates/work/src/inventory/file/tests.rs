@@ -91,6 +91,8 @@ fn a_file_may_have_no_rows() {
     let reader = SerializedFileReader::new(Bytes::from(made(FileForm::Parquet, 0))).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
     let mut text = String::new();
-    GzDecoder::new(&*made(FileForm::Csv, 0)).read_to_string(&mut text).unwrap();
+    GzDecoder::new(&*made(FileForm::Csv, 0))
+        .read_to_string(&mut text)
+        .unwrap();
     assert!(text.is_empty());
 }

@@ -1,9 +1,7 @@
 //! Configurations of which a bucket has several, each by an id: inventory, analytics, metrics, archiving tiers.
 
 use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath};
-use craton_gate::{
-    ConfigurationChange, ID_BYTES_MAX, NamedConfiguration, Permit, Subresource, WritePermit,
-};
+use craton_gate::{ConfigurationChange, ID_BYTES_MAX, NamedConfiguration, Permit, Subresource, WritePermit};
 use craton_objects::inventory::{Field, no_orc};
 use s3s::{
     S3Request, S3Result,
@@ -135,7 +133,12 @@ fn check_inventory(permit: &WritePermit, stated: &InventoryConfiguration) -> S3R
 fn check_destination(permit: &WritePermit, stated: &InventoryConfiguration) -> S3Result<()> {
     let to = &stated.destination.s3_bucket_destination;
     let name = to.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default();
-    let missing = || refused("InvalidS3DestinationBucket", "The destination bucket does not exist");
+    let missing = || {
+        refused(
+            "InvalidS3DestinationBucket",
+            "The destination bucket does not exist",
+        )
+    };
     let name = BucketName::new(name).map_err(|_| missing())?;
     if !settle(permit, permit.bucket_exists(&name).map_err(Into::into))? {
         return Err(missing());
@@ -143,7 +146,10 @@ fn check_destination(permit: &WritePermit, stated: &InventoryConfiguration) -> S
     let prefix = to.prefix.as_deref().unwrap_or_default();
     let from = permit.resource().bucket().cloned().ok_or_else(missing)?;
     let listed = stated.filter.as_ref().map_or("", |filter| filter.prefix.as_str());
-    let lists = permit.also("s3:ListBucketVersions", &ResourcePath::Objects(from, listed.to_owned()));
+    let lists = permit.also(
+        "s3:ListBucketVersions",
+        &ResourcePath::Objects(from, listed.to_owned()),
+    );
     let everything = ObjectKey::new(&format!("{prefix}*"));
     let writes = everything.is_ok_and(|key| permit.also("s3:PutObject", &ResourcePath::Object(name, key)));
     if lists && writes {
