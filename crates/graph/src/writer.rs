@@ -16,31 +16,27 @@
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result, Sequence};
-use craton_gate::{Changes, Committed, Kind, PARTS_MAX, Parts, Value, WritePermit};
+use craton_gate::{Changes, Committed, Kind, Parts, Value, WritePermit};
 use parking_lot::Mutex;
 use tokio::runtime::Handle as Runtime;
 
 use crate::{
-    BlobRead, Control, Form, Id, Limits, Names as _, Order, Relation, Shape, Table,
+    BlobRead, Control, Limits, Order, Relation, Table,
     blobs::{GraphBlobs, RunId, run_name},
     dictionary::{self, Dictionary},
     engine::Graphs,
     interner::Interner,
     manifest::{FactsManifest, Level, NamesManifest},
     merging::{self, Plan},
-    prefix::Prefixes,
-    print,
     run::Run,
     snapshot::{Scope, Snapshot, read_facts, read_names},
     storage::Reference,
 };
 
+mod covering;
+
 /// How often a commit is made again because another came first.
 const TRIES: usize = 256;
-/// The most items of a prefix that a load borrows.
-const COMMON_MAX: usize = 4;
-/// The longest of them, in bytes.
-const COMMON_BYTES_MAX: usize = 100;
 /// How long a merge in the background may take.
 const MERGING_MAX: Duration = Duration::from_hours(24);
 /// How often somebody who waits for a borrow looks whether the work was cancelled.
@@ -208,7 +204,7 @@ impl GraphWriter {
     pub fn commit(&self, delta: Delta, orders: Vec<Level>) -> Result<Committed> {
         self.check_scope(&[&delta])?;
         let names = Dictionary::new(read_names(&self.pinned())?.0);
-        let touched = covering(&delta, &names)?;
+        let touched = covering::covering(&delta, &names)?;
         let paths: Result<Vec<ResourcePath>> = touched.iter().map(|prefix| self.part(prefix)).collect();
         self.wait(self.permit.hold_to_write(&paths?, self.patience()))?;
         let committed = self.commit_held(&[delta], &orders);
@@ -438,52 +434,6 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> Fac
     new.levels
         .extend(orders.iter().filter(|l| !known.contains(&kept(l))).cloned());
     new
-}
-
-/// Few prefixes that cover all changes: what the facts of each run have in common.
-fn covering(delta: &Delta, names: &Dictionary) -> Result<Prefixes> {
-    let mut out = Prefixes::default();
-    for (table, run) in delta
-        .adds
-        .iter()
-        .chain(&delta.removes)
-        .filter(|(_, run)| run.rows() > 0)
-    {
-        let (first, last) = (run.segments().first(), run.segments().last());
-        let (Some(first), Some(last)) = (first, last) else {
-            continue;
-        };
-        if table.shape != Shape::Fact {
-            out.insert(String::new());
-            continue;
-        }
-        let mut prefix = "(".to_owned();
-        let common = first
-            .info()
-            .first
-            .iter()
-            .zip(&last.info().last)
-            .take_while(|(a, b)| a == b);
-        // The last item of a fact has no space after it.
-        for (id, _) in common.take(table.items.saturating_sub(1).min(COMMON_MAX)) {
-            let mut text = Vec::new();
-            if !matches!(Id(*id).form(), Some(Form::Symbol(_) | Form::Integer(_))) {
-                break;
-            }
-            names.text(Id(*id), &mut text)?;
-            let mut printed = Vec::new();
-            print::symbol(&text, &mut printed);
-            match String::from_utf8(printed) {
-                Ok(item) if item.len() < COMMON_BYTES_MAX && !item.contains('\0') => {
-                    prefix.push_str(&item);
-                    prefix.push(' ');
-                }
-                _ => break,
-            }
-        }
-        out.insert(prefix);
-    }
-    Ok(out.at_most(PARTS_MAX))
 }
 
 fn references_of_facts(manifest: &FactsManifest) -> Result<Vec<Reference>> {
