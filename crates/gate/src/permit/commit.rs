@@ -89,6 +89,7 @@ impl WritePermit {
         let record = permit.gate.ledger.write_change(&mut record)?;
         transaction.plain.push(record);
         let changes_bucket = changes_bucket(&transaction);
+        let makes_version = transaction.puts.iter().any(|(key, _)| key.kind == Kind::Graph);
         let task = tokio::spawn(async move {
             let committed = permit.gate.store.commit(transaction).await;
             if changes_bucket && let Some(bucket) = permit.resource.bucket() {
@@ -103,7 +104,9 @@ impl WritePermit {
         let done = task
             .await
             .map_err(|e| Error::internal("a commit's task ended").with_source(e))?;
-        if let Ok(committed) = &done {
+        if let Ok(committed) = &done
+            && makes_version
+        {
             self.made(committed.sequence);
         }
         done
