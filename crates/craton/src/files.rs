@@ -40,6 +40,14 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     }
 }
 
+/// Writes a file, in the place of what was there.
+///
+/// # Errors
+/// The file system's own.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    Ok(fs::write(path, bytes)?)
+}
+
 /// [`read`], as text.
 ///
 /// # Errors

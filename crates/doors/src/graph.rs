@@ -13,18 +13,21 @@
 //! Deliberately absent: what facts mean, formats (the engine's readers).
 
 use bytes::Bytes;
-use craton_base::{BucketName, Error, FactPath, GraphName, Kind, ResourcePath, Result};
+use craton_base::{BucketName, Error, FactPath, GraphName, Kind, ResourcePath, Result, Sequence};
 use craton_gate::{Gate, Origin, Session, identify::body::VerifiedBody};
 use craton_graph::engine::Graphs;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{api::query::Query, errors, http::Body};
 
+mod explain;
 mod ops;
 mod program;
+mod query;
+mod snapshots;
 mod stream;
 
 /// What a route does.
@@ -46,6 +49,10 @@ pub enum Operation {
     RunProgram,
     /// The matches of patterns.
     QueryFacts,
+    /// How rules would be answered, and what answering them takes.
+    ExplainRules,
+    /// The commits that can be read.
+    ListSnapshots,
 }
 
 /// One route: after the bucket and the graph, what is asked.
@@ -107,6 +114,18 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/explain",
+        operation: Operation::ExplainRules,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/snapshots",
+        operation: Operation::ListSnapshots,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/compact",
         operation: Operation::CompactGraph,
         action: "craton:WriteGraph",
@@ -124,6 +143,8 @@ impl Operation {
             Self::ClearGraph => "ClearGraph",
             Self::RunProgram => "RunProgram",
             Self::QueryFacts => "QueryFacts",
+            Self::ExplainRules => "ExplainRules",
+            Self::ListSnapshots => "ListSnapshots",
         }
     }
 }
@@ -144,6 +165,7 @@ struct Call<'a> {
     /// Of every operation but the listing.
     graph: Option<GraphName>,
     query: Query,
+    headers: &'a HeaderMap,
     body: VerifiedBody<Body>,
 }
 
@@ -159,6 +181,19 @@ impl Call<'_> {
             self.bucket.clone(),
             FactPath::new(graph, &prefix)?,
         ))
+    }
+
+    /// The snapshot that the query names: a commit of the graph.
+    fn moment(&mut self) -> Result<Option<Sequence>> {
+        let Some(text) = self.query.text("snapshot") else {
+            return Ok(None);
+        };
+        let number = text.parse().map_err(|_| {
+            Error::invalid(format!(
+                "the parameter \"snapshot\" can not be {text:?}: it is a commit's number"
+            ))
+        });
+        number.map(|n| Some(Sequence(n)))
     }
 
     /// Fails if a parameter is left that the operation does not know.
@@ -211,6 +246,7 @@ async fn answer(
                 bucket,
                 graph,
                 query,
+                headers: &parts.headers,
                 body,
             });
             match call {
@@ -244,13 +280,10 @@ fn find(parts: &Parts) -> Result<(&'static Route, BucketName, Option<GraphName>)
     let graph = segments.next().map(decoded).transpose()?;
     let (what, end) = (segments.next(), segments.next());
     let pattern = match (&graph, what, end) {
-        (None, None, None) => "/_graph/v1/{bucket}",
-        (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}",
-        (Some(_), Some("facts"), None) => "/_graph/v1/{bucket}/{graph}/facts",
-        (Some(_), Some("query"), None) => "/_graph/v1/{bucket}/{graph}/query",
-        (Some(_), Some("program"), None) => "/_graph/v1/{bucket}/{graph}/program",
-        (Some(_), Some("compact"), None) => "/_graph/v1/{bucket}/{graph}/compact",
-        _ => "",
+        (None, None, None) => "/_graph/v1/{bucket}".to_owned(),
+        (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}".to_owned(),
+        (Some(_), Some(what), None) => format!("/_graph/v1/{{bucket}}/{{graph}}/{what}"),
+        _ => String::new(),
     };
     let mut here = ROUTES.iter().filter(|r| r.path == pattern).peekable();
     let found = here.peek().is_some();

@@ -25,6 +25,7 @@ mod space;
 
 pub use rule::{EXEC_PREFIX, Reduction, Rule, Sink, Source};
 pub use run::{Options, Report, run};
+pub(crate) use search::each_variable;
 pub use search::{Emit, for_each_match, query};
 pub use space::{FactSpace, Goal, Visit};
 

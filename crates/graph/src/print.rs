@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: layout; a term is one line unless a string in it holds a line end.
 
+pub mod json;
+
 use crate::{
     parse::{HEX, end_of_string, ends_word, unhex},
     term::{Item, Term, read},
@@ -22,7 +24,12 @@ pub fn term(term: &Term) -> String {
 
 /// Appends the text of the encoded term `bytes`.
 pub fn write(bytes: &[u8], out: &mut Vec<u8>) {
-    let (mut at, mut seen) = (0, 0_u32);
+    write_after(bytes, 0, out);
+}
+
+/// The same for a part of a term that has `seen` variables before it.
+pub(crate) fn write_after(bytes: &[u8], mut seen: u32, out: &mut Vec<u8>) {
+    let mut at = 0;
     // How many items each open expression still misses.
     let mut open: Vec<u32> = Vec::new();
     let mut first = true;
@@ -61,6 +68,13 @@ fn close_item(open: &mut [u32]) {
     if let Some(missing) = open.last_mut() {
         *missing = missing.saturating_sub(1);
     }
+}
+
+/// The name that a variable is printed with.
+pub(crate) fn name(number: u32) -> String {
+    let mut out = Vec::new();
+    variable(number, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 pub(crate) fn variable(number: u32, out: &mut Vec<u8>) {

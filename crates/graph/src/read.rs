@@ -285,6 +285,14 @@ fn is_word(text: &[u8]) -> bool {
     }
 }
 
+/// Appends a value as tables have it: a word as it stands, anything else in quotes.
+pub fn write_value(text: &[u8], out: &mut Vec<u8>) {
+    match is_word(text) {
+        true => out.extend_from_slice(text),
+        false => quote(text, out),
+    }
+}
+
 fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for byte in text {

@@ -16,9 +16,11 @@ use craton_base::{Error, GraphName, Kind as ErrorKind, Random, ResourcePath, Res
 use craton_gate::Handle;
 use parking_lot::Mutex;
 
+mod at;
 mod read;
 mod scope;
 
+pub use at::Moment;
 pub use read::{read_facts, read_names};
 pub use scope::Scope;
 

@@ -26,7 +26,9 @@ use crate::{
 };
 
 mod bulk;
+pub mod explain;
 pub(crate) mod find;
+mod lines;
 pub mod program;
 pub mod query;
 mod reduce;

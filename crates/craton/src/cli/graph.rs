@@ -14,9 +14,13 @@ pub(crate) enum Graph {
         /// BUCKET/GRAPH
         graph: String,
         /// The file, also compressed with gzip or zstd; - is standard input
-        file: PathBuf,
+        #[arg(required_unless_present = "object")]
+        file: Option<PathBuf>,
+        /// Instead of a file: an object that the server reads, BUCKET/KEY
+        #[arg(long, value_name = "BUCKET/KEY", conflicts_with = "file")]
+        object: Option<String>,
         /// What the file is; default: as its name ends
-        #[arg(long, value_parser = ["expressions", "csv", "tsv", "jsonl", "ntriples", "turtle", "obo", "gff3", "vcf"])]
+        #[arg(long, value_parser = ["expressions", "csv", "tsv", "jsonl", "ntriples", "turtle", "obo", "gff3", "vcf", "parquet", "arrow"])]
         format: Option<String>,
         /// The first item of each fact, for tables and JSON; default: the file's name
         #[arg(long)]
@@ -52,21 +56,62 @@ pub(crate) enum Graph {
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
+        /// The graph as it was after this commit
+        #[arg(long, value_name = "NUMBER")]
+        snapshot: Option<u64>,
         #[command(flatten)]
         target: Target,
     },
-    /// Write a line for each match of patterns
+    /// Write what matches patterns
     Query {
         /// BUCKET/GRAPH
         graph: String,
         /// Patterns and what to write of each match: '(, (edge $x b)) (, $x)'
         query: String,
-        /// At most so many matches
+        /// At most so many lines
         #[arg(long)]
         limit: Option<u64>,
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
+        /// The graph as it was after this commit
+        #[arg(long, value_name = "NUMBER")]
+        snapshot: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say how rules would be answered; with --run, what answering them takes. Nothing is changed
+    Explain {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// A query, or a file of `exec` facts
+        rules: String,
+        /// Answer them, throw the rows away, and say what it took
+        #[arg(long)]
+        run: bool,
+        /// Only facts that begin so: '(edge chr1 '
+        #[arg(long)]
+        prefix: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The commits of a graph that can still be read, the newest first
+    Snapshots {
+        /// BUCKET/GRAPH
+        graph: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Ask and change a graph line by line; :help says how
+    Repl {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// Not through a server, but on its data folder while none runs
+        #[arg(long, value_name = "FOLDER")]
+        local: Option<PathBuf>,
+        /// Where the lines are kept for the next time. Default: .craton-history in your home; - keeps none
+        #[arg(long, value_name = "FILE")]
+        history: Option<PathBuf>,
         #[command(flatten)]
         target: Target,
     },

@@ -41,6 +41,8 @@ pub(crate) struct Client {
     http: HttpClient,
     /// A certificate to trust besides the system's.
     ca: Option<Vec<u8>>,
+    /// The content type that answers of the graph door are wanted in.
+    accept: Option<&'static str>,
 }
 
 impl Client {
@@ -61,6 +63,12 @@ impl Client {
         let mut client = Self::with(&target.endpoint, &target.region, credentials, options)?;
         client.ca = ca;
         Ok(client)
+    }
+
+    /// The same, which wants answers of the graph door in this content type.
+    pub(crate) fn accepting(mut self, kind: Option<&'static str>) -> Self {
+        self.accept = kind;
+        self
     }
 
     /// A client of a server on this machine.
@@ -88,6 +96,7 @@ impl Client {
             options,
             http,
             ca: None,
+            accept: None,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use craton_base::{Clock as _, Error, Kind, Result, clock::SystemClock};
 use craton_gate::identify::sign::Body;
-use http::{Method, Request};
+use http::{Method, Request, header::ACCEPT};
 use serde_json::Value;
 
 use super::{Client, remote};
@@ -28,7 +28,11 @@ impl Client {
         body: reqwest::Body,
     ) -> Result<reqwest::Response> {
         let address = format!("{}/_graph/v1/{path}", self.endpoint);
-        let request = Request::builder().method(method.clone()).uri(&address).body(());
+        let request = Request::builder().method(method.clone()).uri(&address);
+        let request = match self.accept {
+            None => request.body(()),
+            Some(kind) => request.header(ACCEPT, kind).body(()),
+        };
         let (mut parts, ()) = request
             .map_err(|e| Error::invalid(format!("{address:?} is not an address")).with_source(e))?
             .into_parts();

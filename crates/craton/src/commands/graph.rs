@@ -2,10 +2,11 @@
 //!
 //! Deliberately absent: what facts mean, formats (the server's readers).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use craton_base::{ByteSize, Error, Result};
+use craton_columns::Columns;
 use http::Method;
 use indicatif::ProgressBar;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,6 +23,13 @@ use crate::{
     output,
 };
 
+mod columns;
+mod explain;
+mod repl;
+
+/// The content type of an answer in JSON lines.
+const JSON_LINES: &str = "application/x-ndjson";
+
 /// What is read from a file at once, in bytes.
 const READ_BYTES: usize = 256 << 10;
 
@@ -33,26 +41,51 @@ pub(super) async fn run(command: Command) -> Result<()> {
             graph,
             file,
             prefix,
+            snapshot,
             target,
-        } => export(&graph, file.as_deref(), prefix.as_deref(), &target).await,
+        } => {
+            let snapshot = snapshot.map(|s| s.to_string());
+            let parameters = query(&[("prefix", prefix.as_deref()), ("snapshot", snapshot.as_deref())]);
+            export(&graph, file.as_deref(), &parameters, &target).await
+        }
         Command::Query {
             graph,
             query: text,
             limit,
             prefix,
+            snapshot,
             target,
         } => {
-            let limit = limit.map(|l| l.to_string());
-            let parameters = query(&[("limit", limit.as_deref()), ("prefix", prefix.as_deref())]);
+            let (limit, snapshot) = (limit.map(|l| l.to_string()), snapshot.map(|s| s.to_string()));
+            let parameters = query(&[
+                ("limit", limit.as_deref()),
+                ("prefix", prefix.as_deref()),
+                ("snapshot", snapshot.as_deref()),
+            ]);
             let path = format!("{}/query{parameters}", path_of(&graph)?);
-            let body = reqwest::Body::from(text);
-            write_out(
-                Client::new(&target)?.graph(Method::POST, &path, body).await?,
-                None,
-            )
-            .await
-            .map(drop)
+            let client = Client::new(&target)?.accepting(target.json.then_some(JSON_LINES));
+            let answered = client
+                .graph(Method::POST, &path, reqwest::Body::from(text))
+                .await?;
+            write_out(answered, None).await.map(drop)
         }
+        Command::Explain {
+            graph,
+            rules,
+            run,
+            prefix,
+            target,
+        } => {
+            let parameters = query(&[("run", run.then_some("yes")), ("prefix", prefix.as_deref())]);
+            explain::explain(&graph, &rules, &parameters, &target).await
+        }
+        Command::Snapshots { graph, target } => explain::snapshots(&graph, &target).await,
+        Command::Repl {
+            graph,
+            local,
+            history,
+            target,
+        } => repl::run(&graph, local.as_deref(), history, &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => program(command).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
@@ -97,6 +130,8 @@ fn format_of(file: &Path) -> (Option<&'static str>, Option<String>) {
         "obo" => Some("obo"),
         "gff" | "gff3" => Some("gff3"),
         "vcf" => Some("vcf"),
+        "parquet" | "pq" => Some("parquet"),
+        "arrow" | "arrows" | "feather" | "ipc" => Some("arrow"),
         _ => None,
     };
     (format, (!relation.is_empty()).then(|| relation.to_owned()))
@@ -106,6 +141,7 @@ async fn load(command: Command) -> Result<()> {
     let Command::Load {
         graph,
         file,
+        object,
         format,
         relation,
         no_header,
@@ -117,30 +153,38 @@ async fn load(command: Command) -> Result<()> {
     else {
         return Err(Error::internal("this is no load"));
     };
-    let (named_format, named_relation) = format_of(&file);
+    let named_as = file
+        .clone()
+        .or_else(|| object.as_ref().map(PathBuf::from))
+        .unwrap_or_default();
+    let (named_format, named_relation) = format_of(&named_as);
     let relation = relation.or(named_relation);
+    let format = format.as_deref().or(named_format);
+    let columns = format.and_then(Columns::named);
     let parameters = query(&[
-        ("format", format.as_deref().or(named_format)),
+        ("format", if columns.is_some() { None } else { format }),
+        ("from", object.as_deref()),
         ("relation", relation.as_deref()),
         ("header", no_header.then_some("no")),
         ("mode", remove.then_some("remove")),
         ("bad", skip_bad.then_some("skip")),
         ("prefix", prefix.as_deref()),
     ]);
-    let (source, length): (Box<dyn AsyncRead + Unpin + Send>, Option<u64>) =
-        match file.as_os_str() == STANDARD {
-            true => (Box::new(tokio::io::stdin()), None),
-            false => {
-                let opened = tokio::fs::File::open(&file).await.map_err(|e| named(&file, e))?;
-                let length = opened.metadata().await.map_err(|e| named(&file, e))?.len();
-                (Box::new(opened), Some(length))
-            }
-        };
-    let bar = bar(length);
     let path = format!("{}/facts{parameters}", path_of(&graph)?);
-    let answered = Client::new(&target)?
-        .graph(Method::POST, &path, body_of(source, bar.clone()))
-        .await?;
+    let (body, bar) = match (&file, columns) {
+        (None, Some(_)) => {
+            return Err(Error::invalid(
+                "Parquet and Arrow are read here, not by the server: get the object and load the file",
+            ));
+        }
+        (None, None) => (reqwest::Body::from(""), ProgressBar::hidden()),
+        (Some(file), Some(kind)) => {
+            let (bar, relation) = (bar(None), relation.unwrap_or_default());
+            (columns::body_of(file.clone(), kind, relation, bar.clone()), bar)
+        }
+        (Some(file), None) => source(file).await?,
+    };
+    let answered = Client::new(&target)?.graph(Method::POST, &path, body).await?;
     let done = read_json(answered).await?;
     bar.finish_and_clear();
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -159,6 +203,18 @@ async fn load(command: Command) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// The body of a file or standard input, and the bar that moves as it is read.
+async fn source(file: &Path) -> Result<(reqwest::Body, ProgressBar)> {
+    if file.as_os_str() == STANDARD {
+        let bar = bar(None);
+        return Ok((body_of(Box::new(tokio::io::stdin()), bar.clone()), bar));
+    }
+    let opened = tokio::fs::File::open(file).await.map_err(|e| named(file, e))?;
+    let length = opened.metadata().await.map_err(|e| named(file, e))?.len();
+    let bar = bar(Some(length));
+    Ok((body_of(Box::new(opened), bar.clone()), bar))
 }
 
 async fn program(command: Command) -> Result<()> {
@@ -263,8 +319,8 @@ fn show(found: &Value) {
     output::table(&["TABLE", "ITEMS", "ROWS", "SIZE"], &rows);
 }
 
-async fn export(graph: &str, file: Option<&Path>, prefix: Option<&str>, target: &Target) -> Result<()> {
-    let path = format!("{}/facts{}", path_of(graph)?, query(&[("prefix", prefix)]));
+async fn export(graph: &str, file: Option<&Path>, parameters: &str, target: &Target) -> Result<()> {
+    let path = format!("{}/facts{parameters}", path_of(graph)?);
     let client = Client::new(target)?;
     let answered = client.graph(Method::GET, &path, reqwest::Body::from("")).await?;
     let bytes = write_out(answered, file).await?;

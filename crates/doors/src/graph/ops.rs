@@ -2,8 +2,8 @@
 //!
 //! Deliberately absent: routes, identity.
 
-use craton_base::{Error, ResourcePath, Result};
-use craton_gate::{Ask, Direction, ReadPermit, WritePermit};
+use craton_base::{BucketName, Error, ObjectKey, ResourcePath, Result, Sequence};
+use craton_gate::{Ask, Content, Direction, ReadPermit, Reservation, WritePermit};
 use craton_graph::{
     Control, Facts as _, Limits, Shape,
     engine::Share,
@@ -11,16 +11,14 @@ use craton_graph::{
     load::{Loader, Mode},
     read::{self, Format, OnBad},
     snapshot::Snapshot,
-    stored::query,
     threads::at_leisure,
     writer::GraphWriter,
 };
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Operation, program, respond,
+    Call, Operation, explain, program, query, respond, snapshots,
     stream::{self, Writing},
 };
 use crate::http::Body;
@@ -37,7 +35,9 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::CompactGraph => compact(call).await,
         Operation::ClearGraph => clear(call).await,
         Operation::RunProgram => program::run(call).await,
-        Operation::QueryFacts => query_facts(call).await,
+        Operation::QueryFacts => query::run(call).await,
+        Operation::ExplainRules => explain::run(call).await,
+        Operation::ListSnapshots => snapshots::list(call).await,
     }
 }
 
@@ -96,15 +96,32 @@ async fn list(mut call: Call<'_>) -> Result<Response<Body>> {
     ))
 }
 
+/// The snapshot that is asked for, opened before the answer begins, so that what is not there is a status; and memory for a reader.
+pub(super) async fn open(
+    call: &Call<'_>,
+    path: ResourcePath,
+    moment: Option<Sequence>,
+) -> Result<(Snapshot, Reservation)> {
+    let permit = read_permit(call, path).await?;
+    let memory = call.graphs.reserve(Share::Reader).await?;
+    let graphs = call.graphs.clone();
+    let control = graphs.control(Limits::default());
+    let opened = blocking(move || {
+        let newest = graphs.snapshot(&permit, control)?;
+        match moment {
+            None => Ok(newest),
+            Some(moment) => newest.at(moment),
+        }
+    });
+    Ok((opened.await?, memory))
+}
+
 async fn describe(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
+    let moment = call.moment()?;
     call.end_query()?;
-    let permit = read_permit(&call, path).await?;
-    let graphs = call.graphs.clone();
-    let described = blocking(move || {
-        let control = graphs.control(Limits::default());
-        described(&graphs.snapshot(&permit, control)?)
-    });
+    let (opened, _memory) = open(&call, path, moment).await?;
+    let described = blocking(move || described(&opened));
     Ok(respond(StatusCode::OK, &described.await?))
 }
 
@@ -142,16 +159,9 @@ fn described(snapshot: &Snapshot) -> Result<Value> {
 
 async fn read_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
+    let moment = call.moment()?;
     call.end_query()?;
-    let permit = read_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Reader).await?;
-    let graphs = call.graphs.clone();
-    let control = graphs.control(Limits::default());
-    // Opened before the answer begins, so that what is not there is a status.
-    let opened = {
-        let (graphs, control) = (graphs.clone(), control.clone());
-        blocking(move || graphs.snapshot(&permit, control)).await?
-    };
+    let (opened, memory) = open(&call, path, moment).await?;
     let (body, out) = Writing::new();
     drop(tokio::task::spawn_blocking(move || {
         let _memory = memory;
@@ -160,51 +170,17 @@ async fn read_facts(mut call: Call<'_>) -> Result<Response<Body>> {
             out.fail(error);
         }
     }));
-    Ok(text_answer(body))
+    Ok(answer(body, TEXT))
 }
 
-/// The longest text of a query, in bytes.
-const QUERY_BYTES_MAX: usize = 1 << 20;
+/// The content type of text.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
-async fn query_facts(mut call: Call<'_>) -> Result<Response<Body>> {
-    let path = call.facts()?;
-    let limit = match call.query.text("limit") {
-        None => u64::MAX,
-        Some(text) => text.parse().map_err(|_| wrong("limit", &text))?,
-    };
-    call.end_query()?;
-    let permit = read_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Reader).await?;
-    let mut text = Vec::new();
-    while let Some(frame) = call.body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if text.len().saturating_add(data.len()) > QUERY_BYTES_MAX {
-            let message = format!("a query has at most {QUERY_BYTES_MAX} bytes");
-            return Err(Error::new(craton_base::Kind::TooLarge, "EntityTooLarge", message));
-        }
-        text.extend_from_slice(&data);
-    }
-    let text = String::from_utf8(text).map_err(|e| Error::invalid("a query is UTF-8").with_source(e))?;
-    let rule = query::read(&text)?;
-    let graphs = call.graphs.clone();
-    let control = graphs.control(Limits::default());
-    let opened = blocking(move || graphs.snapshot(&permit, control)).await?;
-    let (body, out) = Writing::new();
-    drop(tokio::task::spawn_blocking(move || {
-        let _memory = memory;
-        if let Err(error) = query::query(&opened, &rule, limit, &mut |piece| out.send(piece)) {
-            opened.blobs().handle().failed(error.kind(), error.reason());
-            out.fail(error);
-        }
-    }));
-    Ok(text_answer(body))
-}
-
-/// An answer of lines, as they are found.
-fn text_answer(body: Writing) -> Response<Body> {
+/// An answer as it is found.
+pub(super) fn answer(body: Writing, kind: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::http_body(body));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
@@ -259,16 +235,39 @@ pub(super) fn wrong(parameter: &str, value: &str) -> Error {
 async fn write_facts(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
     let wanted = wanted(&mut call)?;
+    let from = call.query.text("from");
     call.end_query()?;
     let permit = write_permit(&call, path).await?;
     let memory = call.graphs.reserve(Share::Work).await?;
     let control = call.graphs.control(Limits::default());
     let _cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control)?;
-    let (pump, body) = stream::reader(call.body);
+    let (pump, body) = match from {
+        None => stream::reader(call.body),
+        Some(place) => {
+            let (content, permit) = object(&call, &place).await?;
+            stream::object(content, permit)
+        }
+    };
     let work = at_leisure(move || load(writer, body, &wanted, memory));
     let ((), done) = tokio::join!(pump.run(), work);
     Ok(respond(StatusCode::OK, &done?))
+}
+
+/// The content of an object that the caller may read.
+async fn object(call: &Call<'_>, place: &str) -> Result<(Content, ReadPermit)> {
+    let (bucket, key) = place.split_once('/').ok_or_else(|| wrong("from", place))?;
+    let key = ObjectKey::new(key)?;
+    let path = ResourcePath::Object(BucketName::new(bucket)?, key.clone());
+    let ask = Ask::new("GetObject", "s3:GetObject", path);
+    let permit = call.gate.read(call.session, ask).await?;
+    let asked = craton_objects::get::ReadRequest::default();
+    let found = craton_objects::get::get(&permit, &key, &asked, None).await;
+    let (_, content) = found.map_err(|e| {
+        permit.failed(e.kind(), e.code());
+        e.to_base()
+    })?;
+    Ok((content, permit))
 }
 
 fn load(

@@ -13,7 +13,8 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use craton_base::{Error, Result};
-use craton_gate::identify::body::VerifiedBody;
+use craton_gate::{Content, ReadPermit, identify::body::VerifiedBody};
+use futures::StreamExt as _;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -29,16 +30,32 @@ pub(super) struct BodyReader {
     now: Bytes,
 }
 
-/// A body's pieces on their way to its reader.
+/// Pieces on their way to their reader.
 pub(super) struct Pump {
-    body: VerifiedBody<Body>,
+    from: From,
     pieces: Sender<Result<Bytes>>,
+}
+
+/// Where pieces come from.
+enum From {
+    Body(VerifiedBody<Body>),
+    /// An object, and the permit that it is read by.
+    Object(Content, ReadPermit),
 }
 
 /// Takes a body apart into what moves it and what reads it.
 pub(super) fn reader(body: VerifiedBody<Body>) -> (Pump, BodyReader) {
+    apart(From::Body(body))
+}
+
+/// The same for an object.
+pub(super) fn object(content: Content, permit: ReadPermit) -> (Pump, BodyReader) {
+    apart(From::Object(content, permit))
+}
+
+fn apart(from: From) -> (Pump, BodyReader) {
     let (sender, receiver) = channel(PIECES);
-    let pump = Pump { body, pieces: sender };
+    let pump = Pump { from, pieces: sender };
     let reader = BodyReader {
         pieces: receiver,
         now: Bytes::new(),
@@ -47,19 +64,32 @@ pub(super) fn reader(body: VerifiedBody<Body>) -> (Pump, BodyReader) {
 }
 
 impl Pump {
-    /// Moves the body until its end, its failure, or until nobody reads it any more.
-    pub(super) async fn run(mut self) {
-        while let Some(frame) = self.body.frame().await {
-            let piece = match frame {
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => Ok(data),
-                    Err(_) => continue,
-                },
-                Err(error) => Err(error),
-            };
-            let failed = piece.is_err();
-            if self.pieces.send(piece).await.is_err() || failed {
-                return;
+    /// Moves the pieces until their end, a failure, or until nobody reads them any more.
+    pub(super) async fn run(self) {
+        match self.from {
+            From::Body(mut body) => {
+                while let Some(frame) = body.frame().await {
+                    let piece = match frame {
+                        Ok(frame) => match frame.into_data() {
+                            Ok(data) => Ok(data),
+                            Err(_) => continue,
+                        },
+                        Err(error) => Err(error),
+                    };
+                    let failed = piece.is_err();
+                    if self.pieces.send(piece).await.is_err() || failed {
+                        return;
+                    }
+                }
+            }
+            From::Object(Content::Whole(bytes), _permit) => drop(self.pieces.send(Ok(bytes)).await),
+            From::Object(Content::Stream(mut stream), _permit) => {
+                while let Some(piece) = stream.next().await {
+                    let failed = piece.is_err();
+                    if self.pieces.send(piece).await.is_err() || failed {
+                        return;
+                    }
+                }
             }
         }
     }

@@ -21,6 +21,17 @@ impl Permit {
         self.version_until(kind, name, self.at())
     }
 
+    /// The newest version of a name that is older than a commit, which may be a deletion.
+    ///
+    /// # Errors
+    /// As [`Permit::newest`].
+    pub fn before(&self, kind: Kind, name: &[u8], sequence: Sequence) -> Result<Option<StoredVersion>> {
+        match sequence.0.checked_sub(1) {
+            None => Ok(None),
+            Some(until) => self.version_until(kind, name, Sequence(until).min(self.at())),
+        }
+    }
+
     /// The version of a name that a commit made, which may be a deletion.
     ///
     /// # Errors

@@ -90,6 +90,26 @@ impl Flat {
     /// The flat form of a rule, if it has one.
     #[must_use]
     pub fn of(rule: &Rule) -> Option<Self> {
+        let mut flat = Self::patterns(rule)?;
+        for sink in &rule.sinks {
+            match sink {
+                Sink::Add(part) => flat.template(rule, Does::Add, *part)?,
+                Sink::Remove(part) => flat.template(rule, Does::Remove, *part)?,
+                Sink::Reduce(reduction, parts) => {
+                    let reduce = flat.reduce(rule, *reduction, *parts)?;
+                    flat.reduces.push(reduce);
+                }
+                _ => return None,
+            }
+        }
+        let removes = rule.sinks.iter().any(|sink| matches!(sink, Sink::Remove(_)));
+        // What comes first of a removal and a reduction would matter.
+        (flat.reduces.is_empty() || !removes).then_some(flat)
+    }
+
+    /// The flat form of a rule's patterns, without its templates, if they have one.
+    #[must_use]
+    pub fn patterns(rule: &Rule) -> Option<Self> {
         let bytes = rule.exec.as_bytes();
         let mut flat = Self {
             patterns: Vec::new(),
@@ -117,23 +137,7 @@ impl Flat {
                 cells,
             });
         }
-        if flat.patterns.is_empty() {
-            return None;
-        }
-        for sink in &rule.sinks {
-            match sink {
-                Sink::Add(part) => flat.template(rule, Does::Add, *part)?,
-                Sink::Remove(part) => flat.template(rule, Does::Remove, *part)?,
-                Sink::Reduce(reduction, parts) => {
-                    let reduce = flat.reduce(rule, *reduction, *parts)?;
-                    flat.reduces.push(reduce);
-                }
-                _ => return None,
-            }
-        }
-        let removes = rule.sinks.iter().any(|sink| matches!(sink, Sink::Remove(_)));
-        // What comes first of a removal and a reduction would matter.
-        (flat.reduces.is_empty() || !removes).then_some(flat)
+        (!flat.patterns.is_empty()).then_some(flat)
     }
 
     /// A reducing sink whose value does not depend on the order of what it reduces.
@@ -217,7 +221,9 @@ impl Flat {
         Some(())
     }
 
-    fn binds(&self, variable: u32) -> bool {
+    /// Whether a pattern binds a variable of the rule.
+    #[must_use]
+    pub fn binds(&self, variable: u32) -> bool {
         let cells = self.patterns.iter().flat_map(|pattern| &pattern.cells);
         cells
             .into_iter()

@@ -207,7 +207,7 @@ fn cost(bytes: &[u8], part: Part, facts: u64, bound: &[bool]) -> u64 {
 }
 
 /// Calls `visit` with the number of each variable in `part`.
-pub(super) fn each_variable(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
+pub(crate) fn each_variable(bytes: &[u8], part: Part, visit: &mut dyn FnMut(u32)) {
     let (mut at, mut seen) = (part.start as usize, part.seen);
     while at < part.end as usize {
         let Some((item, next)) = read(bytes, at) else {

@@ -271,7 +271,7 @@ fn close(
 }
 
 /// Tuples as encoded terms.
-struct Encoder<'a> {
+pub(super) struct Encoder<'a> {
     names: &'a dyn Names,
     writer: Writer,
     text: Vec<u8>,
@@ -279,7 +279,7 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(names: &'a dyn Names) -> Self {
+    pub(super) fn new(names: &'a dyn Names) -> Self {
         Self {
             names,
             writer: Writer::default(),
@@ -288,7 +288,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn fact(&mut self, table: Table, tuple: &[u64]) -> Result<&[u8]> {
+    pub(super) fn fact(&mut self, table: Table, tuple: &[u64]) -> Result<&[u8]> {
         self.writer.clear();
         let mut seen = 0u64;
         let mut left: Vec<Id> = tuple.iter().rev().copied().map(Id).collect();
