@@ -116,6 +116,8 @@ pub struct Loader {
     builder: Builder<Batch>,
     memory: Reservation,
     runs: BTreeMap<Table, Vec<Run>>,
+    /// What many of them were merged to; a table that is here is in `runs` too.
+    merged: BTreeMap<Table, Vec<Run>>,
     /// Runs of one table are merged when there are so many.
     fan_in: usize,
     progress: Progress,
@@ -227,6 +229,7 @@ impl Loader {
                 .clamp(4, 64),
             memory,
             runs: BTreeMap::new(),
+            merged: BTreeMap::new(),
             progress: Progress::default(),
             untold: 0,
         })
@@ -268,7 +271,13 @@ impl Loader {
             let runs = self.runs.entry(table).or_default();
             runs.push(run);
             if runs.len() >= self.fan_in {
-                *runs = vec![levels::merge_runs(runs, self.writer.blobs())?];
+                // In two tiers, so that what was merged is not merged again with each further batch.
+                let merged = self.merged.entry(table).or_default();
+                merged.push(levels::merge_runs(runs, self.writer.blobs())?);
+                runs.clear();
+                if merged.len() >= self.fan_in {
+                    *merged = vec![levels::merge_runs(merged, self.writer.blobs())?];
+                }
             }
         }
         // Names that were seen stay, so that they need not be looked up again, while there is room for new ones.
@@ -289,7 +298,9 @@ impl Loader {
         }
         self.flush()?;
         let mut whole = Vec::new();
-        for (table, runs) in std::mem::take(&mut self.runs) {
+        let mut merged = std::mem::take(&mut self.merged);
+        for (table, mut runs) in std::mem::take(&mut self.runs) {
+            runs.extend(merged.remove(&table).unwrap_or_default());
             let run = match <[Run; 1]>::try_from(runs) {
                 Ok([only]) => only,
                 Err(runs) => levels::merge_runs(&runs, self.writer.blobs())?,

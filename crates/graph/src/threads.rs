@@ -15,9 +15,12 @@ const NICE: i32 = 10;
 pub(crate) fn patient(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     let started = thread.spawn(move || {
-        // Without it the work is done all the same.
-        let _ = rustix::process::nice(NICE);
-        work();
+        let work = || {
+            work();
+            Ok(())
+        };
+        // It says itself how it went.
+        let _ = yielding(work);
     });
     started.map(drop)
 }
@@ -38,4 +41,14 @@ pub async fn at_leisure<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Se
     })?;
     let done = receiver.await;
     done.map_err(|e| Error::internal("a graph's work did not end").with_source(e))?
+}
+
+/// Work on this thread, which yields from here on to whoever answers a request: it can not be made to count as much as before.
+///
+/// # Errors
+/// The work's own.
+pub fn yielding<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // Without it the work is done all the same.
+    let _ = rustix::process::nice(NICE);
+    work()
 }
