@@ -7,13 +7,15 @@ use craton_base::{
     BucketName, ByteSize, Clock, Error, FactPath, Random, ResourcePath, Result, clock::SystemClock,
 };
 use craton_crypto::random::SystemRandom;
-use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings};
+use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings, Work};
 use craton_graph::{
     Control, Limits, Names, Relation, Table,
     engine::{Graphs, Share},
+    exec,
     join::{Atom, Query, Resources, Slot},
     load::{Loader, Mode},
     read::{Format, OnBad, load},
+    stored::program::{Program, READ, WRITE},
     transform::transform,
     writer::{Delta, GraphWriter},
 };
@@ -25,24 +27,28 @@ use crate::{
     measure::{Row, Start},
 };
 
-struct Server {
-    gate: Gate,
-    graphs: Graphs,
-    session: Session,
+/// A store in a folder, with a bucket and a graph.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) gate: Gate,
+    pub(crate) graphs: Graphs,
+    pub(crate) session: Session,
 }
 
 fn bucket() -> Result<BucketName> {
     BucketName::new("bench")
 }
 
-fn path() -> Result<ResourcePath> {
+/// The graph's path.
+pub(crate) fn path() -> Result<ResourcePath> {
     Ok(ResourcePath::Facts(
         bucket()?,
         FactPath::new("edges".parse()?, "")?,
     ))
 }
 
-fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Server> {
+/// Opens a new store in `folder` with `memory` MiB.
+pub(crate) fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Server> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let store = Store::open(Options {
@@ -79,16 +85,49 @@ fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Server> {
 }
 
 impl Server {
-    fn control(&self) -> Control {
+    pub(crate) fn control(&self) -> Control {
         self.graphs.control(Limits::default())
     }
 
-    fn writer(&self, runtime: &Runtime) -> Result<GraphWriter> {
+    pub(crate) fn writer(&self, runtime: &Runtime) -> Result<GraphWriter> {
         runtime.block_on(async {
             let ask = Ask::new("Write", "craton:WriteGraph", path()?);
             self.graphs
                 .writer(self.gate.write(&self.session, ask).await?, self.control())
         })
+    }
+}
+
+impl Server {
+    /// Loads facts as S-expressions, from whatever gives them: how many, and bytes stored.
+    pub(crate) fn load(&self, input: impl std::io::Read, runtime: &Runtime) -> Result<(u64, u64)> {
+        let reserved = runtime.block_on(self.graphs.reserve(Share::Work))?;
+        let mut loader = Loader::new(self.writer(runtime)?, Mode::Add, reserved)?;
+        load(input, &Format::Expressions, OnBad::Stop, &mut loader, &mut |_| Ok(()))?;
+        let (progress, _) = loader.finish()?;
+        Ok((progress.distinct, progress.bytes))
+    }
+
+    /// Runs a program as the door does, on a thread that may block; how many facts it added.
+    pub(crate) fn program(&self, text: &str, runtime: &Runtime) -> Result<u64> {
+        let memory = runtime.block_on(self.graphs.reserve(Share::Work))?;
+        let program = Program::read(&path()?, text.as_bytes(), false)?;
+        let work = Work {
+            operation: "RunProgram",
+            path: program.whole(),
+            read: READ,
+            write: WRITE,
+        };
+        let parts = program.parts()?;
+        let control = self.control();
+        let writer = runtime.block_on(async {
+            let permit = self.gate.work(&self.session, work, parts).await?;
+            self.graphs.writer(permit, control.clone())
+        })?;
+        let mut space = program.open(&writer, memory.bytes() / 2)?;
+        let report = exec::run(&mut space, exec::Options::default(), &control)?;
+        space.commit()?;
+        Ok(report.added)
     }
 }
 

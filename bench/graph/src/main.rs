@@ -2,12 +2,18 @@
 //!
 //! `bench-graph <python> [work folder]` runs everything, each engine and each task in a process of its own, and prints a table.
 //! `bench-graph one <engine> <task>` is one such process; it prints a line of `name=value`.
+//! `bench-graph programs`: how much more two programs on disjoint prefixes do at once than one after the other.
+//! `bench-graph readers`: queries' latency while nothing else happens, and under a writer that never rests.
+//! `bench-graph huge <folder> <GB of text> <MiB of memory>`: facts larger than memory, loaded and transformed, beside what the disk can.
 //! `<python>` is one that has `duckdb` and `pyoxigraph`.
 
 mod craton;
 mod edges;
+mod huge;
 mod measure;
 mod peers;
+mod programs;
+mod readers;
 
 use std::{path::PathBuf, process::Command};
 
@@ -37,6 +43,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ["edges", task, file] => {
             let task = edges::task(task).ok_or("no such task")?;
             Ok(std::fs::write(file, edges::text(&task.edges, ","))?)
+        }
+        ["programs"] => Ok(programs::run()?),
+        ["readers"] => Ok(readers::run()?),
+        ["huge", folder, gigabytes, memory] => {
+            Ok(huge::run(folder.as_ref(), gigabytes.parse()?, memory.parse()?)?)
         }
         [python, rest @ ..] => all(
             python,
