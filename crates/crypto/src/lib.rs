@@ -9,6 +9,7 @@
 
 pub mod counted;
 pub mod hash;
+pub mod jose;
 pub mod keys;
 pub mod merkle;
 pub mod note;

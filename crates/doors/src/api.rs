@@ -14,7 +14,7 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
+use craton_gate::{Gate, HolderKind, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -32,6 +32,7 @@ mod ledger;
 pub(crate) mod query;
 mod routes;
 mod runs;
+mod sessions;
 mod system;
 
 use query::Query;
@@ -126,7 +127,7 @@ where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let admitted = gate.identify(parts, origin.clone())?;
+    let admitted = gate.identify_or_bearer(parts, origin.clone())?;
     let session = &admitted.session;
     let body = VerifiedBody::new(body, admitted.payload);
     let prepared = prepare(rooms, parts, session, body, operation).await;
@@ -228,6 +229,11 @@ async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
         Operation::CancelRun => runs::cancel_run(call).await,
         Operation::StartRun => runs::start_run(call).await,
         Operation::StartNamedRun => runs::start_named_run(call).await,
+        Operation::ListSessions => sessions::list(call).await,
+        Operation::RevokeSession => sessions::revoke(call).await,
+        Operation::RevokeUserSessions => sessions::revoke_of(call, HolderKind::User).await,
+        Operation::RevokeRoleSessions => sessions::revoke_of(call, HolderKind::Role).await,
+        Operation::RotateSigningKey => sessions::rotate(call).await,
         Operation::ReplicationStatus => runs::replication_status(call).await,
     }
 }

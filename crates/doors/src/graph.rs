@@ -232,7 +232,7 @@ async fn answer(
     origin: Origin,
     operation: &mut &'static str,
 ) -> Result<Response<Body>> {
-    let admitted = gate.identify(parts, origin.clone())?;
+    let admitted = gate.identify_or_bearer(parts, origin.clone())?;
     let session = &admitted.session;
     let body = VerifiedBody::new(body, admitted.payload);
     let done = match find(parts) {

@@ -4,6 +4,8 @@
 //! /_health/live   /_health/ready   /_metrics        answered here, without identity
 //! /_api/v1/…                                        crate::api
 //! /_graph/v1/…                                      crate::graph
+//! /_api/v1/oauth/…                                  crate::oauth: tokens, before who asks is known
+//! POST / with a form                                crate::query: IAM and STS
 //! everything else                                   crate::s3
 //! ```
 //!
@@ -16,6 +18,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result, random};
+pub use craton_gate::policy::Network;
 use craton_gate::{Gate, Origin, watch};
 use craton_graph::engine::Graphs;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -57,8 +60,8 @@ pub trait Below: Gauges {
 pub struct Settings {
     /// The S3 door's.
     pub s3: s3::Settings,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// What the doors are made from.
@@ -96,7 +99,7 @@ struct Inner {
     s3: S3Door,
     rooms: Rooms,
     metrics: Metrics,
-    proxies: Vec<IpAddr>,
+    proxies: Vec<Network>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     below: Arc<dyn Below>,
@@ -187,6 +190,15 @@ impl Inner {
                 operation,
             };
         }
+        if crate::oauth::is_for_us(path) {
+            let origin = self.origin("oauth", &request, peer, request_id);
+            let done = Box::pin(crate::oauth::handle(&self.gate, &self.rooms, request, origin)).await;
+            return Answered {
+                response: done.response.map(Body::http_body),
+                door: "oauth",
+                operation: done.operation,
+            };
+        }
         if path == "/_api" || path.starts_with("/_api/") {
             let origin = self.origin("api", &request, peer, request_id);
             let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
@@ -203,6 +215,15 @@ impl Inner {
             return Answered {
                 response: done.response,
                 door: "graph",
+                operation: done.operation,
+            };
+        }
+        if crate::query::is_for_us(&request) {
+            let origin = self.origin("query", &request, peer, request_id);
+            let done = Box::pin(crate::query::handle(&self.gate, &self.rooms, request, origin)).await;
+            return Answered {
+                response: done.response.map(Body::http_body),
+                door: "query",
                 operation: done.operation,
             };
         }
@@ -326,9 +347,10 @@ fn kept(headers: &HeaderMap, name: &HeaderName, bytes_max: usize) -> Option<Arc<
 
 /// The caller's address: the last of the forwarded addresses that is not a trusted proxy, read only if the
 /// peer itself is one.
-fn source_ip(headers: &HeaderMap, peer: IpAddr, proxies: &[IpAddr]) -> IpAddr {
+fn source_ip(headers: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
-    if !proxies.contains(&peer) {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    if !is_proxy(peer) {
         return peer;
     }
     let lines: Vec<&str> = headers
@@ -347,7 +369,7 @@ fn source_ip(headers: &HeaderMap, peer: IpAddr, proxies: &[IpAddr]) -> IpAddr {
             return nearest;
         };
         nearest = address.to_canonical();
-        if !proxies.contains(&nearest) {
+        if !is_proxy(nearest) {
             return nearest;
         }
     }

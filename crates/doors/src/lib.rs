@@ -12,6 +12,8 @@ pub mod errors;
 pub mod graph;
 pub mod http;
 pub mod metrics;
+pub mod oauth;
+pub mod query;
 pub mod s3;
 mod whole;
 

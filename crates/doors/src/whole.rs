@@ -66,6 +66,28 @@ impl Rooms {
             PrincipalKind::Anonymous => (&self.anonymous, ANONYMOUS_ROOM_BYTES),
             _ => (&self.known, ROOM_BYTES),
         };
+        Self::read_in(rooms, size, bytes_max, read).await
+    }
+
+    /// As [`Rooms::read`], for a body that must be read before it is known whose it is.
+    ///
+    /// # Errors
+    /// `RequestTimeout`; what `read` returns.
+    pub(crate) async fn read_unknown<T>(
+        &self,
+        size: &SizeHint,
+        bytes_max: usize,
+        read: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Room)> {
+        Self::read_in((&self.anonymous, ANONYMOUS_ROOM_BYTES), size, bytes_max, read).await
+    }
+
+    async fn read_in<T>(
+        rooms: (&Arc<Semaphore>, usize),
+        size: &SizeHint,
+        bytes_max: usize,
+        read: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Room)> {
         let units = units(size, bytes_max, rooms.1);
         timeout(TIME_MAX, async {
             let room = take(rooms.0, units).await?;

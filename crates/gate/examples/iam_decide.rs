@@ -9,7 +9,7 @@
 //! iam_decide known known.jsonl ours.jsonl theirs.jsonl
 //! ```
 //!
-//! A case is `{id, policies: [{name, document}], action, resource, context}`, an answer
+//! A case is `{id, policies: [{name, document}], boundary?, session?, guarded?, principal?, action, resource, context}`, an answer
 //! `{id, decision, statements}` or `{id, error}`. A known difference is a case with `why`, `ours` and
 //! `theirs`: it fails when either side's answer changes, also when the other's error is mended.
 
@@ -26,7 +26,9 @@ use std::{
     sync::Arc,
 };
 
-use craton_gate::policy::{Context, Decision, Limits, Policy, PolicySet, Request, decide};
+use craton_gate::policy::{
+    Caller, Context, Decision, Guarded, Limits, Policy, PolicySet, Request, ResourcePolicy, decide,
+};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -93,15 +95,62 @@ fn answer(case: &Value) -> Result<Decision, Failure> {
         resource: case["resource"].as_str().ok_or("resource")?,
         context: &context,
     };
-    let set = PolicySet::new(policies.clone());
+    let mut set = PolicySet::new(policies.clone());
     if let Some(boundary) = case.get("boundary") {
-        return Ok(set.with_boundary(parse(boundary)?).decide(&request));
+        set = set.with_boundary(parse(boundary)?);
+    }
+    if let Some(session) = case.get("session") {
+        set = set.with_session(vec![parse(session)?]);
+    }
+    let guarded = case.get("guarded");
+    if guarded.is_some() || case.get("boundary").is_some() || case.get("session").is_some() {
+        return decide_about(
+            &set,
+            &request,
+            guarded,
+            case["principal"].as_str().unwrap_or_default(),
+        );
     }
     let decision = set.decide(&request);
     if decision != decide(&policies.iter().map(|p| &**p).collect::<Vec<_>>(), &request) {
         return Err("the index and the list disagree".into());
     }
     Ok(decision)
+}
+
+/// With the resource's policy, by the user alice or a session of the role reader.
+fn decide_about(
+    set: &PolicySet,
+    request: &Request<'_>,
+    guarded: Option<&Value>,
+    principal: &str,
+) -> Result<Decision, Failure> {
+    let Some(guarded) = guarded else {
+        return Ok(set.decide(request));
+    };
+    let policy = ResourcePolicy::parse(&serde_json::to_vec(guarded)?, &Limits::default())?;
+    let account = "123456789012";
+    let caller = if principal.contains(":assumed-role/") {
+        Caller::Role {
+            account,
+            role: "arn:aws:iam::123456789012:role/reader",
+            session: principal,
+            id: "role/reader",
+        }
+    } else {
+        Caller::User {
+            account,
+            arn: principal,
+            id: "alice",
+        }
+    };
+    let guarded = Guarded {
+        policy: &policy,
+        caller,
+        shut_public: false,
+        shut_anonymous: false,
+    };
+    Ok(set.decide_about(request, Some(guarded)))
 }
 
 fn parse(policy: &Value) -> Result<Arc<Policy>, Failure> {

@@ -9,7 +9,7 @@ use craton_base::ResourcePath;
 use crate::{
     ask::{Fact, LISTS},
     configuration::{Acl, BucketAccess, acl},
-    directory::{ACCOUNT, ANONYMOUS},
+    directory::{ACCOUNT, ANONYMOUS, Actor},
     gate::Verdicts,
     ledger::Verdict,
     policy::{self, Caller, Context, Guarded},
@@ -25,12 +25,30 @@ pub(crate) fn arn(resource: &ResourcePath) -> String {
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => format!("arn:aws:s3:::{b}"),
         ResourcePath::Object(b, k) => format!("arn:aws:s3:::{b}/{k}"),
         ResourcePath::Facts(b, path) => format!("arn:craton:graph:::{b}/{}/{}", path.graph(), path.prefix()),
-        ResourcePath::System(part) => match (part.strip_prefix("users/"), part.strip_prefix("kms/")) {
-            (Some(user), _) => format!("arn:aws:iam::{ACCOUNT}:user/{user}"),
-            (_, Some(key)) => key.to_owned(),
-            _ => format!("arn:craton:system:::{part}"),
-        },
+        ResourcePath::System(part) => system_arn(part),
     }
+}
+
+/// Of the system's own, what IAM knows has the ARN that IAM gives it.
+fn system_arn(part: &str) -> String {
+    let of_iam = [
+        ("users/", "user/"),
+        ("groups/", "group/"),
+        ("roles/", "role/"),
+        ("policies/", "policy/"),
+        ("providers/", "oidc-provider/"),
+    ];
+    if let Some(key) = part.strip_prefix("kms/") {
+        return key.to_owned();
+    }
+    let found = of_iam.iter().find_map(|(own, iam)| {
+        part.strip_prefix(own)
+            .map(|rest| format!("arn:aws:iam::{ACCOUNT}:{iam}{rest}"))
+    });
+    found.unwrap_or_else(|| match part {
+        "account" => "*".to_owned(),
+        _ => format!("arn:craton:system:::{part}"),
+    })
 }
 
 /// What is asked of the access plane.
@@ -57,33 +75,21 @@ const ALWAYS_ROOTS: [&str; 3] = [
     "s3:PutBucketPolicy",
 ];
 
-/// Evaluates every action; the answer is that of the first which is not allowed.
+/// Evaluates every action for everyone in the identity: the one who acts, and each for whom it acts. The answer is
+/// that of the first which is not allowed.
 pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
     let session = question.session;
     let policy = question.bucket.and_then(BucketAccess::policy);
     if session.kind() == PrincipalKind::Root && policy.is_none() {
         return allowed_as_root();
     }
-    let context = match context(session, &facts(question)) {
-        Ok(context) => context,
-        Err(error) => {
-            tracing::warn!(%error, "a request's facts can not be evaluated");
-            return Verdicts {
-                allowed: false,
-                verdict: Verdict::ExplicitDeny,
-                statements: vec!["invalid-context".into()],
-            };
-        }
-    };
-    let arn = arn(question.resource);
+    if session.identity().without_iam() && question.actions.iter().any(|a| needs_iam(a)) {
+        return refused("session-without-iam");
+    }
+    let facts = facts(question);
     let mut statements = Vec::new();
-    for action in question.actions {
-        let request = policy::Request {
-            action,
-            resource: &arn,
-            context: &context,
-        };
-        let decided = decide(question, &request);
+    for actor in session.identity().actors() {
+        let decided = evaluate_for(question, actor, &facts);
         if !decided.allowed {
             return decided;
         }
@@ -96,10 +102,57 @@ pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
     }
 }
 
+/// What a session that was made by `GetSessionToken` may not do.
+fn needs_iam(action: &str) -> bool {
+    let of_sts = action.starts_with("sts:") && !matches!(action, "sts:AssumeRole" | "sts:GetCallerIdentity");
+    action.starts_with("iam:") || of_sts
+}
+
+fn refused(why: &str) -> Verdicts {
+    Verdicts {
+        allowed: false,
+        verdict: Verdict::ExplicitDeny,
+        statements: vec![why.to_owned()],
+    }
+}
+
+fn evaluate_for(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Verdicts {
+    let context = match context(question.session, actor, facts) {
+        Ok(context) => context,
+        Err(error) => {
+            tracing::warn!(%error, "a request's facts can not be evaluated");
+            return refused("invalid-context");
+        }
+    };
+    let arn = arn(question.resource);
+    let mut statements = Vec::new();
+    for action in question.actions {
+        let request = policy::Request {
+            action,
+            resource: &arn,
+            context: &context,
+        };
+        let decided = decide(question, actor, &request);
+        if !decided.allowed {
+            return decided;
+        }
+        statements.extend(decided.statements);
+    }
+    Verdicts {
+        allowed: true,
+        verdict: Verdict::Allow,
+        statements,
+    }
+}
+
 /// The request's condition keys, with the object's tags if a policy asks about any.
 fn facts<'a>(question: &Question<'a>) -> Cow<'a, [Fact]> {
     let by_bucket = question.bucket.and_then(BucketAccess::policy);
-    let asks = question.session.inner.user.policies().asks_for_tags()
+    let asks = question
+        .session
+        .identity()
+        .actors()
+        .any(|a| a.policies.asks_for_tags())
         || by_bucket.is_some_and(policy::ResourcePolicy::asks_for_tags);
     let Some(tags) = asks.then(question.object_tags).flatten() else {
         return Cow::Borrowed(question.extra);
@@ -120,9 +173,9 @@ fn allowed_as_root() -> Verdicts {
 }
 
 /// One action: by the policies, then by the bucket's list.
-fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
+fn decide(question: &Question<'_>, actor: &Actor, request: &policy::Request<'_>) -> Verdicts {
     let session = question.session;
-    let caller = caller(session);
+    let caller = caller(actor);
     // What the system does by itself is what its owner configured: a bucket's documents are about callers, and about
     // who comes from another bucket.
     let bucket = question
@@ -143,7 +196,7 @@ fn decide(question: &Question<'_>, request: &policy::Request<'_>) -> Verdicts {
             statements: denies.iter().map(ToString::to_string).collect(),
         };
     }
-    let decision = session.inner.user.policies().decide_about(request, guarded);
+    let decision = actor.policies.decide_about(request, guarded);
     let verdict = match decision.kind {
         policy::DecisionKind::Allow => Verdict::Allow,
         policy::DecisionKind::ExplicitDeny => Verdict::ExplicitDeny,
@@ -200,7 +253,8 @@ pub(crate) fn guarded<'a>(bucket: &'a BucketAccess, caller: Caller<'a>) -> Optio
 
 /// Whether `policy` on the bucket would deny the session to change it again.
 pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, bucket: &ResourcePath) -> bool {
-    let Ok(context) = context(session, &[]) else {
+    let actor = &session.identity().actor;
+    let Ok(context) = context(session, actor, &[]) else {
         return true;
     };
     let request = policy::Request {
@@ -210,7 +264,7 @@ pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, buck
     };
     let guarded = Guarded {
         policy,
-        caller: caller(session),
+        caller: caller(actor),
         shut_public: false,
         shut_anonymous: false,
     };
@@ -218,49 +272,97 @@ pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, buck
 }
 
 /// Who asks, as resources name callers.
-fn caller(session: &Session) -> Caller<'_> {
-    match session.kind() {
+pub(crate) fn caller(actor: &Actor) -> Caller<'_> {
+    let id = &*actor.principal.label;
+    match actor.principal.kind {
         PrincipalKind::Anonymous => Caller::Anonymous,
-        PrincipalKind::Root => Caller::Root {
-            account: ACCOUNT,
-            id: session.principal(),
-        },
+        PrincipalKind::Root => Caller::Root { account: ACCOUNT, id },
         PrincipalKind::User | PrincipalKind::System => Caller::User {
             account: ACCOUNT,
-            arn: session.arn(),
-            id: session.principal(),
+            arn: &actor.arn,
+            id,
+        },
+        PrincipalKind::Role => Caller::Role {
+            account: ACCOUNT,
+            role: &actor.principal.arn,
+            session: &actor.arn,
+            id,
         },
     }
 }
 
-fn context(session: &Session, extra: &[Fact]) -> craton_base::Result<Context> {
-    let mut out = Context::new();
-    let origin = session.origin();
-    match session.kind() {
+/// The keys about who asks.
+pub(crate) fn identify(actor: &Actor, out: &mut Context) -> craton_base::Result<()> {
+    let kind = match actor.principal.kind {
         PrincipalKind::User => {
-            out.set_username(session.principal())?;
-            out.set("aws:userid", session.principal())?;
-            out.set("aws:PrincipalType", "User")?;
+            out.set_username(&actor.principal.name)?;
+            "User"
         }
-        PrincipalKind::System => {
-            out.set("aws:userid", session.principal())?;
-            out.set("aws:PrincipalType", "Service")?;
-        }
-        PrincipalKind::Root => {
-            out.set("aws:userid", ACCOUNT)?;
-            out.set("aws:PrincipalType", "Account")?;
-        }
+        PrincipalKind::Role => "AssumedRole",
+        PrincipalKind::System => "Service",
+        PrincipalKind::Root => "Account",
         PrincipalKind::Anonymous => {
             out.set("aws:userid", ANONYMOUS)?;
             out.set("aws:PrincipalType", "Anonymous")?;
-            out.set("aws:PrincipalAccount", ANONYMOUS)?;
+            return out.set("aws:PrincipalAccount", ANONYMOUS);
+        }
+    };
+    out.set("aws:PrincipalType", kind)?;
+    let root = actor.principal.kind == PrincipalKind::Root;
+    out.set("aws:userid", if root { ACCOUNT } else { &*actor.user_id })?;
+    // Of a role's session it is the role's ARN.
+    out.set_principal_arn(&actor.principal.arn)?;
+    out.set("aws:PrincipalAccount", ACCOUNT)?;
+    out.set("aws:PrincipalIsAWSService", "false")?;
+    for (key, value) in actor.tags() {
+        out.set(&format!("aws:PrincipalTag/{key}"), value)?;
+    }
+    Ok(())
+}
+
+/// The keys about the session that the request is made in.
+fn of_session(session: &Session, out: &mut Context) -> craton_base::Result<()> {
+    let Some(facts) = &session.identity().session else {
+        return Ok(());
+    };
+    out.set("aws:TokenIssueTime", policy::iso_8601(facts.issued))?;
+    out.set("aws:MultiFactorAuthPresent", "false")?;
+    let texts = [
+        ("aws:SourceIdentity", &facts.source_identity),
+        ("aws:FederatedProvider", &facts.provider),
+        ("craton:Run", &facts.run),
+        ("craton:Purpose", &facts.purpose),
+    ];
+    for (key, value) in texts {
+        if let Some(value) = value {
+            out.set(key, &**value)?;
         }
     }
-    if session.kind() != PrincipalKind::Anonymous {
-        out.set_principal_arn(session.arn())?;
-        out.set("aws:PrincipalAccount", ACCOUNT)?;
-        out.set("aws:PrincipalIsAWSService", "false")?;
+    out.set_list(
+        "craton:ActingFor",
+        session.chain_arns().map(str::to_owned).collect(),
+    )
+}
+
+/// Everything that is known of a request when `actor` is asked about it.
+pub(crate) fn context(session: &Session, actor: &Actor, extra: &[Fact]) -> craton_base::Result<Context> {
+    let mut out = request_context(session)?;
+    identify(actor, &mut out)?;
+    of_session(session, &mut out)?;
+    for (key, value) in extra.iter().filter(|(key, _)| !LISTS.contains(&&**key)) {
+        out.set(key, value.as_str())?;
     }
+    for list in LISTS {
+        let values = extra.iter().filter(|(key, _)| key == list);
+        out.set_list(list, values.map(|(_, value)| value.clone()).collect())?;
+    }
+    Ok(out)
+}
+
+/// The keys about the request itself, whoever makes it.
+pub(crate) fn request_context(session: &Session) -> craton_base::Result<Context> {
+    let mut out = Context::new();
+    let origin = session.origin();
     out.set("aws:ViaAWSService", "false")?;
     out.set("aws:ResourceAccount", ACCOUNT)?;
     out.set("s3:ResourceAccount", ACCOUNT)?;
@@ -274,13 +376,6 @@ fn context(session: &Session, extra: &[Fact]) -> craton_base::Result<Context> {
         out.set("aws:Referer", &**referer)?;
     }
     proof(session, &mut out)?;
-    for (key, value) in extra.iter().filter(|(key, _)| !LISTS.contains(&&**key)) {
-        out.set(key, value.as_str())?;
-    }
-    for list in LISTS {
-        let values = extra.iter().filter(|(key, _)| key == list);
-        out.set_list(list, values.map(|(_, value)| value.clone()).collect())?;
-    }
     Ok(out)
 }
 

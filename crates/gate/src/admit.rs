@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
-use craton_base::{Error, Kind as ErrorKind, Result};
+use craton_base::{Clock, Error, Kind as ErrorKind, Result, Secret};
 use craton_store::Store;
 use http::request::Parts;
 
 use crate::{
-    directory::{Directory, User},
+    directory::{Directory, Identity, SESSION_PREFIX},
     gate::Gate,
     identify::{
         Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service,
         post_policy::{Fields, Form},
     },
     session::{self, Origin, Proof, Session},
+    sessions::{TokenState, Tokens},
 };
 
 /// An admitted request: who it is from, and how its body is to be read.
@@ -46,26 +47,52 @@ pub struct FormTarget<'a> {
     pub path: &'a str,
 }
 
-/// Where the verifier finds access keys.
+/// Where the verifier finds access keys and sessions.
 pub(crate) struct Keys {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Credentials for Keys {
-    type Owner = Arc<User>;
+    type Owner = Arc<Identity>;
 
-    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Lookup<Arc<User>>> {
-        if session_token.is_some() {
+    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Lookup<Arc<Identity>>> {
+        let now = self.clock.now();
+        if let Some(token) = session_token {
+            // Of us, and of this key: only then is anything looked up.
+            match self.tokens.check_session(token, access_key_id, now) {
+                TokenState::Good => {}
+                TokenState::Expired => return Ok(Lookup::ExpiredToken),
+                TokenState::Bad => return Ok(Lookup::BadToken),
+            }
+        }
+        let is_session = access_key_id.starts_with(SESSION_PREFIX);
+        if is_session != session_token.is_some() {
             return Ok(Lookup::BadToken);
         }
-        Ok(match self.directory.credential(&self.store, access_key_id)? {
-            Some(found) if found.active => Lookup::Found {
-                secret: found.secret,
-                owner: found.user,
-            },
-            _ => Lookup::UnknownKey,
-        })
+        let Some(found) = self.directory.credential(&self.store, access_key_id)? else {
+            // A session that was revoked: the client is to stop, not to try again.
+            return Ok(if is_session {
+                Lookup::BadToken
+            } else {
+                Lookup::UnknownKey
+            });
+        };
+        if now >= found.expires {
+            return Ok(Lookup::ExpiredToken);
+        }
+        match found.secret.filter(|_| found.active) {
+            Some(secret) => {
+                found.used.note(now, Service::S3);
+                Ok(Lookup::Found {
+                    secret,
+                    owner: found.identity,
+                })
+            }
+            None => Ok(Lookup::UnknownKey),
+        }
     }
 }
 
@@ -77,6 +104,36 @@ impl Gate {
     pub fn identify(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
         let caller = self.inner.verifier.identify(parts);
         self.admit(caller, parts, origin)
+    }
+
+    /// Authenticates a request to a door that takes bearer tokens too: signed like any other, or with a token of ours.
+    ///
+    /// # Errors
+    /// As [`Gate::identify`]; `Denied`, `InvalidToken` for a token that is not good.
+    pub fn identify_or_bearer(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
+        let Some(token) = bearer_token(parts) else {
+            return self.identify(parts, origin);
+        };
+        let known = token.and_then(|token| {
+            let identity = self.bearer_identity(&token).transpose()?;
+            Some(identity)
+        });
+        let error = match known.transpose()? {
+            Some(identity) => {
+                let id = identity.credential.as_deref().unwrap_or_default().to_owned();
+                return Ok(Admitted {
+                    session: Session::of_bearer(identity, &id, origin, Proof::Bearer),
+                    payload: Payload::of_bearer(parts)?,
+                });
+            }
+            None => Error::new(
+                ErrorKind::Denied,
+                "InvalidToken",
+                "the bearer token is not one of this server, or is over",
+            ),
+        };
+        self.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
+        Err(error)
     }
 
     /// Authenticates a request to a door whose service signs the hash of its whole, small body.
@@ -122,7 +179,12 @@ impl Gate {
         }
     }
 
-    fn admit(&self, caller: Result<Caller<Arc<User>>>, parts: &Parts, origin: Origin) -> Result<Admitted> {
+    fn admit(
+        &self,
+        caller: Result<Caller<Arc<Identity>>>,
+        parts: &Parts,
+        origin: Origin,
+    ) -> Result<Admitted> {
         match caller {
             Ok(Caller::Identified(identified)) => Ok(admitted(*identified, origin)),
             Ok(Caller::Anonymous { payload }) => Ok(self.anonymous(payload, origin)),
@@ -142,7 +204,7 @@ impl Gate {
 
     fn anonymous(&self, payload: Payload, origin: Origin) -> Admitted {
         let inner = session::Inner {
-            user: self.inner.directory.anonymous(),
+            identity: self.inner.directory.anonymous(),
             access_key_id: None,
             origin,
             proof: Proof::Nothing,
@@ -170,11 +232,14 @@ impl Gate {
             .user(&self.inner.store, crate::directory::ROOT)?;
         let user =
             root.ok_or_else(|| Error::new(ErrorKind::NotFound, "NoSuchEntity", "there is no root user yet"))?;
-        Ok(Session::without_key(Arc::new(user), origin))
+        Ok(Session::without_key(
+            Arc::new(Identity::without_credential(user)),
+            origin,
+        ))
     }
 }
 
-fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
+fn admitted(identified: Identified<Arc<Identity>>, origin: Origin) -> Admitted {
     let proof = match identified.how {
         How::Header => Proof::Header,
         How::Presigned { .. } => Proof::Presigned,
@@ -185,7 +250,7 @@ fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
         _ => None,
     };
     let inner = session::Inner {
-        user: identified.owner,
+        identity: identified.owner,
         access_key_id: Some(identified.access_key_id.into()),
         origin,
         proof,
@@ -201,9 +266,9 @@ fn admitted(identified: Identified<Arc<User>>, origin: Origin) -> Admitted {
     }
 }
 
-fn admitted_form(form: Form<Arc<User>>, age: std::time::Duration, origin: Origin) -> AdmittedForm {
+fn admitted_form(form: Form<Arc<Identity>>, age: std::time::Duration, origin: Origin) -> AdmittedForm {
     let inner = session::Inner {
-        user: form.owner,
+        identity: form.owner,
         access_key_id: Some(form.access_key_id.as_str().into()),
         origin,
         proof: Proof::Form,
@@ -223,6 +288,22 @@ fn admitted_form(form: Form<Arc<User>>, age: std::time::Duration, origin: Origin
             length: form.length,
         },
     }
+}
+
+/// The bearer token of a request: `None` if it says nothing of one, `Some(None)` if what it says can not be good.
+fn bearer_token(parts: &Parts) -> Option<Option<Secret>> {
+    let mut all = parts.headers.get_all(http::header::AUTHORIZATION).iter();
+    let first = all.next()?;
+    let (scheme, token) = first.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let signed_too = parts
+        .uri
+        .query()
+        .is_some_and(|q| q.to_ascii_lowercase().contains("x-amz-"));
+    let alone = all.next().is_none() && !signed_too;
+    Some(alone.then(|| token.trim().into()))
 }
 
 /// The access key id that a refused request named, for its record; unverified, so it is only shown.

@@ -7,7 +7,6 @@ use craton_base::{BucketName, Error, Kind as ErrorKind, PrincipalName, ResourceP
 use crate::{
     access,
     ask::Ask,
-    directory::ACCOUNT,
     gate::Gate,
     ledger::{Entry, Filter, Listing, Receipt, Record, RecordId, Verified, VerifyOptions},
     policy,
@@ -157,8 +156,8 @@ impl Gate {
         let user = inner.directory.user(&inner.store, question.principal.as_str())?;
         let user = user.ok_or_else(|| crate::directory::no_such_user(question.principal.as_str()))?;
         let mut context = policy::Context::new();
-        context.set_username(user.name())?;
-        context.set_principal_arn(user.arn())?;
+        let actor = crate::directory::Actor::plain(user);
+        access::identify(&actor, &mut context)?;
         context.set_time(inner.clock.now())?;
         for (key, value) in &question.context {
             context.set(key, value.as_str())?;
@@ -172,13 +171,9 @@ impl Gate {
             .map(|name| inner.bucket(&name))
             .transpose()?;
         let bucket = bucket.flatten();
-        let caller = policy::Caller::User {
-            account: ACCOUNT,
-            arn: user.arn(),
-            id: user.name(),
-        };
+        let caller = access::caller(&actor);
         let guarded = bucket.as_ref().and_then(|b| access::guarded(&b.access, caller));
-        let decision = user.policies().decide_about(&request, guarded);
+        let decision = actor.policies.decide_about(&request, guarded);
         let statements: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
         let (verdict, explanation) = access::explain(decision.kind, &question, &statements);
         Ok(Answer {

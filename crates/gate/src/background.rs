@@ -13,6 +13,9 @@ use crate::gate::{Gate, Inner};
 /// How often superseded versions, garbage and orphans are collected.
 const COLLECT_EVERY: Duration = Duration::from_mins(10);
 
+/// How often the last uses of access keys are written down.
+const WRITE_USES_EVERY: Duration = Duration::from_mins(5);
+
 impl Gate {
     /// Starts the work. Call once, within a tokio runtime.
     ///
@@ -23,7 +26,8 @@ impl Gate {
         let collect = every(self.inner.clone(), COLLECT_EVERY, |inner| {
             inner.collect().map(drop)
         });
-        self.inner.background.lock().push(collect);
+        let write_uses = every(self.inner.clone(), WRITE_USES_EVERY, Inner::write_uses);
+        self.inner.background.lock().extend([collect, write_uses]);
         Ok(())
     }
 
@@ -41,6 +45,9 @@ impl Gate {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || {
             drop(inner.workers.lock().take());
+            if let Err(error) = inner.write_uses() {
+                tracing::warn!(%error, "the last uses of access keys could not be written down");
+            }
             inner.ledger.close()?;
             inner.store.parts().journal.close()?;
             inner.store.parts().committer.close();
@@ -69,6 +76,7 @@ impl Inner {
         if collected != Collected::default() {
             tracing::info!(?collected, "collected");
         }
+        self.collect_sessions()?;
         Ok(collected)
     }
 }

@@ -13,16 +13,11 @@
 //! Deliberately absent: protocols, what entries mean.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
-use craton_base::{
-    BranchId, BucketId, BucketName, Clock, Error, Kind as ErrorKind, Random, ResourcePath, Result, Sequence,
-};
+use craton_base::{BranchId, BucketId, BucketName, Clock, Error, Random, ResourcePath, Result, Sequence};
 use craton_store::{
     Store,
     budget::Budget,
@@ -47,7 +42,7 @@ use crate::{
     replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
-    watch,
+    sessions::{Issuers, Tokens},
 };
 
 /// What an administrator sets.
@@ -84,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) ledger: Ledger,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) issuers: Issuers,
     pub(crate) verifier: Verifier<Keys>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -129,9 +126,12 @@ impl Gate {
         let (clock, random) = (parts.clock.clone(), parts.random.clone());
         let directory = Arc::new(Directory::open(&store)?);
         let store = Arc::new(store);
+        let tokens = Arc::new(Tokens::open(&store)?);
         let keys = Keys {
             store: store.clone(),
             directory: directory.clone(),
+            tokens: tokens.clone(),
+            clock: clock.clone(),
         };
         let accepted = identify::Settings {
             regions: Regions::Only(vec![settings.region.clone()]),
@@ -142,6 +142,8 @@ impl Gate {
             data_keys: OnceLock::new(),
             ledger,
             directory,
+            tokens,
+            issuers: Issuers::new(),
             verifier: Verifier::new(keys, clock.clone(), accepted),
             settings,
             clock,
@@ -243,48 +245,6 @@ impl Gate {
         }
     }
 
-    /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
-    pub(crate) fn decide(
-        &self,
-        session: &Session,
-        ask: &Ask,
-        bucket: Option<&BucketState>,
-    ) -> Result<Record> {
-        session.inner.asked.store(true, Ordering::Relaxed);
-        watch::note(|seen| seen.asked(session.principal(), &ask.resource));
-        let question = access::Question {
-            session,
-            actions: &ask.actions,
-            resource: &ask.resource,
-            extra: &ask.context,
-            bucket: bucket.map(|b| &b.access),
-            object_acl: &|| self.inner.object_acl(bucket?, &ask.resource, &ask.context),
-            object_tags: &|| self.inner.object_tags(bucket?, &ask.resource, &ask.context),
-        };
-        let asked = guards::asked(&question, bucket.map(|b| &*b.info));
-        let verdicts = self.inner.guards.restrict(access::evaluate(&question), &asked);
-        let mut record = self.record_of(session, ask);
-        record.verdict = verdicts.verdict.into();
-        record.name_statements(verdicts.statements.into_iter());
-        if verdicts.allowed {
-            return Ok(record);
-        }
-        // A name that no bucket has is no secret: who makes a bucket learns it too, and S3 says so to everyone.
-        let missing = ask
-            .resource
-            .bucket()
-            .filter(|_| bucket.is_none() && !makes_bucket(ask));
-        let missing = missing.map(|name| crate::permit::no_such_bucket(Some(name)));
-        let (kind, reason) = missing
-            .as_ref()
-            .map_or((ErrorKind::Denied, "AccessDenied"), |e| (e.kind(), e.reason()));
-        record.kind = RecordKind::Denial.into();
-        record.result = kind.as_str().to_owned();
-        record.reason = reason.to_owned();
-        let id = self.inner.ledger.append_denial(&mut record)?;
-        Err(missing.unwrap_or_else(|| access_denied(id)))
-    }
-
     pub(crate) fn require_bucket(&self, resource: &ResourcePath, exists: bool) -> Result<()> {
         match resource.bucket() {
             Some(name) if !exists => Err(crate::permit::no_such_bucket(Some(name))),
@@ -331,6 +291,7 @@ impl Gate {
         let mut record = origin_record(session.origin());
         record.principal = session.principal().to_owned();
         record.access_key_id = session.access_key_id().unwrap_or_default().to_owned();
+        session.describe(&mut record);
         record.operation = ask.operation.to_owned();
         record.action = ask.actions.join(" ");
         record.resource = ask.resource.to_string();
@@ -444,16 +405,4 @@ fn cut(text: &str, max: usize) -> String {
     text.get(..text.floor_char_boundary(max))
         .unwrap_or_default()
         .to_owned()
-}
-
-fn makes_bucket(ask: &Ask) -> bool {
-    ask.actions.contains(&"s3:CreateBucket")
-}
-
-fn access_denied(id: RecordId) -> Error {
-    Error::new(
-        ErrorKind::Denied,
-        "AccessDenied",
-        format!("Access Denied (decision {id})"),
-    )
 }

@@ -21,6 +21,7 @@ mod bucket;
 mod changes;
 mod configuration;
 mod cross_origin;
+mod decide;
 mod described;
 mod directory;
 mod gate;
@@ -38,6 +39,7 @@ pub mod replication;
 mod runs;
 mod scope;
 mod session;
+mod sessions;
 pub mod tags;
 pub mod watch;
 mod work;
@@ -61,10 +63,13 @@ pub use craton_store::{
     value::{Extent, Head, Standing, Stored, StoredVersion, Value},
 };
 pub use cross_origin::PageRequest;
-pub use directory::{ACCESS_KEYS_MAX, ACCOUNT, ANONYMOUS, AccessKeyInfo, POLICIES_MAX, ROOT};
+pub use directory::{ACCOUNT, ANONYMOUS, AccessKeyInfo, HolderKind, ROOT};
 pub use gate::{Gate, Settings};
 pub use guards::{Checked, GUARD_DOCUMENTS_MAX, GuardDocument};
-pub use identities::NewAccessKey;
+pub use identities::{
+    ACCESS_KEYS_MAX, Act, Entity, Holder, KeyUse, ManagedPolicy, NewAccessKey, NewEntity, POLICIES_MAX,
+    PolicyVersion, Provider, ProviderChange, Summary, Update, VERSIONS_MAX,
+};
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use operate::Rotated;
 pub use permit::{
@@ -76,5 +81,9 @@ pub use replication::{
 };
 pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session};
+pub use sessions::{
+    AssumeRole, CallerIdentity, ClientGrant, Exchange, Fetch, Granted, Issued, SESSION_SECONDS_MAX,
+    SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TokenFault, WebIdentity, WebSession,
+};
 pub use work::{Lease, PARTS_BYTES_MAX, PARTS_MAX, Parts, Work};
 pub use worker::{Worker, Workers};

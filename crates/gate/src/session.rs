@@ -16,7 +16,7 @@ use std::{
 
 use craton_base::{PrincipalName, Timestamp};
 
-use crate::directory::User;
+use crate::directory::{Actor, Identity, SessionFacts};
 
 /// What kind of identity a session has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +25,8 @@ pub enum PrincipalKind {
     Root,
     /// A named user: a person, a service or a software agent.
     User,
+    /// A session of a role.
+    Role,
     /// Nobody: the request carried no credentials.
     Anonymous,
     /// A worker of the system itself ([`crate::Worker`]).
@@ -59,6 +61,8 @@ pub enum Proof {
     Presigned,
     /// A signed form upload.
     Form,
+    /// A bearer token.
+    Bearer,
     /// None.
     Nothing,
 }
@@ -71,7 +75,7 @@ impl Proof {
             Self::Header => Some("REST-HEADER"),
             Self::Presigned => Some("REST-QUERY-STRING"),
             Self::Form => Some("POST"),
-            Self::Nothing => None,
+            Self::Bearer | Self::Nothing => None,
         }
     }
 }
@@ -83,7 +87,7 @@ pub struct Session {
 }
 
 pub(crate) struct Inner {
-    pub(crate) user: Arc<User>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) access_key_id: Option<Arc<str>>,
     pub(crate) origin: Origin,
     pub(crate) proof: Proof,
@@ -97,9 +101,9 @@ pub(crate) struct Inner {
 
 impl Session {
     /// A session of the process itself: nobody signed for it.
-    pub(crate) fn without_key(user: Arc<User>, origin: Origin) -> Self {
+    pub(crate) fn without_key(identity: Arc<Identity>, origin: Origin) -> Self {
         let inner = Inner {
-            user,
+            identity,
             access_key_id: None,
             origin,
             proof: Proof::Nothing,
@@ -112,28 +116,169 @@ impl Session {
         }
     }
 
-    /// The principal's name: a user's, `root`, or `anonymous`.
+    /// A session that a bearer token or a client's secret proved.
+    pub(crate) fn of_bearer(identity: Arc<Identity>, id: &str, origin: Origin, proof: Proof) -> Self {
+        let inner = Inner {
+            identity,
+            access_key_id: Some(id.into()),
+            origin,
+            proof,
+            signature_age_ms: None,
+            content_sha256: None,
+            asked: false.into(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Arc<Identity> {
+        &self.inner.identity
+    }
+
+    fn actor(&self) -> &Actor {
+        &self.inner.identity.actor
+    }
+
+    fn facts(&self) -> Option<&SessionFacts> {
+        self.inner.identity.session.as_ref()
+    }
+
+    /// The principal's name as records and owners have it: a user's, `role/<name>`, `root`, or `anonymous`.
     #[must_use]
     pub fn principal(&self) -> &str {
-        self.inner.user.name()
+        &self.actor().principal.label
     }
 
     /// What kind of identity it is.
     #[must_use]
     pub fn kind(&self) -> PrincipalKind {
-        self.inner.user.kind()
+        self.actor().principal.kind
     }
 
     /// The user's validated name, if it is a named user.
     #[must_use]
-    pub fn user_name(&self) -> Option<&PrincipalName> {
-        self.inner.user.user_name()
+    pub fn user_name(&self) -> Option<PrincipalName> {
+        self.actor().principal.user_name()
     }
 
-    /// The principal's ARN.
+    /// The role's name, if it is a role's session.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        (self.kind() == PrincipalKind::Role).then(|| &*self.actor().principal.name)
+    }
+
+    /// The ARN: the user's, or the role session's.
     #[must_use]
     pub fn arn(&self) -> &str {
-        self.inner.user.arn()
+        &self.actor().arn
+    }
+
+    /// `aws:userid`: the user's id, or the role's with the session's name.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.actor().user_id
+    }
+
+    /// The groups that the user is in.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.actor().principal.groups
+    }
+
+    /// The session's tags, then those of the principal that the session does not set.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.actor().tags()
+    }
+
+    /// The keys of tags that a session made from this one keeps.
+    #[must_use]
+    pub fn transitive_tag_keys(&self) -> &[String] {
+        self.facts().map_or(&[], |f| &f.transitive_tags)
+    }
+
+    /// The id of the session that was made by STS or OAuth, if it is one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.facts().map(|f| &*f.id)
+    }
+
+    /// The role session's name.
+    #[must_use]
+    pub fn session_name(&self) -> Option<&str> {
+        self.actor().session_name.as_deref()
+    }
+
+    /// When the session was made.
+    #[must_use]
+    pub fn issued(&self) -> Option<Timestamp> {
+        self.facts().map(|f| f.issued)
+    }
+
+    /// When the session ends.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.facts().map(|f| f.expires)
+    }
+
+    /// Who is behind the session, as whoever made it said.
+    #[must_use]
+    pub fn source_identity(&self) -> Option<&str> {
+        self.facts().and_then(|f| f.source_identity.as_deref())
+    }
+
+    /// The identity provider that vouched: its address without `https://`.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.facts().and_then(|f| f.provider.as_deref())
+    }
+
+    /// Whom the identity provider vouched for.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.facts().and_then(|f| f.subject.as_deref())
+    }
+
+    /// The run that the session is for.
+    #[must_use]
+    pub fn run(&self) -> Option<&str> {
+        self.facts().and_then(|f| f.run.as_deref())
+    }
+
+    /// What the session is for.
+    #[must_use]
+    pub fn purpose(&self) -> Option<&str> {
+        self.facts().and_then(|f| f.purpose.as_deref())
+    }
+
+    /// For whom it acts, nearest first: names as in records.
+    pub fn chain(&self) -> impl Iterator<Item = &str> {
+        self.inner
+            .identity
+            .chain
+            .iter()
+            .map(|actor| &*actor.principal.label)
+    }
+
+    /// The ARNs of those for whom it acts, nearest first.
+    pub fn chain_arns(&self) -> impl Iterator<Item = &str> {
+        self.inner.identity.chain.iter().map(|actor| &*actor.arn)
+    }
+
+    /// Says in a record who acts for whom, in which session.
+    pub(crate) fn describe(&self, record: &mut crate::ledger::Record) {
+        let Some(facts) = self.facts() else { return };
+        let text = |s: Option<&str>| s.unwrap_or_default().to_owned();
+        record.chain = self.chain().map(str::to_owned).collect();
+        record.run = text(self.run());
+        record.purpose = text(self.purpose());
+        record.session = facts.id.to_string();
+        record.session_name = text(self.session_name());
+        record.source_identity = text(self.source_identity());
+        record.subject_of = match (self.provider(), self.subject()) {
+            (Some(provider), Some(subject)) => format!("{provider}#{subject}"),
+            _ => String::new(),
+        };
     }
 
     /// The access key that signed.

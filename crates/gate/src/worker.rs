@@ -16,9 +16,9 @@ use std::{
 use craton_base::Result;
 
 use crate::{
-    directory::User,
+    directory::{Identity, Principal},
     gate::Gate,
-    policy::{Limits, Policy},
+    policy::{Limits, Policy, PolicySet},
     session::{Origin, PrincipalKind, Session},
 };
 
@@ -137,24 +137,22 @@ impl Worker {
         }
     }
 
-    fn user(self) -> Result<User> {
+    fn identity(self) -> Result<Identity> {
         let document = serde_json::json!({
             "Version": "2012-10-17",
             "Statement": [{ "Effect": "Allow", "Action": self.actions(), "Resource": "*" }],
         });
         let policy = Policy::parse(document.to_string().as_bytes(), &Limits::default())?.named("system");
-        Ok(User::new(
-            self.principal(),
-            PrincipalKind::System,
-            vec![Arc::new(policy)],
-        ))
+        let policies = PolicySet::new(vec![Arc::new(policy)]);
+        let principal = Principal::builtin(self.principal(), PrincipalKind::System, policies);
+        Ok(Identity::without_credential(Arc::new(principal)))
     }
 }
 
 /// The right to act as the workers.
 pub struct Workers {
     pub(crate) gate: Gate,
-    users: Vec<(Worker, Arc<User>)>,
+    users: Vec<(Worker, Arc<Identity>)>,
 }
 
 impl Gate {
@@ -168,7 +166,7 @@ impl Gate {
                 "the right to act as the workers was given out before",
             ));
         }
-        let users = Worker::ALL.into_iter().map(|w| Ok((w, Arc::new(w.user()?))));
+        let users = Worker::ALL.into_iter().map(|w| Ok((w, Arc::new(w.identity()?))));
         Ok(Workers {
             users: users.collect::<Result<_>>()?,
             gate: self.clone(),

@@ -144,7 +144,11 @@ async fn an_error_in_a_forbid_is_a_denial_and_root_can_take_it_back() {
         .unwrap();
     assert!(get(&gate, &session, "a").await.is_err());
     // All else is refused to root as well.
-    assert!(gate.list_users(&session, None, 10).await.is_err());
+    assert!(
+        gate.list_entities(&session, craton_gate::HolderKind::User, "/", None, 10)
+            .await
+            .is_err()
+    );
     gate.delete_guard_policy(&session, &name("d")).await.unwrap();
     get(&gate, &session, "a").await.unwrap();
     gate.close().await.unwrap();

@@ -8,13 +8,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use craton_base::{
-    BucketName, ByteSize, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath, clock::SystemClock,
-};
+use craton_base::{BucketName, ByteSize, Kind as ErrorKind, ObjectKey, ResourcePath, clock::SystemClock};
 use craton_crypto::SystemRandom;
 use craton_gate::{
-    Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Kind, NewAccessKey, Origin, Ownership,
-    PublicAccessBlock, Session, Settings, Subresource, Value, WritePermit,
+    Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, NewAccessKey,
+    NewEntity, Origin, Ownership, PublicAccessBlock, Session, Settings, Subresource, Value, WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
@@ -197,9 +195,11 @@ async fn a_user_is_denied_then_allowed_then_revoked() {
     let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
     make_bucket(&gate, &root).await;
     put(&gate, &root, "public/a", Bytes::from_static(b"a")).await;
-    let name = PrincipalName::new("agent").unwrap();
-    gate.create_user(&root, &name).await.unwrap();
-    let key = gate.create_access_key(&root, &name).await.unwrap();
+    let user = Holder::new(HolderKind::User, "agent");
+    gate.create_entity(&root, &user, NewEntity::default())
+        .await
+        .unwrap();
+    let key = gate.create_access_key(&root, "agent").await.unwrap();
     let agent = session(&gate, &key);
     let ask = || Ask::new("GetObject", "s3:GetObject", object("public/a"));
     let denied = gate.read(&agent, ask()).await.err().unwrap();
@@ -210,14 +210,9 @@ async fn a_user_is_denied_then_allowed_then_revoked() {
 
     let document = br#"{"Version":"2012-10-17","Statement":[{"Sid":"read","Effect":"Allow",
         "Action":"s3:GetObject","Resource":"arn:aws:s3:::data/public/*"}]}"#;
-    gate.put_user_policy(
-        &root,
-        &name,
-        &PrincipalName::new("reader").unwrap(),
-        Bytes::from_static(document),
-    )
-    .await
-    .unwrap();
+    gate.put_policy(&root, &user, "reader", Bytes::from_static(document))
+        .await
+        .unwrap();
     let agent = session(&gate, &key);
     assert_eq!(get(&gate, &agent, "public/a").await.unwrap(), b"a");
     let write = gate
@@ -225,11 +220,15 @@ async fn a_user_is_denied_then_allowed_then_revoked() {
         .await;
     assert_eq!(write.err().unwrap().kind(), ErrorKind::Denied);
     assert_eq!(
-        gate.list_users(&agent, None, 10).await.err().unwrap().kind(),
+        gate.list_entities(&agent, HolderKind::User, "/", None, 10)
+            .await
+            .err()
+            .unwrap()
+            .kind(),
         ErrorKind::Denied
     );
 
-    gate.delete_access_key(&root, &name, &key.id).await.unwrap();
+    gate.delete_access_key(&root, "agent", &key.id).await.unwrap();
     let (mut parts, ()) = http::Request::get("http://localhost/data")
         .body(())
         .unwrap()
@@ -410,13 +409,14 @@ async fn who_would_lock_themselves_out_must_say_so() {
     let gate = folder.open();
     let root = session(&gate, &gate.ensure_root(|_| Ok(())).unwrap().unwrap());
     make_bucket(&gate, &root).await;
-    let name = PrincipalName::new("owner").unwrap();
-    gate.create_user(&root, &name).await.unwrap();
-    let key = gate.create_access_key(&root, &name).await.unwrap();
+    let user = Holder::new(HolderKind::User, "owner");
+    gate.create_entity(&root, &user, NewEntity::default())
+        .await
+        .unwrap();
+    let key = gate.create_access_key(&root, "owner").await.unwrap();
     let document =
         br#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
-    let all = PrincipalName::new("all").unwrap();
-    gate.put_user_policy(&root, &name, &all, Bytes::from_static(document))
+    gate.put_policy(&root, &user, "all", Bytes::from_static(document))
         .await
         .unwrap();
     let owner = session(&gate, &key);

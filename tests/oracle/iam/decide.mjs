@@ -1,5 +1,5 @@
 // Decides generated cases with @cloud-copilot/iam-simulate: JSON lines on stdin
-// ({id, policies: [{name, document}], boundary?, action, resource, context}), JSON lines on stdout
+// ({id, policies: [{name, document}], boundary?, session?, guarded?, principal?, action, resource, context}), JSON lines on stdout
 // ({id, decision, statements} or {id, error}), in the same order as the example `iam_decide`.
 
 import { createInterface } from 'node:readline'
@@ -13,14 +13,23 @@ const DECISIONS = {
 
 // Document order, from 0, as `policy[index]`.
 function names(statements) {
-  return statements.map((s) => `${s.policyId}[${s.statement.index() - 1}]`).sort()
+  return statements.map((s) => `${s.policyId}[${s.statement.index() - 1}]`)
+}
+
+// The resource's policy has one name here. What allows the account decides nothing by itself: the user's own policies do.
+function ofResource(analysis) {
+  const mine = (s) => ({ ...s, policyId: 'bucket-policy', statement: s.statement })
+  return {
+    allowStatements: (analysis?.allowStatements ?? []).filter((s) => s.principalMatch !== 'AccountLevelMatch').map(mine),
+    denyStatements: (analysis?.denyStatements ?? []).map(mine)
+  }
 }
 
 async function decide(test) {
   const answer = await runSimulation(
     {
       request: {
-        principal: 'arn:aws:iam::123456789012:user/alice',
+        principal: test.principal ?? 'arn:aws:iam::123456789012:user/alice',
         action: test.action,
         resource: { resource: test.resource, accountId: '123456789012' },
         contextVariables: test.context
@@ -29,6 +38,8 @@ async function decide(test) {
       permissionBoundaryPolicies: test.boundary
         ? [{ name: test.boundary.name, policy: test.boundary.document }]
         : undefined,
+      sessionPolicy: test.session?.document,
+      resourcePolicy: test.guarded,
       serviceControlPolicies: [],
       resourceControlPolicies: []
     },
@@ -46,12 +57,21 @@ async function decide(test) {
     return { id: test.id, error: `ignored context keys: ${ignoredContextKeys}` }
   }
   const decision = DECISIONS[answer.overallResult]
-  const kinds = [analysis.identityAnalysis, analysis.permissionBoundaryAnalysis].filter(Boolean)
+  const session = analysis.sessionAnalysis && {
+    allowStatements: analysis.sessionAnalysis.allowStatements.map((s) => ({ ...s, policyId: 's' })),
+    denyStatements: analysis.sessionAnalysis.denyStatements.map((s) => ({ ...s, policyId: 's' }))
+  }
+  const kinds = [
+    ofResource(analysis.resourceAnalysis),
+    analysis.identityAnalysis,
+    analysis.permissionBoundaryAnalysis,
+    session
+  ].filter(Boolean)
   const deciding = {
     Allow: kinds.flatMap((k) => k.allowStatements),
     ExplicitDeny: kinds.flatMap((k) => k.denyStatements)
   }
-  return { id: test.id, decision, statements: names(deciding[decision] ?? []) }
+  return { id: test.id, decision, statements: names(deciding[decision] ?? []).sort() }
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -6,14 +6,11 @@
 //!
 //! Deliberately absent: secrets. They are in files that only their owner may read.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as _, Command, FromArgMatches as _};
 use craton_base::{ByteSize, Error, Result};
+use craton_doors::http::Network;
 use craton_store::MEMORY_MIN;
 
 mod duration;
@@ -115,14 +112,23 @@ pub(crate) struct Settings {
     )]
     pub(crate) kms_default_key: Option<String>,
 
-    /// A proxy whose X-Forwarded-For is believed; may be repeated
+    /// A proxy, or a network of them (10.0.0.0/8), whose X-Forwarded-For is believed; may be repeated
     #[arg(
         long,
         env = "CRATON_TRUSTED_PROXY",
         value_name = "ADDRESS",
         value_delimiter = ','
     )]
-    pub(crate) trusted_proxy: Vec<IpAddr>,
+    pub(crate) trusted_proxy: Vec<Network>,
+
+    /// An address or network that is not public and where identity providers may be asked, also without TLS; may be repeated
+    #[arg(
+        long,
+        env = "CRATON_FETCH_PRIVATE",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    pub(crate) fetch_private: Vec<Network>,
 
     /// The most connections at once; more wait to be accepted
     #[arg(long, env = "CRATON_CONNECTIONS_MAX", value_name = "N", default_value = "1024",

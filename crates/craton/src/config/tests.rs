@@ -3,7 +3,7 @@
     reason = "a settings file is a file beside the store"
 )]
 
-use std::{ffi::OsString, io::Write as _, net::IpAddr, time::Duration};
+use std::{ffi::OsString, io::Write as _, time::Duration};
 
 use clap::{CommandFactory as _, Parser};
 
@@ -72,12 +72,12 @@ fn the_file_wins_over_defaults_and_flags_win_over_the_file() {
 #[test]
 fn lists_come_from_one_value_or_many() {
     let found = settings(
-        "domain = [\"S3.example.org\", \"b.test\"]\ntrusted-proxy = \"10.0.0.1\"",
+        "domain = [\"S3.example.org\", \"b.test\"]\ntrusted-proxy = \"10.0.0.0/8\"",
         &[],
     )
     .unwrap();
     assert_eq!(found.domain, ["s3.example.org", "b.test"]);
-    assert_eq!(found.trusted_proxy, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(found.trusted_proxy, ["10.0.0.0/8".parse().unwrap()]);
     let found = settings("domain = [\"a.test\"]", &["--domain", "b.test,c.test"]).unwrap();
     assert_eq!(found.domain, ["b.test", "c.test"]);
 }

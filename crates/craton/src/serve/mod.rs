@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod below;
+mod fetch;
 mod folder;
 mod idle;
 mod kms;
@@ -41,6 +42,7 @@ pub(crate) use folder::{Folder, ROOT_CREDENTIALS};
 pub(crate) use tls::install_provider as install_tls;
 
 use below::Below;
+use fetch::GuardedFetch;
 use kms::AwsKms;
 use listen::{Handler, Limits, Peer};
 use stall::TimedBody;
@@ -147,6 +149,9 @@ impl Server {
         if let Some(keys) = keys {
             folder.gate.use_key_service(Arc::new(keys));
         }
+        folder
+            .gate
+            .use_fetch(Arc::new(GuardedFetch::new(&settings.fetch_private)?));
         let handler = Arc::new(Doors {
             doors: open_doors(settings, &folder)?,
             traces,

@@ -1,7 +1,7 @@
 //! Users, their access keys and policies.
 
-use craton_base::{Error, Kind, PrincipalName, Result};
-use craton_gate::NewAccessKey;
+use craton_base::{Error, PrincipalName, Result};
+use craton_gate::{Act, Holder, HolderKind, NewAccessKey, NewEntity};
 use serde_json::{Value, json};
 
 use super::Call;
@@ -13,34 +13,42 @@ fn user(call: &Call<'_>) -> Result<PrincipalName> {
     PrincipalName::new(call.part(0)?)
 }
 
+fn holder(call: &Call<'_>) -> Result<Holder> {
+    Ok(Holder::new(HolderKind::User, user(call)?.as_str()))
+}
+
 pub(super) async fn list_users(call: &mut Call<'_>) -> Result<Value> {
     let query = std::mem::replace(&mut call.query, super::Query::parse(None)?);
     let (after, limit) = query.page(USERS_MAX)?;
-    let users = call
+    let listed = call
         .gate
-        .list_users(call.session, after.as_deref(), limit)
-        .await?;
-    let next = users.last().filter(|_| users.len() == limit);
+        .list_entities(call.session, HolderKind::User, "/", after.as_deref(), limit);
+    let (users, next) = listed.await?;
+    let users: Vec<String> = users.into_iter().map(|u| u.name).collect();
     Ok(json!({ "users": users, "next": next }))
 }
 
 pub(super) async fn create_user(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let name = user(call)?;
-    call.gate.create_user(call.session, &name).await?;
-    Ok(json!({ "user": name.as_str() }))
+    let new = NewEntity::default();
+    let made = call.gate.create_entity(call.session, &holder(call)?, new).await?;
+    Ok(json!({ "user": made.name, "id": made.id, "arn": made.arn }))
 }
 
 pub(super) async fn delete_user(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let name = user(call)?;
-    call.gate.delete_user(call.session, &name).await?;
+    call.gate
+        .delete_entity(call.session, &holder(call)?, true)
+        .await?;
     Ok(json!({}))
 }
 
 pub(super) async fn list_access_keys(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let keys = call.gate.list_access_keys(call.session, &user(call)?).await?;
+    let keys = call
+        .gate
+        .list_access_keys(call.session, user(call)?.as_str())
+        .await?;
     let keys: Vec<Value> = keys
         .iter()
         .map(|k| json!({ "id": k.id, "user": k.user, "active": k.active, "created_micros": k.created.micros() }))
@@ -50,7 +58,8 @@ pub(super) async fn list_access_keys(call: &mut Call<'_>) -> Result<Value> {
 
 pub(super) async fn create_access_key(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let NewAccessKey { id, secret } = call.gate.create_access_key(call.session, &user(call)?).await?;
+    let name = user(call)?;
+    let NewAccessKey { id, secret } = call.gate.create_access_key(call.session, name.as_str()).await?;
     let secret = std::str::from_utf8(secret.expose())
         .map_err(|e| Error::internal("a new secret is not text").with_source(e))?;
     Ok(json!({ "id": id, "secret": secret }))
@@ -59,14 +68,19 @@ pub(super) async fn create_access_key(call: &mut Call<'_>) -> Result<Value> {
 pub(super) async fn delete_access_key(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     call.gate
-        .delete_access_key(call.session, &user(call)?, call.part(1)?)
+        .delete_access_key(call.session, user(call)?.as_str(), call.part(1)?)
         .await?;
     Ok(json!({}))
 }
 
 pub(super) async fn list_user_policies(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let policies = call.gate.user_policies(call.session, &user(call)?).await?;
+    let act = Act::of("iam:GetUserPolicy");
+    let policies = call
+        .gate
+        .entity_for(call.session, &holder(call)?, act)
+        .await?
+        .policies;
     let policies: Vec<Value> = policies
         .iter()
         .map(|(name, document)| Ok(json!({ "name": name, "document": parsed(document)? })))
@@ -76,14 +90,9 @@ pub(super) async fn list_user_policies(call: &mut Call<'_>) -> Result<Value> {
 
 pub(super) async fn get_user_policy(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
-    let (user, name) = (user(call)?, call.part(1)?);
-    let policies = call.gate.user_policies(call.session, &user).await?;
-    let found = policies.iter().find(|(n, _)| n == name);
-    let (name, document) = found.ok_or_else(|| {
-        let message = format!("the user {user} has no policy {name:?}");
-        Error::new(Kind::NotFound, "NoSuchEntity", message)
-    })?;
-    Ok(json!({ "name": name, "document": parsed(document)? }))
+    let name = call.part(1)?;
+    let document = call.gate.policy_of(call.session, &holder(call)?, name).await?;
+    Ok(json!({ "name": name, "document": parsed(&document)? }))
 }
 
 /// A stored document; it was parsed before it was stored.
@@ -95,7 +104,7 @@ pub(super) async fn put_user_policy(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
     call.gate
-        .put_user_policy(call.session, &user(call)?, &name, call.body.clone())
+        .put_policy(call.session, &holder(call)?, name.as_str(), call.body.clone())
         .await?;
     Ok(json!({ "name": name.as_str() }))
 }
@@ -104,7 +113,7 @@ pub(super) async fn delete_user_policy(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
     call.gate
-        .delete_user_policy(call.session, &user(call)?, &name)
+        .delete_policy_of(call.session, &holder(call)?, name.as_str())
         .await?;
     Ok(json!({}))
 }

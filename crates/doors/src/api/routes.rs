@@ -79,6 +79,16 @@ pub enum Operation {
     StartNamedRun,
     /// How a bucket's replication stands.
     ReplicationStatus,
+    /// Sessions that have not ended.
+    ListSessions,
+    /// Ends a session.
+    RevokeSession,
+    /// Ends the sessions of a user.
+    RevokeUserSessions,
+    /// Ends the sessions of a role.
+    RevokeRoleSessions,
+    /// Makes a new key that signs tokens.
+    RotateSigningKey,
 }
 
 /// One route.
@@ -305,6 +315,36 @@ pub const ROUTES: &[Route] = &[
         Operation::ReplicationStatus,
         "craton:ReadReplication",
     ),
+    route(
+        "GET",
+        "/_api/v1/sessions",
+        Operation::ListSessions,
+        "craton:ListSessions",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/sessions/{session}",
+        Operation::RevokeSession,
+        "craton:RevokeSession",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/users/{user}/sessions",
+        Operation::RevokeUserSessions,
+        "craton:RevokeSession",
+    ),
+    route(
+        "DELETE",
+        "/_api/v1/roles/{role}/sessions",
+        Operation::RevokeRoleSessions,
+        "craton:RevokeSession",
+    ),
+    route(
+        "POST",
+        "/_api/v1/keys/signing/rotate",
+        Operation::RotateSigningKey,
+        "craton:RotateKeys",
+    ),
 ];
 
 impl Operation {
@@ -347,6 +387,11 @@ impl Operation {
             Self::StartRun => "StartRun",
             Self::StartNamedRun => "StartNamedRun",
             Self::ReplicationStatus => "ReplicationStatus",
+            Self::ListSessions => "ListSessions",
+            Self::RevokeSession => "RevokeSession",
+            Self::RevokeUserSessions => "RevokeUserSessions",
+            Self::RevokeRoleSessions => "RevokeRoleSessions",
+            Self::RotateSigningKey => "RotateSigningKey",
         }
     }
 }

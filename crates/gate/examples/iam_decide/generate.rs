@@ -333,7 +333,49 @@ pub(crate) fn case(id: u64, seed: u64) -> Value {
     if dice.chance(15) {
         case["boundary"] = json!({"name": "b", "document": policy(&mut dice, &action)});
     }
+    let is_role = dice.chance(40);
+    case["principal"] = if is_role { SESSION } else { USER }.into();
+    let in_session = dice.chance(20);
+    if in_session {
+        case["session"] = json!({"name": "s", "document": policy(&mut dice, &action)});
+    }
+    if dice.chance(40) {
+        case["guarded"] = resource_policy(&mut dice, &action, in_session);
+    }
     case
+}
+
+const USER: &str = "arn:aws:iam::123456789012:user/alice";
+const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/reader/work";
+
+/// Whom statements of a resource's policy are about.
+const PRINCIPALS: [&str; 8] = [
+    "*",
+    USER,
+    "arn:aws:iam::123456789012:user/bob",
+    "arn:aws:iam::123456789012:role/reader",
+    "arn:aws:iam::123456789012:root",
+    "123456789012",
+    "arn:aws:iam::123456789012:role/other",
+    SESSION,
+];
+
+/// The policy of what is asked about.
+fn resource_policy(dice: &mut Dice, action: &str, in_session: bool) -> Value {
+    let count = 1 + dice.below(3);
+    let statements: Vec<Value> = (0..count)
+        .map(|_| {
+            let mut out = statement(dice, action);
+            // The oracle lets a session's policy limit what names the very session: a known difference.
+            let known = PRINCIPALS.len() - usize::from(in_session);
+            let names = list(dice, &PRINCIPALS[..known], 2);
+            let except = out["Effect"] == "Deny" && dice.chance(15) && !names.iter().any(|n| n == "*");
+            let key = if except { "NotPrincipal" } else { "Principal" };
+            out[key] = json!({ "AWS": one_or_many(dice, names) });
+            out
+        })
+        .collect();
+    json!({"Version": "2012-10-17", "Statement": statements})
 }
 
 fn keys(listing: bool) -> impl Iterator<Item = &'static Key> {

@@ -1,36 +1,50 @@
-//! Who exists: users, their access keys and policies, kept in the namespace and cached.
+//! Who exists: users, groups, roles, their keys, policies and sessions, kept in the namespace and cached compiled.
 //!
 //! Invariants
 //! - a secret exists in the namespace only sealed, and in memory only as a [`Secret`];
-//! - a change of an identity is visible to the next request: the change clears the cache before it returns;
-//! - `root` and `anonymous` are not user names.
+//! - a change of an identity counts for every decision after it returns: the change ends the generation that the
+//!   caches and the identities of requests under way are of, in the task that commits it;
+//! - names are told apart without case; `root`, `anonymous` and `system` are nobody's to take.
 //!
-//! Deliberately absent: who may change an identity ([`crate::identities`]).
+//! Deliberately absent: who may change an identity ([`crate::identities`]), how sessions are made ([`crate::sessions`]).
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use craton_base::{
-    BranchId, BucketId, Error, Kind as ErrorKind, PrincipalName, Random, Result, Secret, Sequence, Timestamp,
+    BranchId, BucketId, Error, Kind as ErrorKind, Random, Result, Secret, Sequence, Timestamp,
 };
 use craton_crypto::keys::SealKey;
 use craton_store::{
     Store,
-    namespace::{Direction, Key, Kind, Span},
+    namespace::{Key, Kind},
     value::{Stored, Value},
 };
 use parking_lot::Mutex;
 use prost::Message;
 
-use crate::{
-    policy::{Limits, Policy, PolicySet},
-    session::PrincipalKind,
-};
+use crate::{policy::PolicySet, session::PrincipalKind};
 
+mod load;
+pub(crate) mod managed;
+mod principal;
 mod records;
 mod secrets;
+mod uses;
 
-pub(crate) use records::{AccessKeyRecord, PolicyRecord, UserRecord};
+use load::Loader;
+pub(crate) use principal::{Actor, Identity, Principal, SessionFacts};
+pub(crate) use records::{
+    AccessKeyRecord, ActorRecord, EntityRecord, InlineRecord, LayerRecord, ManagedRecord, ProviderRecord,
+    SessionRecord, TagRecord, VersionRecord,
+};
+use uses::{Use, Uses};
 
 /// The account in every ARN: Craton has one.
 pub const ACCOUNT: &str = "000000000000";
@@ -41,30 +55,52 @@ pub const ROOT: &str = "root";
 /// The name for requests without credentials.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// Most access keys of a user.
-pub const ACCESS_KEYS_MAX: usize = 8;
-
-/// Most policies of a user.
-pub const POLICIES_MAX: usize = 32;
+/// What the ids of sessions begin with.
+pub(crate) const SESSION_PREFIX: &str = "ASIA";
 
 /// How many credentials are kept opened.
 const CACHED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8191);
 
-/// A principal with its compiled policies.
-pub(crate) struct User {
-    name: Arc<str>,
-    user_name: Option<PrincipalName>,
-    kind: PrincipalKind,
-    arn: Arc<str>,
-    policies: PolicySet,
+/// Who can hold policies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum HolderKind {
+    /// A person, a service or a software agent.
+    User,
+    /// Several users.
+    Group,
+    /// What users, sessions and outsiders can become for a while.
+    Role,
 }
 
-/// An access key, opened.
+impl HolderKind {
+    /// As ARNs and records say it: `user`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Role => "role",
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::User => Kind::User,
+            Self::Group => Kind::Group,
+            Self::Role => Kind::Role,
+        }
+    }
+}
+
+/// An access key or a session, opened.
 #[derive(Clone)]
 pub(crate) struct Credential {
-    pub(crate) user: Arc<User>,
-    pub(crate) secret: Secret,
+    pub(crate) identity: Arc<Identity>,
+    /// `None` for what can not sign.
+    pub(crate) secret: Option<Secret>,
     pub(crate) active: bool,
+    pub(crate) expires: Timestamp,
+    pub(crate) used: Arc<Use>,
 }
 
 /// An access key as it is listed: never with its secret.
@@ -80,125 +116,145 @@ pub struct AccessKeyInfo {
     pub created: Timestamp,
 }
 
-impl User {
-    pub(crate) fn new(name: &str, kind: PrincipalKind, policies: Vec<Arc<Policy>>) -> Self {
-        let arn = match kind {
-            PrincipalKind::Root => format!("arn:aws:iam::{ACCOUNT}:root"),
-            PrincipalKind::User => format!("arn:aws:iam::{ACCOUNT}:user/{name}"),
-            PrincipalKind::Anonymous => "*".to_owned(),
-            PrincipalKind::System => format!("arn:craton:system:::{name}"),
-        };
-        let user_name = (kind == PrincipalKind::User)
-            .then(|| PrincipalName::new(name).ok())
-            .flatten();
-        Self {
-            name: name.into(),
-            user_name,
-            kind,
-            arn: arn.into(),
-            policies: PolicySet::new(policies),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn user_name(&self) -> Option<&PrincipalName> {
-        self.user_name.as_ref()
-    }
-
-    pub(crate) fn kind(&self) -> PrincipalKind {
-        self.kind
-    }
-
-    pub(crate) fn arn(&self) -> &str {
-        &self.arn
-    }
-
-    pub(crate) fn policies(&self) -> &PolicySet {
-        &self.policies
-    }
-}
-
 /// The directory's read side: what the gate looks identities up in.
 pub(crate) struct Directory {
     key: SealKey,
     random: Arc<dyn Random>,
-    cache: Mutex<lru::LruCache<Arc<str>, Credential>>,
-    anonymous: Arc<User>,
+    generation: AtomicU64,
+    caches: Mutex<Caches>,
+    pub(crate) uses: Uses,
+    anonymous: Arc<Identity>,
+}
+
+/// All of one generation.
+struct Caches {
+    credentials: lru::LruCache<Arc<str>, Credential>,
+    principals: lru::LruCache<(HolderKind, String), Arc<Principal>>,
 }
 
 impl Directory {
     pub(crate) fn open(store: &Store) -> Result<Self> {
+        let nobody = Principal::builtin(ANONYMOUS, PrincipalKind::Anonymous, PolicySet::new(Vec::new()));
         Ok(Self {
             key: store.system_key("access-key-secrets")?,
             random: store.parts().random.clone(),
-            cache: Mutex::new(lru::LruCache::new(CACHED_MAX)),
-            anonymous: Arc::new(User::new(ANONYMOUS, PrincipalKind::Anonymous, Vec::new())),
+            generation: AtomicU64::new(1),
+            caches: Mutex::new(Caches {
+                credentials: lru::LruCache::new(CACHED_MAX),
+                principals: lru::LruCache::new(CACHED_MAX),
+            }),
+            uses: Uses::new(),
+            anonymous: Arc::new(Identity::without_credential(Arc::new(nobody))),
         })
     }
 
-    pub(crate) fn anonymous(&self) -> Arc<User> {
+    pub(crate) fn anonymous(&self) -> Arc<Identity> {
         self.anonymous.clone()
     }
 
-    /// The credential of an access key, active or not; `None` if there is no such key.
+    /// The state of the directory that is in force.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The credential of an access key or a session, active or not; `None` if there is none.
     pub(crate) fn credential(&self, store: &Store, id: &str) -> Result<Option<Credential>> {
-        if let Some(found) = self.cache.lock().get(id) {
+        if let Some(found) = self.caches.lock().credentials.get(id) {
             return Ok(Some(found.clone()));
         }
-        let at = store.latest();
-        let Some(stored) = store.get(&access_key_key(id), at)? else {
-            return Ok(None);
+        let loader = self.loader(store);
+        let found = if id.starts_with(SESSION_PREFIX) {
+            loader.session(id)?
+        } else {
+            loader.access_key(id)?
         };
-        let record = AccessKeyRecord::from_stored(&stored)?;
-        let Some(user) = self.user_at(store, &record.user, at)? else {
-            return Ok(None);
-        };
-        let secret = secrets::open(&self.key, id, &record.sealed_secret)?;
-        let credential = Credential {
-            user: Arc::new(user),
-            secret,
-            active: record.active,
-        };
-        let mut cache = self.cache.lock();
-        // A change that was committed while this was read has cleared the cache: do not bring the old state back.
-        if store.latest() == at {
-            cache.put(id.into(), credential.clone());
+        if let Some(credential) = &found {
+            let mut caches = self.caches.lock();
+            // A change since then has ended this generation: do not bring the old state back.
+            if self.generation() == loader.generation {
+                caches.credentials.put(id.into(), credential.clone());
+            }
         }
-        Ok(Some(credential))
+        Ok(found)
+    }
+
+    /// The identity that is in force for one that was found before; `None` if its credential is no longer good.
+    pub(crate) fn renew(
+        &self,
+        store: &Store,
+        known: &Arc<Identity>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Identity>>> {
+        let Some(id) = &known.credential else {
+            return Ok(Some(known.clone()));
+        };
+        if known.generation == self.generation() {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.credential(store, id)?;
+        Ok(found.filter(|c| c.active && now < c.expires).map(|c| c.identity))
     }
 
     /// A user with its policies, as of now.
-    pub(crate) fn user(&self, store: &Store, name: &str) -> Result<Option<User>> {
-        self.user_at(store, name, store.latest())
+    pub(crate) fn user(&self, store: &Store, name: &str) -> Result<Option<Arc<Principal>>> {
+        self.principal(store, HolderKind::User, name)
     }
 
-    fn user_at(&self, store: &Store, name: &str, at: Sequence) -> Result<Option<User>> {
-        let Some(stored) = store.get(&user_key(name), at)? else {
-            return Ok(None);
-        };
-        let record = UserRecord::from_stored(&stored)?;
-        let kind = if record.root {
-            PrincipalKind::Root
-        } else {
-            PrincipalKind::User
-        };
-        let policies = policies_of(store, name, at)?
-            .iter()
-            .map(|(policy_name, document)| {
-                Ok(Arc::new(
-                    Policy::parse(document, &Limits::default())?.named(policy_name),
-                ))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Some(User::new(name, kind, policies)))
+    /// A user or role with its policies, as of now.
+    pub(crate) fn principal(
+        &self,
+        store: &Store,
+        kind: HolderKind,
+        name: &str,
+    ) -> Result<Option<Arc<Principal>>> {
+        self.loader(store).principal(kind, name)
     }
 
-    /// Forgets what is cached: called after every change of an identity, before the change returns.
+    /// The policies of an entry, its groups' not among them.
+    pub(crate) fn policies_of(
+        &self,
+        store: &Store,
+        record: &EntityRecord,
+    ) -> Result<Vec<Arc<crate::policy::Policy>>> {
+        self.loader(store).policies_of(record)
+    }
+
+    /// A managed policy as it is in force.
+    pub(crate) fn managed(&self, store: &Store, arn: &str) -> Result<Option<Arc<crate::policy::Policy>>> {
+        self.loader(store).managed(arn)
+    }
+
+    fn loader<'a>(&'a self, store: &'a Store) -> Loader<'a> {
+        // First the generation: what is read after it is of it, or of a later one that keeps nothing of this.
+        let generation = self.generation();
+        Loader {
+            directory: self,
+            store,
+            at: store.latest(),
+            generation,
+        }
+    }
+
+    fn known_principal(&self, kind: HolderKind, name: &str, generation: u64) -> Option<Arc<Principal>> {
+        let mut caches = self.caches.lock();
+        let current = self.generation() == generation;
+        let known = current.then(|| caches.principals.get(&(kind, name.to_owned())));
+        known.flatten().cloned()
+    }
+
+    fn keep_principal(&self, kind: HolderKind, name: &str, generation: u64, principal: &Arc<Principal>) {
+        let mut caches = self.caches.lock();
+        if self.generation() == generation {
+            caches.principals.put((kind, name.to_owned()), principal.clone());
+        }
+    }
+
+    /// Ends the generation: called after every change of an identity, before the change returns.
     pub(crate) fn forget(&self) {
-        self.cache.lock().clear();
+        let mut caches = self.caches.lock();
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        caches.credentials.clear();
+        caches.principals.clear();
     }
 
     pub(crate) fn seal_secret(&self, id: &str, secret: &Secret) -> Result<Bytes> {
@@ -206,27 +262,8 @@ impl Directory {
     }
 }
 
-/// The policies of a user: name and document.
-pub(crate) fn policies_of(store: &Store, user: &str, at: Sequence) -> Result<Vec<(String, Bytes)>> {
-    let start = policy_prefix(user);
-    let end = crate::scope::successor(&start);
-    let span = Span {
-        bucket: BucketId::SYSTEM,
-        branch: BranchId::MAIN,
-        kind: Kind::Policy,
-        start: start.into(),
-        end,
-    };
-    let page = store.scan(&span, at, Direction::Forward, POLICIES_MAX.saturating_add(1))?;
-    page.entries.iter().map(PolicyRecord::named_from_stored).collect()
-}
-
 /// The access keys of a user.
-pub(crate) fn access_keys_of(store: &Store, user: &str) -> Result<Vec<AccessKeyInfo>> {
-    let Some(stored) = store.get(&user_key(user), Sequence::MAX)? else {
-        return Err(no_such_user(user));
-    };
-    let record = UserRecord::from_stored(&stored)?;
+pub(crate) fn access_keys_of(store: &Store, record: &EntityRecord) -> Result<Vec<AccessKeyInfo>> {
     let mut out = Vec::new();
     for id in &record.access_keys {
         if let Some(stored) = store.get(&access_key_key(id), Sequence::MAX)? {
@@ -236,12 +273,32 @@ pub(crate) fn access_keys_of(store: &Store, user: &str) -> Result<Vec<AccessKeyI
     Ok(out)
 }
 
-pub(crate) fn no_such_user(name: &str) -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        "NoSuchEntity",
-        format!("there is no user {name:?}"),
+/// Whether a commit of an entry of this kind changes who may do what.
+pub(crate) const fn is_of_directory(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::User
+            | Kind::Group
+            | Kind::Role
+            | Kind::AccessKey
+            | Kind::ManagedPolicy
+            | Kind::OidcProvider
+            | Kind::Session
     )
+}
+
+pub(crate) fn no_such(kind: HolderKind, name: &str) -> Error {
+    let text = format!("The {} with name {name} cannot be found.", kind.word());
+    Error::new(ErrorKind::NotFound, "NoSuchEntity", text)
+}
+
+pub(crate) fn no_such_user(name: &str) -> Error {
+    no_such(HolderKind::User, name)
+}
+
+/// The ARN of a user, group or role.
+pub(crate) fn entity_arn(kind: HolderKind, path: &str, name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:{}{path}{name}", kind.word())
 }
 
 fn system_key(kind: Kind, name: Vec<u8>) -> Key {
@@ -253,24 +310,21 @@ fn system_key(kind: Kind, name: Vec<u8>) -> Key {
     }
 }
 
-pub(crate) fn user_key(name: &str) -> Key {
-    system_key(Kind::User, name.as_bytes().to_vec())
+/// The key of a user, group or role: names are told apart without case.
+pub(crate) fn holder_key(kind: HolderKind, name: &str) -> Key {
+    system_key(kind.kind(), name.to_ascii_lowercase().into_bytes())
 }
 
 pub(crate) fn access_key_key(id: &str) -> Key {
     system_key(Kind::AccessKey, id.as_bytes().to_vec())
 }
 
-fn policy_prefix(user: &str) -> Vec<u8> {
-    let mut out = user.as_bytes().to_vec();
-    out.push(0);
-    out
+pub(crate) fn session_key(id: &str) -> Key {
+    system_key(Kind::Session, id.as_bytes().to_vec())
 }
 
-pub(crate) fn policy_key(user: &str, policy: &str) -> Key {
-    let mut name = policy_prefix(user);
-    name.extend_from_slice(policy.as_bytes());
-    system_key(Kind::Policy, name)
+pub(crate) fn provider_key(address: &str) -> Key {
+    system_key(Kind::OidcProvider, address.as_bytes().to_vec())
 }
 
 pub(crate) fn stored_value(message: &impl Message) -> Value {

@@ -32,6 +32,7 @@ use crate::{
     access,
     ask::Fact,
     bucket::BucketInfo,
+    directory::Actor,
     gate::Verdicts,
     ledger::Verdict,
     session::{PrincipalKind, Session},
@@ -176,18 +177,20 @@ impl GuardPlane {
 fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) -> Ruling {
     let session = asked.session;
     let origin = session.origin();
-    let askers = [asker(session)];
+    let identity = session.identity();
+    let askers: Vec<_> = identity.actors().map(asker).collect();
+    let chain: Vec<String> = session.chain().map(str::to_owned).collect();
     let prefix = asked.extra.iter().find(|(key, _)| key == "s3:prefix");
     let circumstances = Circumstances {
         door: origin.door,
         secure: origin.secure,
         source: origin.source_ip,
         time: origin.time,
-        chain: &[],
+        chain: &chain,
         labels: &[],
-        purpose: None,
-        run: None,
-        session: None,
+        purpose: session.purpose(),
+        run: session.run(),
+        session: session.session_name().or_else(|| session.session_id()),
         access_key: session.access_key_id(),
         user_agent: origin.user_agent.as_deref(),
         prefix: prefix.map(|(_, value)| value.as_str()),
@@ -211,18 +214,20 @@ fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) ->
     )
 }
 
-fn asker(session: &Session) -> Asker<'_> {
+fn asker(actor: &Actor) -> Asker<'_> {
+    let (asker_type, kind) = match actor.principal.kind {
+        PrincipalKind::Root => (AskerType::User, "root"),
+        PrincipalKind::User => (AskerType::User, "user"),
+        PrincipalKind::Role => (AskerType::Role, "role"),
+        PrincipalKind::Anonymous => (AskerType::User, "anonymous"),
+        PrincipalKind::System => (AskerType::User, "system"),
+    };
     Asker {
-        asker_type: AskerType::User,
-        name: session.principal(),
-        kind: match session.kind() {
-            PrincipalKind::Root => "root",
-            PrincipalKind::User => "user",
-            PrincipalKind::Anonymous => "anonymous",
-            PrincipalKind::System => "system",
-        },
-        groups: &[],
-        tags: &[],
+        asker_type,
+        name: &actor.principal.name,
+        kind,
+        groups: &actor.principal.groups,
+        tags: &actor.all_tags,
     }
 }
 

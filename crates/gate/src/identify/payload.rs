@@ -117,6 +117,11 @@ impl Payload {
     }
 
     /// Reads the lengths and trailers that `mode` needs from the headers.
+    /// Of a request whose signature covers no body.
+    pub(crate) fn of_bearer(parts: &Parts) -> Result<Self> {
+        Self::from_parts(Mode::Unsigned, parts, None)
+    }
+
     pub(super) fn from_parts(mode: Mode, parts: &Parts, chain: Option<Chain>) -> Result<Self> {
         let trailers = declared_trailers(parts)?;
         let Mode::Chunked { signed, trailer } = mode else {

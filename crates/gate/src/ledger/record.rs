@@ -252,6 +252,21 @@ pub struct Record {
     /// For work: the sequence of the version of the whole that it read; 0 if none.
     #[prost(uint64, tag = "62")]
     pub read_version: u64,
+    /// The id of the session that was made by STS or OAuth.
+    #[prost(string, tag = "50")]
+    pub session: String,
+    /// The role session's name.
+    #[prost(string, tag = "51")]
+    pub session_name: String,
+    /// Who is behind the session, as whoever made it said.
+    #[prost(string, tag = "52")]
+    pub source_identity: String,
+    /// What the session is for.
+    #[prost(string, tag = "53")]
+    pub purpose: String,
+    /// Whom an identity provider vouched for: its address, `#`, its name for them.
+    #[prost(string, tag = "54")]
+    pub subject_of: String,
 }
 
 impl Record {
@@ -364,6 +379,11 @@ impl Record {
             ("reason", &self.reason),
             ("request id", &self.request_id),
             ("detail", &self.detail),
+            ("session", &self.session),
+            ("session name", &self.session_name),
+            ("source identity", &self.source_identity),
+            ("purpose", &self.purpose),
+            ("subject", &self.subject_of),
         ];
         for (name, text) in texts {
             if text.len() > TEXT_BYTES_MAX {
@@ -416,6 +436,11 @@ impl Record {
             ("reason", &self.reason),
             ("request_id", &self.request_id),
             ("detail", &self.detail),
+            ("session", &self.session),
+            ("session_name", &self.session_name),
+            ("source_identity", &self.source_identity),
+            ("purpose", &self.purpose),
+            ("subject", &self.subject_of),
         ];
         for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             put(name, json!(text));

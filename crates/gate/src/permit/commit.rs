@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
-    namespace::{Committed, Kind, Precondition},
+    namespace::{Committed, Key, Kind, Precondition},
     store::Transaction,
 };
 
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     bucket::BucketInfo,
     changes::{Changes, Expectation},
+    directory::is_of_directory,
     ledger::{RecordKind, Verdict},
 };
 
@@ -80,6 +81,10 @@ impl WritePermit {
             ResourcePath::Facts(..) => None,
             path => Some(permit.gate.lending.claim(path, PATIENCE).await?),
         };
+        if !permit.gate.is_in_force(&permit.session)? {
+            let text = "the session ended while the request was under way";
+            return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
+        }
         let mut record = permit.record.clone();
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
@@ -90,11 +95,15 @@ impl WritePermit {
         transaction.plain.push(record);
         let changes_bucket = changes_bucket(&transaction);
         let makes_version = transaction.puts.iter().any(|(key, _)| key.kind == Kind::Graph);
+        let changes_directory = changes_directory(&transaction);
         let task = tokio::spawn(async move {
             let committed = permit.gate.store.commit(transaction).await;
             if changes_bucket && let Some(bucket) = permit.resource.bucket() {
                 // Also after an error: what it left is decided by what is read next.
                 permit.gate.buckets.forget(bucket);
+            }
+            if changes_directory {
+                permit.gate.directory.forget();
             }
             let committed = committed?;
             permit.outcome.lock().closed = true;
@@ -159,4 +168,16 @@ fn changes_bucket(transaction: &Transaction) -> bool {
     let puts = transaction.puts.iter().map(|(key, _)| key);
     puts.chain(&transaction.deletes)
         .any(|key| matches!(key.kind, Kind::Bucket | Kind::Configuration))
+}
+
+/// Whether a transaction changes who may do what. A new session changes nothing of what is known.
+fn changes_directory(transaction: &Transaction) -> bool {
+    let is_new = |key: &Key| {
+        transaction
+            .preconditions
+            .contains(&Precondition::Absent(key.clone()))
+    };
+    let puts = transaction.puts.iter().map(|(key, _)| key);
+    puts.chain(&transaction.deletes)
+        .any(|key| is_of_directory(key.kind) && !(key.kind == Kind::Session && is_new(key)))
 }

@@ -27,6 +27,8 @@ pub(super) struct Condition {
     key: String,
     operator: Operator,
     test: Test,
+    /// As it was written: two conditions with the same text hold for the same requests.
+    text: Box<str>,
 }
 
 /// An operator's name taken apart.
@@ -331,11 +333,31 @@ impl Condition {
         variables: bool,
     ) -> Result<Self, (usize, String)> {
         let test = Test::parse(operator.base.compares, values, variables)?;
+        let key = key.to_lowercase();
         Ok(Self {
-            key: key.to_lowercase(),
+            text: format!("{operator:?} {key} {values:?} {variables}").into(),
+            key,
             operator,
             test,
         })
+    }
+
+    /// Whether it is the same condition as `other`.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+
+    /// Whether it is about who asks, so that it means something else for somebody else.
+    pub(super) fn is_about_caller(&self) -> bool {
+        let of_caller = [
+            "aws:principal",
+            "aws:username",
+            "aws:userid",
+            "aws:source",
+            "aws:federated",
+            "craton:",
+        ];
+        of_caller.iter().any(|start| self.key.starts_with(start)) || self.text.contains("${")
     }
 
     /// Whether the request meets it.

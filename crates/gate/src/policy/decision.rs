@@ -171,7 +171,7 @@ impl Found {
         found
     }
 
-    fn into_decision(self) -> Decision {
+    pub(super) fn into_decision(self) -> Decision {
         if !self.denies.is_empty() {
             Decision::explicit_deny(self.denies)
         } else if !self.allows.is_empty() {

@@ -4,10 +4,11 @@
 //! principal and decides a [`Request`]. The order is AWS's for one account:
 //!
 //! 1. a matching `Deny` in any policy refuses (explicit deny);
-//! 2. a session's policy, if there is one, must allow;
-//! 3. the resource's policy allows, or the identity policies (the principal's and its groups') and the
-//!    boundary, if there is one, do;
-//! 4. everything else is refused (implicit deny).
+//! 2. a resource's policy that names the very session of a role allows;
+//! 3. a session's policies, if there are any, must allow;
+//! 4. the resource's policy allows the user; or the boundary, if there is one, allows, and so do the resource's
+//!    policy the role or the identity policies (the principal's and its groups');
+//! 5. everything else is refused (implicit deny).
 //!
 //! Invariants: the request's side is literal text (a `*` in a key is a character); the value of
 //! a variable is literal text; matching is bounded by the limits of the document, whatever a
@@ -20,6 +21,7 @@
 mod bucket_actions;
 mod condition;
 mod context;
+mod cover;
 mod decision;
 mod json;
 mod name;
@@ -29,6 +31,7 @@ mod resource;
 pub mod s3_actions;
 mod set;
 mod statement;
+mod trust;
 mod value;
 
 use craton_base::Result;
@@ -39,8 +42,16 @@ pub use self::{
     resource::{Caller, ResourcePolicy},
     set::{Guarded, PolicySet},
     statement::{Effect, Principal},
+    trust::{Asker, TrustPolicy},
+    value::Network,
 };
 use self::{parse::Place, statement::Statement};
+
+/// A time as condition keys have it: `2026-11-22T21:00:00Z`.
+#[must_use]
+pub fn iso_8601(at: craton_base::Timestamp) -> String {
+    value::iso_8601(at.seconds())
+}
 
 /// How large a policy may be. The defaults are above every quota of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,8 @@ pub(super) enum ActionPattern {
         service: Option<String>,
         name: Pattern,
         exact: Option<String>,
+        /// In lower case, with its wildcards.
+        text: Box<str>,
     },
 }
 
@@ -50,6 +52,7 @@ impl ActionPattern {
         Ok(Self::Named {
             service: (service != "*").then(|| service.to_ascii_lowercase()),
             name: Pattern::parse(&lower, syntax)?,
+            text: lower.as_str().into(),
             exact: exact.then_some(lower),
         })
     }
@@ -70,6 +73,7 @@ impl ActionPattern {
                 service: wanted,
                 name,
                 exact,
+                ..
             } => {
                 wanted.as_deref().is_none_or(|w| w == service)
                     && match exact {
@@ -101,6 +105,8 @@ impl<'a> Arn<'a> {
 pub(super) struct ArnPattern {
     segments: Vec<Pattern>,
     start: String,
+    /// As it was written, each segment for itself.
+    texts: Box<[Box<str>]>,
 }
 
 impl ArnPattern {
@@ -113,6 +119,7 @@ impl ArnPattern {
         };
         let mut raw = split_segments(text, variables);
         raw.resize(ARN_SEGMENTS.max(raw.len()), "*");
+        let texts = raw.iter().map(|segment| Box::from(*segment)).collect();
         let segments = raw
             .into_iter()
             .map(|segment| Pattern::parse(segment, syntax))
@@ -121,7 +128,13 @@ impl ArnPattern {
         Ok(Self {
             segments,
             start: text.get(..end).unwrap_or_default().to_owned(),
+            texts,
         })
+    }
+
+    /// Its segments as they were written.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| &**text)
     }
 
     pub(super) fn matches(&self, arn: &Arn<'_>, context: &Context) -> bool {

@@ -45,6 +45,45 @@ pub enum Caller<'a> {
         /// The id that is shown as an owner's.
         id: &'a str,
     },
+    /// A session of a role of the account.
+    Role {
+        /// The account's number.
+        account: &'a str,
+        /// The role's ARN.
+        role: &'a str,
+        /// The session's ARN.
+        session: &'a str,
+        /// The id that is shown as an owner's.
+        id: &'a str,
+    },
+}
+
+/// What of a resource's policy is about a caller and matches, and whom it allows.
+#[derive(Default)]
+pub(super) struct Granted {
+    pub(super) found: Found,
+    /// The session by its own ARN: nothing but a deny limits that.
+    pub(super) to_session: bool,
+    /// The user by its ARN, or everyone: session policies limit that, a boundary does not.
+    pub(super) to_principal: bool,
+    /// The role by its ARN: session policies and the boundary limit that.
+    pub(super) to_role: bool,
+}
+
+impl Granted {
+    /// What is allowed does not count.
+    pub(super) fn shut(&mut self) {
+        self.found.allows.clear();
+        (self.to_session, self.to_principal, self.to_role) = (false, false, false);
+    }
+}
+
+/// By which name a statement is about a caller.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Role,
+    Principal,
+    Session,
 }
 
 impl<'a> Caller<'a> {
@@ -53,14 +92,24 @@ impl<'a> Caller<'a> {
     pub const fn id(&self) -> Option<&'a str> {
         match self {
             Self::Anonymous => None,
-            Self::Root { id, .. } | Self::User { id, .. } => Some(id),
+            Self::Root { id, .. } | Self::User { id, .. } | Self::Role { id, .. } => Some(id),
+        }
+    }
+
+    /// The account itself, whose users this one is among.
+    pub(super) const fn account_root(&self) -> Option<Self> {
+        match self {
+            Self::User { account, .. } | Self::Role { account, .. } => Some(Self::Root { account, id: "" }),
+            Self::Anonymous | Self::Root { .. } => None,
         }
     }
 
     const fn account(&self) -> Option<&'a str> {
         match self {
             Self::Anonymous => None,
-            Self::Root { account, .. } | Self::User { account, .. } => Some(account),
+            Self::Root { account, .. } | Self::User { account, .. } | Self::Role { account, .. } => {
+                Some(account)
+            }
         }
     }
 }
@@ -140,33 +189,110 @@ impl ResourcePolicy {
         Ok(())
     }
 
-    /// The statements that are about `caller` and match.
-    pub(super) fn find(&self, target: &Target<'_>, caller: &Caller<'_>) -> Found {
+    /// What is wrong with it as a role's trust policy, in AWS's words.
+    ///
+    /// # Errors
+    /// The complaint.
+    pub(super) fn check_trust(&self) -> Result<(), &'static str> {
+        for statement in self.statements() {
+            if statement.resources.is_some() {
+                return Err("Has prohibited field Resource");
+            }
+            let principals = statement.principals.iter().flat_map(|c| &c.values);
+            if !principals.into_iter().all(is_valid) {
+                return Err("Invalid principal in policy");
+            }
+            let of_sts = |a: &super::name::ActionPattern| {
+                !matches!(a, super::name::ActionPattern::All) && a.is_for_service("sts")
+            };
+            if statement.actions.negated || !statement.actions.values.iter().all(of_sts) {
+                return Err("AssumeRole policy may only specify STS AssumeRole actions.");
+            }
+        }
+        Ok(())
+    }
+
+    /// The statements whose principals `counts` is true for and that match.
+    pub(super) fn find_for(&self, target: &Target<'_>, counts: &dyn Fn(&Choice<Principal>) -> bool) -> Found {
         self.layer
-            .find_where(target, |statement| is_about(statement, caller))
+            .find_where(target, |s| s.principals.as_ref().is_some_and(counts))
+    }
+
+    /// The statements that are about `caller` and match. `bounded`: whether the caller has a permissions boundary,
+    /// which makes it one of those whom a `Deny` with `NotPrincipal` is always about.
+    pub(super) fn find(&self, target: &Target<'_>, caller: &Caller<'_>, bounded: bool) -> Granted {
+        let find = |counts: &dyn Fn(&Statement) -> bool| self.layer.find_where(target, counts);
+        let is_deny = |s: &Statement| s.effect == Effect::Deny;
+        let denies = |s: &Statement| is_deny(s) && (about(s, caller).is_some() || (bounded && excepts(s)));
+        if !matches!(caller, Caller::Role { .. }) {
+            let found = find(&|s| denies(s) || (!is_deny(s) && about(s, caller).is_some()));
+            let to_principal = !found.allows.is_empty();
+            return Granted {
+                found,
+                to_principal,
+                ..Granted::default()
+            };
+        }
+        let allowed_by = |by| find(&|s| !is_deny(s) && about(s, caller) == Some(by)).allows;
+        let mut granted = Granted {
+            found: find(&denies),
+            ..Granted::default()
+        };
+        for by in [By::Session, By::Principal, By::Role] {
+            let allows = allowed_by(by);
+            let whom = match by {
+                By::Session => &mut granted.to_session,
+                By::Principal => &mut granted.to_principal,
+                By::Role => &mut granted.to_role,
+            };
+            *whom = !allows.is_empty();
+            granted.found.allows.extend(allows);
+        }
+        granted.found.allows.sort();
+        granted
     }
 }
 
-fn is_about(statement: &Statement, caller: &Caller<'_>) -> bool {
-    let Some(choice) = &statement.principals else {
-        return false;
-    };
-    // An allow for the account leaves its users to their own policies; an exception for it means them all.
-    let delegates = statement.effect == Effect::Allow && !choice.negated;
-    choice.values.iter().any(|p| names(p, caller, delegates)) != choice.negated
+/// Whether a statement is about everyone but those whom it names.
+fn excepts(statement: &Statement) -> bool {
+    statement.principals.as_ref().is_some_and(|choice| choice.negated)
 }
 
-fn names(principal: &Principal, caller: &Caller<'_>, delegates: bool) -> bool {
+/// Whether a statement is about `caller`, and by which name.
+fn about(statement: &Statement, caller: &Caller<'_>) -> Option<By> {
+    let choice = statement.principals.as_ref()?;
+    // An allow for the account leaves its users to their own policies; an exception for it means them all.
+    let delegates = statement.effect == Effect::Allow && !choice.negated;
+    let named = choice
+        .values
+        .iter()
+        .filter_map(|p| names(p, caller, delegates))
+        .max();
+    if choice.negated {
+        return named.is_none().then_some(By::Principal);
+    }
+    named
+}
+
+fn names(principal: &Principal, caller: &Caller<'_>, delegates: bool) -> Option<By> {
+    let when = |holds: bool| holds.then_some(By::Principal);
     match (principal, caller) {
-        (Principal::Everyone, _) => true,
+        (Principal::Everyone, _) => Some(By::Principal),
         (Principal::Aws(name), caller) => match account_of(name) {
             Some(account) => {
-                caller.account() == Some(account) && !(delegates && matches!(caller, Caller::User { .. }))
+                let own = matches!(caller, Caller::User { .. } | Caller::Role { .. });
+                when(caller.account() == Some(account) && !(delegates && own))
             }
-            None => matches!(caller, Caller::User { arn, .. } if name == arn),
+            None => match caller {
+                Caller::User { arn, .. } => when(name == arn),
+                Caller::Role { role, session, .. } if name == session || name == role => {
+                    Some(if name == session { By::Session } else { By::Role })
+                }
+                _ => None,
+            },
         },
-        (Principal::CanonicalUser(id), caller) => caller.id() == Some(id.as_str()),
-        (Principal::Federated(_) | Principal::Service(_), _) => false,
+        (Principal::CanonicalUser(id), caller) => when(caller.id() == Some(id.as_str())),
+        (Principal::Federated(_) | Principal::Service(_), _) => None,
     }
 }
 

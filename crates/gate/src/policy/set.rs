@@ -12,15 +12,16 @@ use super::{
     Caller, Decision, Policy, Request, ResourcePolicy, StatementRef,
     decision::{Candidate, Found, with_target},
     name::ActionPattern,
+    resource::Granted,
     statement::{Statement, Target},
 };
 
-/// The policies of one principal, by what they are for.
+/// The policies of one principal, by what they are for. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PolicySet {
-    identity: Layer,
-    boundary: Option<Layer>,
-    session: Option<Layer>,
+    identity: Arc<Layer>,
+    boundary: Option<Arc<Layer>>,
+    sessions: Vec<Arc<Layer>>,
 }
 
 impl PolicySet {
@@ -28,39 +29,39 @@ impl PolicySet {
     #[must_use]
     pub fn new(identity: Vec<Arc<Policy>>) -> Self {
         Self {
-            identity: Layer::new(identity),
+            identity: Arc::new(Layer::new(identity)),
             boundary: None,
-            session: None,
+            sessions: Vec::new(),
         }
     }
 
     /// With a permissions boundary: what it does not allow is refused.
     #[must_use]
     pub fn with_boundary(mut self, policy: Arc<Policy>) -> Self {
-        self.boundary = Some(Layer::new(vec![policy]));
+        self.boundary = Some(Arc::new(Layer::new(vec![policy])));
         self
     }
 
-    /// With session policies: what they do not allow is refused. An empty list refuses all.
+    /// With session policies: what they do not allow is refused. An empty list refuses all. Said again, for a
+    /// session made from a session, both must allow.
     #[must_use]
     pub fn with_session(mut self, policies: Vec<Arc<Policy>>) -> Self {
-        self.session = Some(Layer::new(policies));
+        self.sessions.push(Arc::new(Layer::new(policies)));
         self
+    }
+
+    /// Every kind of policies, each of which must allow: the principal's own, the boundary, the sessions'.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        let limits = self.boundary.iter().chain(&self.sessions);
+        std::iter::once(&self.identity)
+            .chain(limits)
+            .map(|layer| &**layer)
     }
 
     /// Whether any of them may ask about the tags that an object has.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        let layers = [
-            Some(&self.identity),
-            self.boundary.as_ref(),
-            self.session.as_ref(),
-        ];
-        layers
-            .into_iter()
-            .flatten()
-            .flat_map(|l| &l.policies)
-            .any(|p| p.asks_for_tags)
+        self.layers().flat_map(|l| &l.policies).any(|p| p.asks_for_tags)
     }
 
     /// Decides a request about something that has no policy of its own.
@@ -69,9 +70,9 @@ impl PolicySet {
         self.decide_about(request, None)
     }
 
-    /// Decides a request. A deny anywhere wins; then the session policies must allow, and either the
-    /// resource's policy or both the boundary and the identity policies. An allow names the statements of all
-    /// of them.
+    /// Decides a request. A deny anywhere wins. Then the resource's policy allows the very session; or the session
+    /// policies allow, and so does the resource's policy the user, or the boundary and either the resource's
+    /// policy the role or the identity policies. An allow names the statements of all of them.
     #[must_use]
     pub fn decide_about(&self, request: &Request<'_>, resource: Option<Guarded<'_>>) -> Decision {
         with_target(request, |target| self.decide_target(target, resource))
@@ -79,17 +80,21 @@ impl PolicySet {
     }
 
     fn decide_target(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> Decision {
-        let find = |layer: &Option<Layer>| layer.as_ref().map(|l| l.find(target));
-        let granted = resource.map(|r| r.find(target));
-        let (session, boundary) = (find(&self.session), find(&self.boundary));
+        let granted = resource
+            .map(|r| r.find(target, self.boundary.is_some()))
+            .unwrap_or_default();
+        let boundary = self.boundary.as_ref().map(|l| l.find(target));
+        let sessions: Vec<Found> = self.sessions.iter().map(|l| l.find(target)).collect();
         let identity = self.identity.find(target);
-        let allows = |found: &Option<Found>| found.as_ref().is_none_or(|f| !f.allows.is_empty());
-        let by_resource = granted.as_ref().is_some_and(|f| !f.allows.is_empty());
-        let by_identity = !identity.allows.is_empty() && allows(&boundary);
-        let allowed = allows(&session) && (by_resource || by_identity);
-        let found: Vec<Found> = [granted, boundary, session, Some(identity)]
-            .into_iter()
-            .flatten()
+        let allows = |found: &Found| !found.allows.is_empty();
+        let bounded = boundary.as_ref().is_none_or(allows);
+        let in_session = sessions.iter().all(allows);
+        let by_own = bounded && (granted.to_role || allows(&identity));
+        let allowed = granted.to_session || (in_session && (granted.to_principal || by_own));
+        let found: Vec<Found> = std::iter::once(granted.found)
+            .chain(boundary)
+            .chain(sessions)
+            .chain([identity])
             .collect();
         if found.iter().any(|f| !f.denies.is_empty()) {
             Decision::explicit_deny(found.into_iter().flat_map(|f| f.denies).collect())
@@ -118,16 +123,17 @@ impl Guarded<'_> {
     /// The statements that deny a request.
     #[must_use]
     pub fn denies(&self, request: &Request<'_>) -> Vec<StatementRef> {
-        with_target(request, |target| self.find(target).denies).unwrap_or_default()
+        with_target(request, |target| self.find(target, false).found.denies).unwrap_or_default()
     }
 
-    fn find(&self, target: &Target<'_>) -> Found {
-        let mut found = self.policy.find(target, &self.caller);
+    /// `bounded`: whether the caller has a permissions boundary.
+    fn find(&self, target: &Target<'_>, bounded: bool) -> Granted {
+        let mut granted = self.policy.find(target, &self.caller, bounded);
         let shut = self.shut_anonymous || (self.shut_public && self.policy.is_public());
         if shut && self.caller == Caller::Anonymous {
-            found.allows.clear();
+            granted.shut();
         }
-        found
+        granted
     }
 }
 

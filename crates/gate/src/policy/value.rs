@@ -110,9 +110,19 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
 
 /// A CIDR range, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
+}
+
+impl std::str::FromStr for Network {
+    type Err = craton_base::Error;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::parse(s).ok_or_else(|| {
+            craton_base::Error::invalid(format!("{s:?} is not an address or a network such as 10.0.0.0/8"))
+        })
+    }
 }
 
 impl Network {
@@ -137,7 +147,10 @@ impl Network {
         self.prefix >= least
     }
 
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is in it; an IPv4 address inside IPv6 is the IPv4 address.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         match (self.address, address) {
             (IpAddr::V4(net), IpAddr::V4(a)) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);

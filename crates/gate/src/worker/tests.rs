@@ -7,12 +7,12 @@ fn every_worker_has_a_policy_that_parses_and_a_name_of_its_own() {
     let names: BTreeSet<_> = Worker::ALL.iter().map(|w| w.name()).collect();
     assert_eq!(names.len(), Worker::ALL.len());
     for worker in Worker::ALL {
-        let user = worker.user().unwrap();
-        assert_eq!(user.kind(), PrincipalKind::System);
-        assert_eq!(user.name(), format!("system:{}", worker.name()));
+        let user = worker.identity().unwrap().actor.principal;
+        assert_eq!(user.kind, PrincipalKind::System);
+        assert_eq!(*user.name, format!("system:{}", worker.name()));
         assert_eq!(Worker::named(worker.name()), Some(worker));
         assert!(
-            craton_base::PrincipalName::new(user.name()).is_err(),
+            craton_base::PrincipalName::new(&user.name).is_err(),
             "a user can not have this name"
         );
     }
@@ -37,14 +37,14 @@ fn a_worker_may_do_what_its_policy_says_and_nothing_else() {
 
     use crate::policy::{Context, Request};
 
-    let user = Worker::Events.user().unwrap();
+    let user = Worker::Events.identity().unwrap().actor;
     let allowed = |action, resource: &ResourcePath| {
         let request = Request {
             action,
             resource: &crate::access::arn(resource),
             context: &Context::new(),
         };
-        user.policies().decide(&request).allowed
+        user.policies.decide(&request).allowed
     };
     let outbox = ResourcePath::System("outbox".into());
     assert!(allowed("craton:DeliverEvents", &outbox));

@@ -3,14 +3,14 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use craton_base::{ByteSize, Clock, PrincipalName, Result, Timestamp, clock::SystemClock};
+use craton_base::{ByteSize, Clock, Result, Timestamp, clock::SystemClock};
 use craton_crypto::SystemRandom;
 use craton_doors::{
     http::{Below, Body, Doors, Parts, Peer, Settings},
     metrics::{Gauge, Gauges},
 };
 use craton_gate::{
-    Gate, NewAccessKey, Origin, Session,
+    Gate, Holder, HolderKind, NewAccessKey, NewEntity, Origin, Session,
     identify::{
         Service,
         sign::{self, Signer},
@@ -177,13 +177,12 @@ impl World {
     /// A user with a policy.
     pub(crate) async fn user(&self, name: &str, statements: Value) -> Client {
         let root = self.session();
-        let name = PrincipalName::new(name).unwrap();
-        self.gate.create_user(&root, &name).await.unwrap();
-        let key = self.gate.create_access_key(&root, &name).await.unwrap();
+        let user = Holder::new(HolderKind::User, name);
+        self.gate.create_entity(&root, &user, NewEntity::default()).await.unwrap();
+        let key = self.gate.create_access_key(&root, name).await.unwrap();
         let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
-        let policy = PrincipalName::new("policy").unwrap();
         self.gate
-            .put_user_policy(&root, &name, &policy, document.into())
+            .put_policy(&root, &user, "policy", document.into())
             .await
             .unwrap();
         signer(&key)

@@ -78,6 +78,16 @@ pub enum Kind {
     KmsKey = 19,
     /// A document of guard policies, by name.
     Guard = 20,
+    /// A group of users, by name.
+    Group = 21,
+    /// A role, by name.
+    Role = 22,
+    /// A managed policy, by name.
+    ManagedPolicy = 23,
+    /// An identity provider, by its host and path.
+    OidcProvider = 24,
+    /// A session, by id. No history.
+    Session = 25,
     /// A ledger record that is committed and not yet in the tree, by its place. No history.
     LedgerPending = 32,
     /// A tile, record bundle or checkpoint of the ledger, by name. No history.
@@ -96,7 +106,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -117,6 +127,11 @@ impl Kind {
         Self::Policy,
         Self::KmsKey,
         Self::Guard,
+        Self::Group,
+        Self::Role,
+        Self::ManagedPolicy,
+        Self::OidcProvider,
+        Self::Session,
         Self::LedgerPending,
         Self::Ledger,
         Self::LedgerSubject,
@@ -139,6 +154,10 @@ impl Kind {
                 | Self::AccessKey
                 | Self::Policy
                 | Self::Guard
+                | Self::Group
+                | Self::Role
+                | Self::ManagedPolicy
+                | Self::OidcProvider
                 | Self::Graph
                 | Self::GraphNames
                 | Self::GraphRun

@@ -1,0 +1,149 @@
+//! Deciding: both planes are asked, for a session that still is, and what they say is recorded.
+//!
+//! Deliberately absent: permits ([`crate::gate`]), what the planes know ([`crate::access`], [`crate::guards`]).
+
+use std::sync::{Arc, atomic::Ordering};
+
+use craton_base::{Error, Kind as ErrorKind, Result};
+
+use crate::{
+    access,
+    ask::Ask,
+    configuration::state::BucketState,
+    gate::{Gate, Inner, Verdicts},
+    guards,
+    ledger::{Record, RecordId, RecordKind, Verdict},
+    permit::{Mode, ReadPermit, WritePermit},
+    session::Session,
+    watch,
+};
+
+impl Verdicts {
+    /// The refusal of a request whose credential stopped to be good while it was under way.
+    fn session_is_over() -> Self {
+        Self {
+            allowed: false,
+            verdict: Verdict::ExplicitDeny,
+            statements: vec!["session-is-over".to_owned()],
+        }
+    }
+}
+
+impl Gate {
+    /// Decides all actions of an ask. Refused: the denial is recorded and an error returned.
+    pub(crate) fn decide(
+        &self,
+        session: &Session,
+        ask: &Ask,
+        bucket: Option<&BucketState>,
+    ) -> Result<Record> {
+        session.inner.asked.store(true, Ordering::Relaxed);
+        watch::note(|seen| seen.asked(session.principal(), &ask.resource));
+        let question = access::Question {
+            session,
+            actions: &ask.actions,
+            resource: &ask.resource,
+            extra: &ask.context,
+            bucket: bucket.map(|b| &b.access),
+            object_acl: &|| self.inner.object_acl(bucket?, &ask.resource, &ask.context),
+            object_tags: &|| self.inner.object_tags(bucket?, &ask.resource, &ask.context),
+        };
+        let verdicts = match self.inner.is_in_force(session)? {
+            true => {
+                let asked = guards::asked(&question, bucket.map(|b| &*b.info));
+                self.inner.guards.restrict(access::evaluate(&question), &asked)
+            }
+            false => Verdicts::session_is_over(),
+        };
+        self.conclude(session, ask, verdicts, bucket)
+    }
+
+    /// The record of a decision. Refused: the denial is recorded and an error returned.
+    fn conclude(
+        &self,
+        session: &Session,
+        ask: &Ask,
+        verdicts: Verdicts,
+        bucket: Option<&BucketState>,
+    ) -> Result<Record> {
+        let mut record = self.record_of(session, ask);
+        record.verdict = verdicts.verdict.into();
+        record.name_statements(verdicts.statements.into_iter());
+        if verdicts.allowed {
+            return Ok(record);
+        }
+        // A name that no bucket has is no secret: who makes a bucket learns it too, and S3 says so to everyone.
+        let missing = ask
+            .resource
+            .bucket()
+            .filter(|_| bucket.is_none() && !makes_bucket(ask));
+        let missing = missing.map(|name| crate::permit::no_such_bucket(Some(name)));
+        let (kind, reason) = missing
+            .as_ref()
+            .map_or((ErrorKind::Denied, "AccessDenied"), |e| (e.kind(), e.reason()));
+        record.kind = RecordKind::Denial.into();
+        record.result = kind.as_str().to_owned();
+        record.reason = reason.to_owned();
+        let id = self.inner.ledger.append_denial(&mut record)?;
+        Err(missing.unwrap_or_else(|| access_denied(id)))
+    }
+
+    /// A permit to read something of the system's own, decided elsewhere: by a trust policy, or for everyone.
+    pub(crate) fn read_decided(&self, session: &Session, ask: Ask, verdicts: Verdicts) -> Result<ReadPermit> {
+        session.inner.asked.store(true, Ordering::Relaxed);
+        let mut record = self.conclude(session, &ask, verdicts, None)?;
+        record.kind = RecordKind::Decision.into();
+        let decision = self.inner.ledger.append_decision(&mut record)?;
+        let grant = self.grant(session, ask, record, Some(decision), None, Mode::Read);
+        Ok(ReadPermit::new(self.inner.clone(), grant))
+    }
+
+    /// A permit to change something of the system's own, decided elsewhere.
+    pub(crate) fn write_decided(
+        &self,
+        session: &Session,
+        ask: Ask,
+        verdicts: Verdicts,
+    ) -> Result<WritePermit> {
+        session.inner.asked.store(true, Ordering::Relaxed);
+        let verdicts = match self.inner.is_in_force(session)? {
+            true => verdicts,
+            false => Verdicts::session_is_over(),
+        };
+        let record = self.conclude(session, &ask, verdicts, None)?;
+        let grant = self.grant(session, ask, record, None, None, Mode::Write);
+        Ok(WritePermit::new(self.inner.clone(), grant))
+    }
+
+    /// Fetches documents from outside, of identity providers, by this from here on. Only the first call counts.
+    pub fn use_fetch(&self, fetch: Arc<dyn crate::sessions::Fetch>) {
+        self.inner.issuers.use_fetch(fetch);
+    }
+}
+
+impl Inner {
+    /// Whether a session's credential is still what it was when the request began: not revoked, switched off or
+    /// deleted, and with the same rights. Costs one comparison while nothing has changed.
+    pub(crate) fn is_in_force(&self, session: &Session) -> Result<bool> {
+        let known = session.identity();
+        if known.credential.is_none() || known.generation == self.directory.generation() {
+            return Ok(true);
+        }
+        // Something changed since. What the session may do now is decided by its next request; here it is enough
+        // that it still is.
+        let renewed = self.directory.renew(&self.store, known, self.clock.now())?;
+        Ok(renewed.is_some())
+    }
+}
+
+fn makes_bucket(ask: &Ask) -> bool {
+    ask.actions.contains(&"s3:CreateBucket")
+}
+
+fn access_denied(id: RecordId) -> Error {
+    Error::new(
+        ErrorKind::Denied,
+        "AccessDenied",
+        format!("Access Denied (decision {id})"),
+    )
+}
