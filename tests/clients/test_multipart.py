@@ -270,3 +270,14 @@ def test_a_bucket_with_uploads_can_go_only_when_they_are_ended(s3, bucket):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
     with error("NoSuchUpload"):
         upload.complete()
+
+
+def test_a_rule_that_aborts_is_told(s3, bucket):
+    rule = {"ID": "two days", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    begun = s3.create_multipart_upload(Bucket=bucket, Key="a/k")
+    assert begun["AbortRuleId"] == "two days" and begun["AbortDate"].hour == 0
+    listed = s3.list_parts(Bucket=bucket, Key="a/k", UploadId=begun["UploadId"])
+    assert (listed["AbortRuleId"], listed["AbortDate"]) == ("two days", begun["AbortDate"])
+    other = s3.create_multipart_upload(Bucket=bucket, Key="b/k")
+    assert "AbortRuleId" not in other and "AbortDate" not in other

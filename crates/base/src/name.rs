@@ -103,8 +103,8 @@ fn check_bucket(s: &str) -> Result<()> {
     if !edge(s.bytes().next()) || !edge(s.bytes().last()) {
         return bad("it must begin and end with a letter or digit");
     }
-    if s.contains("..") {
-        return bad("it must not contain '..'");
+    if ["..", ".-", "-."].iter().any(|pair| s.contains(pair)) {
+        return bad("it must not contain '..', '.-' or '-.'");
     }
     if s.parse::<std::net::Ipv4Addr>().is_ok() {
         return bad("it must not be an IP address");

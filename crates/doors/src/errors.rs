@@ -99,6 +99,7 @@ const S3_CODES: &[(&str, u16)] = &[
     ("ReplicationConfigurationNotFoundError", 404),
     ("RequestTimeTooSkewed", 403),
     ("RequestTimeout", 400),
+    ("RestoreAlreadyInProgress", 409),
     ("ServiceUnavailable", 503),
     ("SignatureDoesNotMatch", 403),
     ("SlowDown", 503),

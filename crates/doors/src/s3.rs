@@ -36,6 +36,7 @@ mod answer;
 mod call;
 mod convert;
 mod cross_origin;
+mod download;
 mod form;
 mod handlers;
 mod listen;
@@ -158,7 +159,12 @@ impl S3Door {
         let mut rest = None;
         let plain = plain::request(parts, decoded_len, &self.domains);
         if let Some(parts) = plain.as_ref().ok().filter(|parts| listen::is_listening(parts)) {
-            return self.listen(parts, &call, &path, &refused).await;
+            let answered = listen::answer(parts, &call).await;
+            return stream(answered, &call, &path, &refused);
+        }
+        if let Some(parts) = plain.as_ref().ok().filter(|parts| download::is_download(parts)) {
+            let answered = download::answer(parts, &call).await;
+            return stream(answered, &call, &path, &refused);
         }
         let ready = match plain {
             Ok(parts) if post::is_form(&parts) => {
@@ -189,25 +195,6 @@ impl S3Door {
         if let Some(rest) = rest.filter(|_| response.status().is_client_error()) {
             rest.drain().await;
         }
-        Answered {
-            response,
-            operation: call.operation(),
-        }
-    }
-
-    /// Answers a request that listens.
-    async fn listen(
-        &self,
-        parts: &http::request::Parts,
-        call: &Call,
-        path: &str,
-        refused: &(impl Fn(&Error) -> Response + Sync),
-    ) -> Answered {
-        let response = listen::answer(parts, call).await.unwrap_or_else(|e| refused(&e));
-        let response = match call.close(path, response.status()) {
-            Ok(()) => response,
-            Err(error) => refused(&error),
-        };
         Answered {
             response,
             operation: call.operation(),
@@ -250,6 +237,24 @@ impl S3Door {
             room,
             form: None,
         })
+    }
+}
+
+/// The answer to a request of ours whose answer is a stream, which `s3s` does not know.
+fn stream(
+    answered: Result<Response, Error>,
+    call: &Call,
+    path: &str,
+    refused: &impl Fn(&Error) -> Response,
+) -> Answered {
+    let response = answered.unwrap_or_else(|e| refused(&e));
+    let response = match call.close(path, response.status()) {
+        Ok(()) => response,
+        Err(error) => refused(&error),
+    };
+    Answered {
+        response,
+        operation: call.operation(),
     }
 }
 

@@ -27,7 +27,8 @@ impl Gate {
             inner.collect().map(drop)
         });
         let write_uses = every(self.inner.clone(), WRITE_USES_EVERY, Inner::write_uses);
-        self.inner.background.lock().extend([collect, write_uses]);
+        let tiers = tokio::spawn(collect_tiers(self.inner.clone()));
+        self.inner.background.lock().extend([collect, write_uses, tiers]);
         Ok(())
     }
 
@@ -78,6 +79,20 @@ impl Inner {
         }
         self.collect_sessions()?;
         Ok(collected)
+    }
+}
+
+/// Deletes at the tiers what nobody names there any more: soon after it was let go, and again what failed.
+async fn collect_tiers(inner: Arc<Inner>) {
+    loop {
+        let told = inner.store.tiers().garbage();
+        // Either way: what failed is tried again.
+        drop(tokio::time::timeout(COLLECT_EVERY, told).await);
+        match inner.store.collect_tiers().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "deleted blobs at tiers"),
+            Err(error) => tracing::error!(%error, "blobs at tiers can not be deleted now"),
+        }
     }
 }
 

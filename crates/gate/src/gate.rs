@@ -38,7 +38,7 @@ use crate::{
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     lending::Lending,
     notice::Notices,
-    permit::{Grant, Mode, ReadPermit, WritePermit},
+    permit::{ClassTier, Grant, Mode, ReadPermit, WritePermit},
     replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
@@ -56,6 +56,8 @@ pub struct Settings {
     pub targets: Vec<String>,
     /// Places of other machines that versions may be copied to.
     pub remotes: Vec<RemoteBuckets>,
+    /// The storage classes whose content lies at tiers.
+    pub tiers: Vec<ClassTier>,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             undo_window: Duration::from_hours(24),
             targets: Vec::new(),
             remotes: Vec::new(),
+            tiers: Vec::new(),
         }
     }
 }
@@ -181,6 +184,12 @@ impl Gate {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// Whether content of some storage classes lies at tiers.
+    #[must_use]
+    pub fn has_tiers(&self) -> bool {
+        !self.inner.settings.tiers.is_empty()
     }
 
     /// A permit to read.

@@ -73,7 +73,7 @@ pub use identities::{
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use operate::Rotated;
 pub use permit::{
-    Blob, BlobWriter, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
+    Blob, BlobWriter, ClassTier, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
     WritePermit,
 };
 pub use replication::{

@@ -42,12 +42,14 @@ mod commit;
 mod configuration;
 mod keys;
 mod system;
+mod tiers;
 mod transfer;
 mod versions;
 mod visit;
 
 pub use blobs::{Blob, BlobWriter, Handle};
 pub use keys::SealedKey;
+pub use tiers::ClassTier;
 pub use transfer::{Content, ContentBody, Upload};
 
 /// What read and write permits share.

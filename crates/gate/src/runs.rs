@@ -93,7 +93,7 @@ pub struct Wanted {
 pub(crate) struct Runs {
     going: Mutex<BTreeMap<Arc<str>, Going>>,
     ended: Mutex<VecDeque<RunInfo>>,
-    wanted: Mutex<Option<mpsc::Sender<Wanted>>>,
+    pub(crate) wanted: Mutex<Option<mpsc::Sender<Wanted>>>,
 }
 
 struct Going {

@@ -104,6 +104,7 @@ impl Worker {
                 "s3:ListBucketMultipartUploads",
                 "s3:ListBucketVersions",
                 "s3:PutObject",
+                "s3:RestoreObject",
             ],
             Self::Events => &["craton:Run", "craton:DeliverEvents"],
             Self::AccessLog => &[

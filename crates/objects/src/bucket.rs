@@ -2,27 +2,41 @@
 
 use craton_base::{BucketName, Kind as ErrorKind};
 use craton_gate::{
-    BucketInfo, BucketLock, BucketSettings, ConfigurationChange, Permit, ReadPermit, Subresource, Versioning,
-    WritePermit,
+    BucketInfo, BucketLock, BucketSettings, Changes, ConfigurationChange, Permit, ReadPermit, Subresource,
+    Versioning, WritePermit,
 };
 
-use crate::{Error, Fault, Result};
+use crate::{Error, Fault, Result, multipart};
 
 /// The most buckets in one page of a listing.
 pub const BUCKETS_PAGE_MAX: usize = 10_000;
+
+/// The region where old clients make a bucket each time they start.
+const FIRST_REGION: &str = "us-east-1";
+
+/// How many open uploads a bucket's deletion aborts at once.
+const UPLOADS_AT_ONCE: usize = 64;
 
 /// Makes the bucket that `permit` is for, configured like this; with object lock, which keeps versions from the
 /// start, if `lock`.
 ///
 /// # Errors
-/// `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`; the gate's own.
+/// `BucketAlreadyOwnedByYou`, but not in AWS's first region, where making one's own bucket again succeeds and changes
+/// nothing; `BucketAlreadyExists`; the gate's own.
 pub async fn create(
     permit: &WritePermit,
     lock: bool,
     configurations: &[ConfigurationChange],
 ) -> Result<BucketInfo> {
     if let Ok(existing) = permit.bucket() {
-        return Err(taken(existing.owner == permit.session().principal()));
+        let own = existing.owner == permit.session().principal();
+        if own && existing.region == FIRST_REGION {
+            let existing = existing.clone();
+            // Nothing to change; the commit carries the record that it was asked and allowed.
+            permit.commit(Changes::new()).await?;
+            return Ok(existing);
+        }
+        return Err(taken(own));
     }
     let mut settings = BucketSettings::default();
     if lock {
@@ -48,17 +62,24 @@ fn taken(by_caller: bool) -> Error {
     )
 }
 
-/// Deletes the bucket that `permit` is for.
+/// Deletes the bucket that `permit` is for. Uploads that are open do not keep it: they are aborted.
 ///
 /// # Errors
 /// `NoSuchBucket`, `BucketNotEmpty`; the gate's own.
 pub async fn delete(permit: &WritePermit) -> Result<()> {
-    match permit.delete_bucket().await {
-        Err(e) if e.reason() == Fault::BucketNotEmpty.code() => Err(Error::fault(
-            Fault::BucketNotEmpty,
-            "The bucket you tried to delete is not empty.",
-        )),
-        other => Ok(other?),
+    loop {
+        match permit.delete_bucket().await {
+            Err(e) if e.reason() != Fault::BucketNotEmpty.code() => return Err(e.into()),
+            Ok(()) => return Ok(()),
+            Err(_) => {}
+        }
+        let only_uploads = permit.holds_only_uploads().await?;
+        if !only_uploads || multipart::abort_some(permit, UPLOADS_AT_ONCE).await? == 0 {
+            return Err(Error::fault(
+                Fault::BucketNotEmpty,
+                "The bucket you tried to delete is not empty.",
+            ));
+        }
     }
 }
 

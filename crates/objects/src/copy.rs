@@ -15,6 +15,7 @@ use crate::{
     lock::LockRequest,
     meta::{Attributes, ObjectMeta},
     put::{About, Draft, Written, commit_object},
+    tiering,
     version::{Target, VersionId},
 };
 
@@ -135,14 +136,16 @@ pub(crate) fn find_source(permit: &ReadPermit, key: &ObjectKey, target: Target) 
         target,
         ..ReadRequest::default()
     };
-    find(permit, key, &request).map_err(|e| match e {
+    let found = find(permit, key, &request).map_err(|e| match e {
         Error::DeleteMarker { named: true, .. } => Error::fault(
             Fault::InvalidRequest,
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ),
         Error::DeleteMarker { .. } => Error::no_such_key(),
         other => other,
-    })
+    })?;
+    tiering::check_readable(permit, &found.1.meta)?;
+    Ok(found)
 }
 
 fn attributes(copy: &Copy, source: &ObjectMeta, same_place: bool) -> Result<Attributes> {

@@ -72,6 +72,7 @@ faults! {
     NotImplemented => Invalid,
     ObjectLockConfigurationNotFoundError => NotFound,
     PreconditionFailed => Precondition,
+    RestoreAlreadyInProgress => Busy,
 }
 
 /// Why an operation on objects was not done.

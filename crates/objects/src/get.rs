@@ -11,6 +11,7 @@ use crate::{
     encryption::{self, CustomerKey},
     meta::ObjectMeta,
     range::Selection,
+    tiering,
     version::{Located, Target, VersionId, locate},
 };
 
@@ -67,6 +68,7 @@ pub async fn get(
     customer: Option<&CustomerKey>,
 ) -> Result<(Found, Content)> {
     let (stored, found) = find(permit, key, request)?;
+    tiering::check_readable(permit, &found.meta)?;
     encryption::open(permit, found.meta.encryption.as_ref(), customer).await?;
     let content = content(permit, &stored, found.range.clone())?;
     Ok((found, content))

@@ -35,11 +35,13 @@ pub mod meta;
 pub mod multipart;
 mod notice;
 pub mod notification;
+pub mod pack;
 pub mod put;
 pub mod range;
 pub mod replica;
 pub mod replication;
 pub mod tagging;
+pub mod tiering;
 pub mod version;
 
 pub use error::{Error, Fault, Result};

@@ -10,7 +10,7 @@
 //!
 //! Deliberately absent: finding versions, deleting them, locks (who deletes is refused), pacing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use craton_base::Timestamp;
 use craton_gate::{Permit, Subresource};
@@ -398,8 +398,7 @@ impl Due<'_> {
 /// configuration that can not be read is no reason to refuse a request.
 #[must_use]
 pub fn expiration(permit: &Permit, key: &str, meta: &ObjectMeta) -> Option<String> {
-    let found = permit.configuration(Subresource::Lifecycle).ok().flatten()?;
-    let rules = found.parsed(|document| parse(document)).ok()?;
+    let rules = rules_of(permit)?;
     let tags = meta.tag_pairs();
     let facts = Facts {
         key,
@@ -411,6 +410,19 @@ pub fn expiration(permit: &Permit, key: &str, meta: &ObjectMeta) -> Option<Strin
         marker: false,
     };
     rules.expires(&facts, Calendar::default())?.to_header()
+}
+
+/// When an upload that was begun at that time is aborted if it is not completed, and by which rule of its bucket.
+#[must_use]
+pub fn abortion(permit: &Permit, key: &str, begun: Timestamp) -> Option<(Timestamp, String)> {
+    let rules = rules_of(permit)?;
+    let (at, rule) = rules.aborts(key, begun, Calendar::default())?;
+    Some((at, rule.to_owned()))
+}
+
+fn rules_of(permit: &Permit) -> Option<Arc<Lifecycle>> {
+    let found = permit.configuration(Subresource::Lifecycle).ok().flatten()?;
+    found.parsed(|document| parse(document)).ok()
 }
 
 /// How cold a class is.

@@ -155,6 +155,12 @@ pub struct ObjectMeta {
     /// Its access control list, where it has one other than its owner's alone. The gate reads it too.
     #[prost(message, optional, tag = "16")]
     pub acl: Option<Acl>,
+    /// The tier where its content lies; empty: with the rest.
+    #[prost(string, tag = "20")]
+    pub tier: String,
+    /// For how many days a copy of archived content was asked for that is not there yet; 0: none was.
+    #[prost(uint32, tag = "21")]
+    pub restore_days: u32,
 }
 
 /// What is kept of an object for who reads it alone, not for listings.

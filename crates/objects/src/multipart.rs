@@ -25,6 +25,7 @@ mod create;
 mod part;
 mod show;
 
+pub(crate) use complete::abort_some;
 pub use complete::{Complete, CompletedPart, abort, complete};
 pub use create::{Create, create};
 pub use part::{PartSource, UploadedPart, upload_part, upload_part_copy};

@@ -89,6 +89,9 @@ pub(crate) fn amended(permit: &WritePermit) -> Option<&'static str> {
         "DeleteObjectTagging" => Some(event::UNTAGGED),
         "PutObjectAcl" => Some(event::ACL),
         "LifecycleTransition" => Some(event::MOVED),
+        "RestoreObject" => Some(event::RESTORE_BEGUN),
+        "LifecycleRestore" => Some(event::RESTORE_DONE),
+        "LifecycleRestoreOver" => Some(event::RESTORE_OVER),
         _ => None,
     }
 }

@@ -41,11 +41,13 @@ pub mod event {
     pub const RESTORE_DONE: &str = "ObjectRestore:Completed";
     /// Somebody is to be told from now on. Nobody can ask for it.
     pub const TEST: &str = "TestEvent";
+    /// The time of a restored copy is over.
+    pub const RESTORE_OVER: &str = "ObjectRestore:Delete";
     /// A version could not be replicated.
     pub const REPLICATION_FAILED: &str = "Replication:OperationFailedReplication";
 
     /// Every name.
-    pub const ALL: [&str; 15] = [
+    pub const ALL: [&str; 16] = [
         CREATED_PUT,
         CREATED_POST,
         CREATED_COPY,
@@ -60,6 +62,7 @@ pub mod event {
         ACL,
         RESTORE_BEGUN,
         RESTORE_DONE,
+        RESTORE_OVER,
         REPLICATION_FAILED,
     ];
 }

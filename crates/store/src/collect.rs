@@ -9,7 +9,7 @@
 //!
 //! Deliberately absent: when to run ([`crate::Store`]'s owner decides) and which buckets keep every version.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use craton_base::{BlobId, BranchId, BucketId, Kind as ErrorKind, Result, Sequence, Timestamp};
@@ -26,6 +26,10 @@ const STEP: usize = 256;
 
 /// A commit of erasures is closed when it has about this many changes: many share a flush.
 const ERASING_ITEMS: usize = 4096;
+
+/// How often, and after which pause, a blob is tried again that is held by who moved it.
+const HELD_TRIES_MAX: usize = 4;
+const HELD_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a collection removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,18 +80,27 @@ impl Erasing {
 impl Store {
     /// Removes the files of these blobs and the entries that say they are garbage. What fails stays for
     /// the next collection.
-    pub(crate) async fn drop_garbage(&self, blobs: Vec<BlobId>) {
+    pub(crate) async fn drop_garbage(self: Arc<Self>, blobs: Vec<BlobId>) {
         if blobs.is_empty() {
             return;
         }
-        let store_blobs = self.parts().blobs.clone();
-        let deleted = tokio::task::spawn_blocking(move || {
-            blobs
-                .into_iter()
-                .filter(|id| store_blobs.delete(*id).is_ok())
-                .collect::<Vec<_>>()
-        });
-        let Ok(deleted) = deleted.await else { return };
+        let mut left = blobs;
+        let mut deleted = Vec::with_capacity(left.len());
+        for _ in 0..HELD_TRIES_MAX {
+            let store = self.clone();
+            let tried = tokio::task::spawn_blocking(move || {
+                left.into_iter()
+                    .partition::<Vec<_>, _>(|id| store.delete_garbage(*id).is_ok_and(|done| done))
+            });
+            let Ok((gone, still)) = tried.await else { return };
+            deleted.extend(gone);
+            left = still;
+            if left.is_empty() {
+                break;
+            }
+            // Who has just moved a blob lets go of it in a moment; what fails otherwise waits for the collection.
+            tokio::time::sleep(HELD_PAUSE).await;
+        }
         let changes = deleted
             .into_iter()
             .map(|id| Change::Delete(system_key(Kind::Garbage, id)))
@@ -119,6 +132,25 @@ impl Store {
         Ok(out)
     }
 
+    /// Removes a blob's file if it is garbage, and not a copy that has come back from a tier since.
+    fn delete_garbage(&self, id: BlobId) -> Result<bool> {
+        if !self.tiers().is_empty() {
+            let _held = match self.tiers().hold(id) {
+                Err(e) if e.kind() == ErrorKind::Busy => return Ok(false),
+                held => held?,
+            };
+            let listed = self
+                .parts()
+                .namespace
+                .get(&system_key(Kind::Garbage, id), Sequence::MAX)?;
+            if listed.is_none() {
+                return Ok(false);
+            }
+            return self.parts().blobs.delete(id).map(|()| true);
+        }
+        self.parts().blobs.delete(id).map(|()| true)
+    }
+
     fn collect_garbage(&self) -> Result<u64> {
         let mut removed = 0u64;
         let mut start = Bytes::new();
@@ -134,8 +166,9 @@ impl Store {
             start = after(&last.name);
             let mut changes = Vec::with_capacity(page.entries.len());
             for (key, _) in &page.entries {
-                self.parts().blobs.delete(blob_id(key)?)?;
-                changes.push(Change::Delete(key.clone()));
+                if self.delete_garbage(blob_id(key)?)? {
+                    changes.push(Change::Delete(key.clone()));
+                }
             }
             removed = removed.saturating_add(changes.len() as u64);
             self.parts().committer.commit_blocking(Batch {

@@ -19,14 +19,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use craton_base::{BlobId, Result};
-use craton_crypto::keys::SealKey;
+use craton_base::{BlobId, Error, Result};
+use craton_crypto::{keys::SealKey, seal};
 use futures::Stream;
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use crate::{
-    blob::{Blobs, Download, Reader},
+    blob::{Blobs, Download, MISSING, Reader},
     budget::{Budget, Reservation},
+    tier::Tiers,
 };
 
 /// A piece of content that is to be sent.
@@ -41,7 +43,16 @@ pub(crate) enum Piece {
         /// The blob's content, in bytes.
         len: u64,
         range: Range<u64>,
+        /// The tier where it is; `None`: on the disk.
+        tier: Option<Arc<str>>,
     },
+}
+
+/// Where blobs are.
+#[derive(Clone)]
+pub(crate) struct Places {
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) tiers: Arc<Tiers>,
 }
 
 /// Content as a stream of pieces of at most about half a megabyte.
@@ -51,7 +62,7 @@ pub struct ContentStream {
 }
 
 struct State {
-    blobs: Arc<Blobs>,
+    places: Places,
     budget: Budget,
     left: VecDeque<Piece>,
     now: Now,
@@ -62,6 +73,8 @@ enum Now {
     Between,
     /// Waiting for memory.
     Waiting(Pin<Box<dyn Future<Output = Result<Reservation>> + Send>>),
+    /// Opening a blob at a tier.
+    Opening(JoinHandle<Result<Download>>),
     /// Sending a blob.
     Sending(Download),
     /// After the end or an error.
@@ -69,11 +82,11 @@ enum Now {
 }
 
 impl ContentStream {
-    pub(crate) fn new(blobs: Arc<Blobs>, budget: Budget, pieces: impl IntoIterator<Item = Piece>) -> Self {
+    pub(crate) fn new(places: Places, budget: Budget, pieces: impl IntoIterator<Item = Piece>) -> Self {
         let left = pieces.into_iter().collect();
         Self {
             state: Mutex::new(State {
-                blobs,
+                places,
                 budget,
                 left,
                 now: Now::Between,
@@ -123,6 +136,14 @@ impl State {
                         Err(e) => return Poll::Ready(Some(Err(e))),
                     }
                 }
+                Now::Opening(opening) => match ready!(Pin::new(opening).poll(cx)) {
+                    Ok(Ok(download)) => self.now = Now::Sending(download),
+                    Ok(Err(e)) => return Poll::Ready(Some(Err(e))),
+                    Err(e) => {
+                        let error = Error::internal("opening a blob at its tier ended").with_source(e);
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                },
                 Now::Sending(download) => match ready!(Pin::new(download).poll_next(cx)) {
                     None => self.now = Now::Between,
                     item => return Poll::Ready(item),
@@ -138,11 +159,25 @@ impl State {
             context,
             len,
             range,
+            tier,
         }) = self.left.pop_front()
         else {
             return Ok(Now::Between);
         };
-        let reader = Reader::open(&self.blobs, id, &key, &context, len)?;
-        Ok(Now::Sending(Download::new(Arc::new(reader), range, memory)?))
+        if tier.is_none() {
+            match Reader::open(&self.places.blobs, id, &key, &context, len) {
+                // It has moved since its place was read.
+                Err(e) if e.reason() == MISSING && !self.places.tiers.is_empty() => {}
+                opened => {
+                    return Ok(Now::Sending(Download::new(Arc::new(opened?), range, memory)?));
+                }
+            }
+        }
+        let Places { blobs, tiers } = self.places.clone();
+        Ok(Now::Opening(tokio::task::spawn_blocking(move || {
+            let file = tiers.open(tier.as_deref(), id, seal::sealed_len(len));
+            let reader = Reader::of_file(&blobs, file, id, (&key, &context), len)?;
+            Download::new(Arc::new(reader), range, memory)
+        })))
     }
 }

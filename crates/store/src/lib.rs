@@ -24,6 +24,7 @@ mod object_keys;
 mod open;
 pub mod scratch;
 pub mod store;
+pub mod tier;
 mod transaction;
 pub mod value;
 

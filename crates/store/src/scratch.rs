@@ -54,7 +54,10 @@ impl ScratchWriter {
             len: finished.plain_len(),
             wrapped_key: self.wrapped_key,
             inline: None,
+            tier: None,
+            copied: false,
             fresh: Some(self.fresh),
+            held: None,
         })
     }
 }

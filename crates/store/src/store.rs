@@ -11,7 +11,10 @@
 //!
 //! Deliberately absent: what entries mean, who may touch them.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use craton_base::{BlobId, BucketId, Clock, Error, Kind as ErrorKind, Random, Result, Sequence, random};
@@ -21,13 +24,14 @@ use crate::{
     blob::{Blobs, Upload as BlobUpload, Writer},
     bucket_keys::BucketKeys,
     budget::Budget,
-    content::{ContentStream, Piece},
+    content::{ContentStream, Piece, Places},
     disk::{Disk, File},
     fresh::{Fresh, FreshBlobs},
     journal::Journal,
     keyring::KeyProvider,
     namespace::{Batch, Change, Committed, Key, Namespace, committer::Committer},
     object_keys::ObjectKeys,
+    tier::Tiers,
     transaction::owner_bytes,
     value::{Extent, Stored, Value},
 };
@@ -78,6 +82,8 @@ pub struct Store {
     pub(crate) bucket_keys: BucketKeys,
     object_keys: ObjectKeys,
     pub(crate) fresh: Arc<FreshBlobs>,
+    tiers: OnceLock<Arc<Tiers>>,
+    no_tiers: Arc<Tiers>,
 }
 
 /// A bounded piece of a scan.
@@ -110,6 +116,8 @@ impl Store {
             bucket_keys,
             object_keys: ObjectKeys::new(),
             fresh,
+            tiers: OnceLock::new(),
+            no_tiers: Arc::default(),
         };
         store.ensure_system_key()?;
         Ok(store)
@@ -125,6 +133,17 @@ impl Store {
             changes: vec![change],
         })?;
         Ok(())
+    }
+
+    /// Content may lie at these tiers from here on. Only the first call counts.
+    pub fn use_tiers(&self, tiers: Tiers) {
+        self.tiers.get_or_init(|| Arc::new(tiers));
+    }
+
+    /// The tiers.
+    #[must_use]
+    pub fn tiers(&self) -> &Arc<Tiers> {
+        self.tiers.get().unwrap_or(&self.no_tiers)
     }
 
     /// The parts, for those that live beside the entries: the ledger.
@@ -183,7 +202,10 @@ impl Store {
             len: content.len() as u64,
             wrapped_key,
             inline: Some(sealed.into()),
+            tier: None,
+            copied: false,
             fresh: None,
+            held: None,
         })
     }
 
@@ -267,8 +289,12 @@ impl Store {
             }
             offset = end;
         }
-        let (blobs, budget) = (self.parts.blobs.clone(), self.parts.downloads.clone());
-        Ok(Content::Stream(ContentStream::new(blobs, budget, pieces)))
+        let places = Places {
+            blobs: self.parts.blobs.clone(),
+            tiers: self.tiers().clone(),
+        };
+        let budget = self.parts.downloads.clone();
+        Ok(Content::Stream(ContentStream::new(places, budget, pieces)))
     }
 
     /// Commits, durable and visible when it returns. To be polled to its end, in a task of its own: dropped
@@ -277,11 +303,18 @@ impl Store {
     /// # Errors
     /// `Precondition`; the engine's own.
     pub async fn commit(self: &Arc<Self>, transaction: Transaction) -> Result<Committed> {
-        let (batch, named, garbage) = transaction.into_batch()?;
-        let committed = settle(&named, self.parts.committer.commit(batch).await)?;
-        if !garbage.is_empty() {
+        let assembled = transaction.assemble()?;
+        let committed = settle(
+            &assembled.named,
+            self.parts.committer.commit(assembled.batch).await,
+        )?;
+        drop(assembled.held);
+        if !assembled.garbage.is_empty() {
             let store = self.clone();
-            tokio::spawn(async move { store.drop_garbage(garbage).await });
+            tokio::spawn(async move { store.drop_garbage(assembled.garbage).await });
+        }
+        if assembled.remote_garbage {
+            self.tiers().arrived();
         }
         Ok(committed)
     }
@@ -291,8 +324,11 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`].
     pub fn commit_blocking(&self, transaction: Transaction) -> Result<Committed> {
-        let (batch, named, _) = transaction.into_batch()?;
-        settle(&named, self.parts.committer.commit_blocking(batch))
+        let assembled = transaction.assemble()?;
+        settle(
+            &assembled.named,
+            self.parts.committer.commit_blocking(assembled.batch),
+        )
     }
 }
 
@@ -334,6 +370,7 @@ impl Opening<'_> {
             context,
             len: extent.len,
             range,
+            tier: extent.tier.clone().filter(|_| !extent.copied),
         })
     }
 
@@ -393,7 +430,10 @@ impl Upload {
             len,
             wrapped_key: self.wrapped_key,
             inline: None,
+            tier: None,
+            copied: false,
             fresh: Some(self.fresh),
+            held: None,
         })
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     entries::detail_key,
     fresh::Fresh,
     namespace::{Batch, Change, Key, Kind, Precondition},
+    tier::{Held, garbage_key},
     value::{Rows, Stored, Value},
 };
 
@@ -37,11 +38,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// The batch, the blobs in it that no commit named before, and those that become garbage by it.
+    /// The batch, with what is to be known of its blobs.
     ///
     /// # Errors
-    /// `Internal` if one of those is not durable.
-    pub(crate) fn into_batch(self) -> Result<(Batch, Vec<Arc<Fresh>>, Vec<BlobId>)> {
+    /// `Internal` if one that no commit named before is not durable.
+    pub(crate) fn assemble(self) -> Result<Assembled> {
         let mut out = Assembly {
             preconditions: self.preconditions,
             changes: self.plain,
@@ -74,8 +75,27 @@ impl Transaction {
             preconditions: out.preconditions,
             changes: out.changes,
         };
-        Ok((batch, out.named, out.garbage))
+        Ok(Assembled {
+            batch,
+            named: out.named,
+            held: out.held,
+            garbage: out.garbage,
+            remote_garbage: out.remote_garbage,
+        })
     }
+}
+
+/// A transaction as a batch.
+pub(crate) struct Assembled {
+    pub(crate) batch: Batch,
+    /// Blobs in it that no commit named before.
+    pub(crate) named: Vec<Arc<Fresh>>,
+    /// Blobs in it that come from a tier or go to one: to be kept until the commit is decided.
+    pub(crate) held: Vec<Arc<Held>>,
+    /// Blobs on the disk that become garbage by it.
+    pub(crate) garbage: Vec<BlobId>,
+    /// Whether blobs at tiers do.
+    pub(crate) remote_garbage: bool,
 }
 
 /// A transaction on its way to a batch.
@@ -85,21 +105,46 @@ struct Assembly {
     changes: Vec<Change>,
     /// Blobs that entries of this transaction name.
     adopted: BTreeSet<BlobId>,
+    /// Blobs at tiers that they name.
+    adopted_remotes: BTreeSet<(Arc<str>, BlobId)>,
     named: Vec<Arc<Fresh>>,
+    held: Vec<Arc<Held>>,
     garbage: Vec<BlobId>,
+    remote_garbage: bool,
 }
 
 impl Assembly {
     /// ST-1: the blobs of an entry that is written are owned by it.
     fn adopt(&mut self, key: &Key, value: &Value) {
-        self.named
-            .extend(value.content.iter().filter_map(|e| e.fresh.clone()));
+        self.name(value);
         for blob in value.blobs() {
             if self.adopted.insert(blob) {
-                let owner = owner_bytes(key).into();
-                self.changes
-                    .push(Change::Put(system_key(Kind::BlobOwner, blob), owner));
+                self.own(key, blob);
             }
+        }
+        self.adopt_remotes(value, &BTreeSet::new());
+    }
+
+    fn name(&mut self, value: &Value) {
+        let content = &value.content;
+        self.named.extend(content.iter().filter_map(|e| e.fresh.clone()));
+        self.held.extend(content.iter().filter_map(|e| e.held.clone()));
+    }
+
+    fn own(&mut self, key: &Key, blob: BlobId) {
+        let owner = owner_bytes(key).into();
+        self.changes
+            .push(Change::Put(system_key(Kind::BlobOwner, blob), owner));
+    }
+
+    /// TR-1: blobs at tiers that an entry names are not to be deleted there. `stay` were named by it before.
+    fn adopt_remotes(&mut self, value: &Value, stay: &BTreeSet<(Arc<str>, BlobId)>) {
+        for (tier, blob) in value.remote_blobs() {
+            let named = (tier.clone(), blob);
+            if !stay.contains(&named) {
+                self.changes.push(Change::Delete(garbage_key(tier, blob)));
+            }
+            self.adopted_remotes.insert(named);
         }
     }
 
@@ -132,15 +177,17 @@ impl Assembly {
     fn amend(&mut self, old: Stored, value: &Value) {
         // Those that stay have their owner already.
         let stay: BTreeSet<BlobId> = old.value.blobs().collect();
-        self.named
-            .extend(value.content.iter().filter_map(|e| e.fresh.clone()));
+        self.name(value);
         for blob in value.blobs() {
             if self.adopted.insert(blob) && !stay.contains(&blob) {
-                let owner = owner_bytes(&old.key).into();
-                self.changes
-                    .push(Change::Put(system_key(Kind::BlobOwner, blob), owner));
+                // A copy from a tier may be garbage of the time when it went there.
+                self.changes.push(Change::Delete(system_key(Kind::Garbage, blob)));
+                self.own(&old.key, blob);
             }
         }
+        let remotes = old.value.remote_blobs();
+        let stay = remotes.map(|(tier, blob)| (tier.clone(), blob)).collect();
+        self.adopt_remotes(value, &stay);
         self.let_go(&old.value);
         self.preconditions.push(Precondition::Revision(
             old.key.clone(),
@@ -159,6 +206,13 @@ impl Assembly {
             self.changes
                 .push(Change::Put(system_key(Kind::Garbage, blob), Bytes::new()));
             self.garbage.push(blob);
+        }
+        for (tier, blob) in value.remote_blobs() {
+            if !self.adopted_remotes.contains(&(tier.clone(), blob)) {
+                self.changes
+                    .push(Change::Put(garbage_key(tier, blob), Bytes::new()));
+                self.remote_garbage = true;
+            }
         }
     }
 }

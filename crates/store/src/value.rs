@@ -20,6 +20,7 @@ use prost::{
 use crate::{
     fresh::Fresh,
     namespace::{Key, Kind, Says, Seen},
+    tier::Held,
 };
 
 /// From this many bytes on, about, an object's content and detail are in a row of their own. Above what sealed content of
@@ -51,8 +52,14 @@ pub struct Extent {
     pub wrapped_key: Bytes,
     /// The sealed bytes, where they sit inline; `None`: in the blob `id`.
     pub inline: Option<Bytes>,
+    /// The tier that holds the sealed bytes; `None`: this store's own disk, or inline.
+    pub tier: Option<Arc<str>>,
+    /// Whether a copy of what a tier holds is on the disk for now.
+    pub copied: bool,
     /// Keeps a blob that no commit names yet from being swept; deletes it if none ever does.
     pub(crate) fresh: Option<Arc<Fresh>>,
+    /// Keeps a blob on its way to or from a tier from being deleted there.
+    pub(crate) held: Option<Arc<Held>>,
 }
 
 impl PartialEq for Extent {
@@ -61,6 +68,8 @@ impl PartialEq for Extent {
             && self.len == other.len
             && self.wrapped_key == other.wrapped_key
             && self.inline == other.inline
+            && self.tier == other.tier
+            && self.copied == other.copied
     }
 }
 
@@ -154,6 +163,10 @@ struct ExtentRecord {
     wrapped_key: Bytes,
     #[prost(bytes = "bytes", optional, tag = "4")]
     inline: Option<Bytes>,
+    #[prost(string, tag = "5")]
+    tier: String,
+    #[prost(bool, tag = "6")]
+    copied: bool,
 }
 
 impl Value {
@@ -178,9 +191,15 @@ impl Value {
         self.len() == 0
     }
 
-    /// The blobs that hold content.
+    /// The blobs on the disk that hold content.
     pub fn blobs(&self) -> impl Iterator<Item = BlobId> + '_ {
-        self.content.iter().filter(|e| e.inline.is_none()).map(|e| e.id)
+        let here = |e: &&Extent| e.inline.is_none() && (e.tier.is_none() || e.copied);
+        self.content.iter().filter(here).map(|e| e.id)
+    }
+
+    /// The blobs at tiers that hold content, each with its tier.
+    pub fn remote_blobs(&self) -> impl Iterator<Item = (&Arc<str>, BlobId)> + '_ {
+        self.content.iter().filter_map(|e| Some((e.tier.as_ref()?, e.id)))
     }
 
     /// The bytes as stored, in one row.
@@ -226,6 +245,8 @@ impl Value {
             len: e.len,
             wrapped_key: e.wrapped_key.clone(),
             inline: e.inline.clone(),
+            tier: e.tier.as_deref().unwrap_or_default().to_owned(),
+            copied: e.copied,
         });
         ValueRecord {
             content: content.collect(),
@@ -324,7 +345,10 @@ impl Extent {
             len: r.len,
             wrapped_key: r.wrapped_key,
             inline: r.inline,
+            tier: (!r.tier.is_empty()).then(|| r.tier.into()),
+            copied: r.copied,
             fresh: None,
+            held: None,
         })
     }
 }

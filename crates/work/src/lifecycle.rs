@@ -1,4 +1,4 @@
-//! Doing what lifecycle rules say, bucket by bucket.
+//! Doing what lifecycle rules say, bucket by bucket; and keeping content at the tier of its class, where there are tiers.
 //!
 //! A run walks over a bucket's versions and uploads in order, a page at a time, and does what is due, each by a
 //! permit of its own, a few at once, which share a flush. After every few, and after a page, it rests ([`crate::pace`]): who
@@ -13,15 +13,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use craton_base::{BucketName, Clock, Kind as ErrorKind, ObjectKey, ResourcePath, Result, Timestamp};
+use craton_base::{BucketName, Clock, Error, Kind as ErrorKind, ObjectKey, ResourcePath, Result, Timestamp};
 use craton_gate::{Ask, Run, Subresource, Worker, Workers};
 use craton_objects::{
+    self as objects,
     condition::{DeleteConditions, Tag},
     delete::{self, Delete},
     lifecycle::{self as rules, Action, Calendar, DAY, Lifecycle},
-    list::{PAGE_KEYS_MAX, VersionsListing, list_versions},
+    list::{ListedVersion, PAGE_KEYS_MAX, VersionsListing, What, list_versions},
     multipart::{self, UploadId},
-    version::{self, Target},
+    tiering::{self, Task},
+    version::Target,
 };
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
@@ -44,6 +46,8 @@ pub(crate) struct Expiring {
     pub(crate) workers: Arc<Workers>,
     pub(crate) calendar: Calendar,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether there are tiers, so that every bucket is looked through.
+    pub(crate) has_tiers: bool,
 }
 
 /// When a bucket was last done, and by which rules: of a day, and of the commit that set them.
@@ -69,8 +73,10 @@ impl Expiring {
         }
     }
 
-    async fn one(&self, bucket: &str) -> Result<()> {
-        self.bucket(&BucketName::new(bucket)?).await;
+    /// Of a bucket, or of what begins with a key of it.
+    async fn one(&self, subject: &str) -> Result<()> {
+        let (bucket, prefix) = subject.split_once('/').unwrap_or((subject, ""));
+        self.bucket(&BucketName::new(bucket)?, prefix).await;
         Ok(())
     }
 
@@ -79,22 +85,25 @@ impl Expiring {
             .unwrap_or(u64::MAX)
             .max(1);
         let today = self.clock.now().micros() / day;
-        let configured = self.workers.buckets_with(Subresource::Lifecycle)?;
-        done.retain(|bucket, _| configured.iter().any(|(name, _)| name == bucket));
-        for (bucket, rules) in configured {
-            let key = (today, rules.0);
+        let mut buckets = self.workers.buckets_and(Subresource::Lifecycle)?;
+        if !self.has_tiers {
+            buckets.retain(|(_, rules)| rules.is_some());
+        }
+        done.retain(|bucket, _| buckets.iter().any(|(name, _)| name == bucket));
+        for (bucket, rules) in buckets {
+            let key = (today, rules.unwrap_or_default().0);
             // Short days are for tests: then every look is a new day.
             if done.get(&bucket) == Some(&key) && self.calendar.day() == DAY {
                 continue;
             }
-            self.bucket(&bucket).await;
+            self.bucket(&bucket, "").await;
             done.insert(bucket, key);
         }
         Ok(())
     }
 
     /// One run. What it met is in the run; the next look tries again what is left.
-    async fn bucket(&self, bucket: &BucketName) {
+    async fn bucket(&self, bucket: &BucketName, prefix: &str) {
         let run = match self.workers.begin(Worker::Lifecycle, bucket.as_str()).await {
             Ok(run) => run,
             Err(error) => {
@@ -105,6 +114,7 @@ impl Expiring {
         let one = OneRun {
             run: &run,
             bucket,
+            prefix,
             calendar: self.calendar,
             now: self.clock.now(),
         };
@@ -116,22 +126,32 @@ impl Expiring {
     }
 }
 
+/// What is to be done with a version.
+#[derive(Clone, Copy)]
+enum Due<'a> {
+    /// What a rule says.
+    Rule(Action<'a>),
+    /// Its content is to lie elsewhere.
+    Tier(Task),
+}
+
 struct OneRun<'a> {
     run: &'a Run,
     bucket: &'a BucketName,
+    /// Only keys that begin with it; then rules wait for the next whole run.
+    prefix: &'a str,
     calendar: Calendar,
     now: Timestamp,
 }
 
 impl OneRun<'_> {
     async fn work(&self, mut pace: Pace) -> Result<()> {
-        let Some(rules) = self.rules().await? else {
-            return Ok(());
-        };
-        if rules.is_about_versions() {
+        let rules = self.rules().await?.unwrap_or_default();
+        let has_tiers = self.run.gate().has_tiers();
+        if rules.is_about_versions() || has_tiers {
             self.versions(&rules, &mut pace).await?;
         }
-        if rules.is_about_uploads() {
+        if rules.is_about_uploads() && self.prefix.is_empty() {
             self.uploads(&rules, &mut pace).await?;
         }
         Ok(())
@@ -155,16 +175,27 @@ impl OneRun<'_> {
         let mut walk = Walk::default();
         let mut listing = VersionsListing {
             limit: PAGE_KEYS_MAX,
+            prefix: self.prefix.to_owned(),
             ..VersionsListing::default()
         };
         while !self.run.is_cancelled() {
-            let path = ResourcePath::Objects(self.bucket.clone(), String::new());
+            let path = ResourcePath::Objects(self.bucket.clone(), self.prefix.to_owned());
             let ask = Ask::new("ListObjectVersions", "s3:ListBucketVersions", path);
             let permit = self.run.read(ask).await?;
             let page = list_versions(&permit, &listing).await.map_err(|e| e.to_base())?;
-            drop(permit);
             self.run.count("seen", page.versions.len() as u64);
-            let mut found: Vec<Found> = page.versions.into_iter().filter_map(|v| walk.take(v)).collect();
+            let of = |listed: &ListedVersion| match &listed.what {
+                What::Object(meta) => tiering::task(&permit, meta, self.now),
+                What::Marker(_) => None,
+            };
+            let versions = page.versions.into_iter();
+            let mut found: Vec<Found> = versions
+                .filter_map(|listed| {
+                    let task = of(&listed);
+                    walk.take(listed, task)
+                })
+                .collect();
+            drop(permit);
             listing.after = page.next;
             if listing.after.is_none() {
                 found.extend(walk.end());
@@ -179,16 +210,20 @@ impl OneRun<'_> {
         Ok(())
     }
 
-    fn due<'r, 'f: 'r>(&self, rules: &'r Lifecycle, found: &'f Found) -> Option<(&'f Found, Action<'r>)> {
-        let due = rules.decide(&found.facts(), self.now, self.calendar)?;
-        Some((found, due.action))
+    fn due<'r, 'f: 'r>(&self, rules: &'r Lifecycle, found: &'f Found) -> Option<(&'f Found, Due<'r>)> {
+        let due = rules.decide(&found.facts(), self.now, self.calendar);
+        // What a rule says comes first: it may remove what would be moved.
+        let rule = due
+            .filter(|_| self.prefix.is_empty())
+            .map(|due| Due::Rule(due.action));
+        Some((found, rule.or(found.task.map(Due::Tier))?))
     }
 
-    async fn act(&self, due: Vec<(&Found, Action<'_>)>, pace: &mut Pace) -> Result<()> {
+    async fn act(&self, due: Vec<(&Found, Due<'_>)>, pace: &mut Pace) -> Result<()> {
         for few in due.chunks(AT_ONCE) {
             let mut doing: FuturesUnordered<BoxFuture<'_, Result<()>>> = FuturesUnordered::new();
-            for (found, action) in few {
-                doing.push(Box::pin(self.act_on(found, *action)));
+            for (found, due) in few {
+                doing.push(Box::pin(self.act_on(found, *due)));
             }
             while let Some(done) = doing.next().await {
                 done?;
@@ -198,12 +233,52 @@ impl OneRun<'_> {
         Ok(())
     }
 
-    async fn act_on(&self, found: &Found, action: Action<'_>) -> Result<()> {
+    async fn act_on(&self, found: &Found, due: Due<'_>) -> Result<()> {
         if self.run.is_cancelled() {
             return Ok(());
         }
-        let done = self.do_one(found, action).await;
-        self.settle(what(action), done)
+        let done = match due {
+            Due::Rule(action) => self.do_one(found, action).await,
+            Due::Tier(task) => self.tier(found, task).await,
+        };
+        self.settle(what(due), done)
+    }
+
+    /// Content on its way takes as long as it takes: it is given up where it is when the run is cancelled.
+    async fn unless_cancelled(&self, work: impl Future<Output = objects::Result<()>>) -> Result<()> {
+        tokio::select! {
+            done = work => done.map_err(|e| e.to_base()),
+            () = self.run.cancelled() => Ok(()),
+        }
+    }
+
+    async fn tier(&self, found: &Found, task: Task) -> Result<()> {
+        let key = ObjectKey::new(&found.key)?;
+        let path = ResourcePath::Object(self.bucket.clone(), key.clone());
+        let target = Target::Version(found.id);
+        let (operation, action) = match task {
+            Task::Send => ("LifecycleMove", "s3:PutObject"),
+            Task::Restore => ("LifecycleRestore", "s3:RestoreObject"),
+            Task::LetGo => ("LifecycleRestoreOver", "s3:RestoreObject"),
+        };
+        let permit = self.run.write(Ask::new(operation, action, path)).await?;
+        let done = match task {
+            Task::Send => {
+                self.unless_cancelled(tiering::move_to(&permit, &key, target, &found.class))
+                    .await
+            }
+            Task::Restore => {
+                self.unless_cancelled(tiering::restore(&permit, &key, target, self.calendar))
+                    .await
+            }
+            Task::LetGo => tiering::let_go(&permit, &key, target)
+                .await
+                .map_err(|e| e.to_base()),
+        };
+        if let Err(error) = &done {
+            permit.failed(error.kind(), error.reason());
+        }
+        done
     }
 
     /// Counts what was done. What can not be done now, because someone holds it or it has changed, is left for the
@@ -211,7 +286,7 @@ impl OneRun<'_> {
     fn settle(&self, what: &'static str, done: Result<()>) -> Result<()> {
         match done {
             Ok(()) => self.run.count(what, 1),
-            Err(e) if e.kind() == ErrorKind::Unavailable => return Err(e),
+            Err(e) if e.kind() == ErrorKind::Unavailable && !is_of_tier(&e) => return Err(e),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Precondition) => {
                 self.run.count("changed", 1);
             }
@@ -239,11 +314,14 @@ impl OneRun<'_> {
             Action::Move(class) => {
                 let ask = Ask::new("LifecycleTransition", "s3:PutObject", path);
                 let permit = self.run.write(ask).await?;
-                let moved = version::amend(&permit, &key, Target::Version(found.id), |meta| {
-                    class.clone_into(&mut meta.attributes.storage_class);
-                    Ok(())
-                });
-                moved.await.map(drop).map_err(|e| e.to_base())
+                let target = Target::Version(found.id);
+                let done = self
+                    .unless_cancelled(tiering::move_to(&permit, &key, target, class))
+                    .await;
+                if let Err(error) = &done {
+                    permit.failed(error.kind(), error.reason());
+                }
+                done
             }
         }
     }
@@ -314,10 +392,20 @@ impl Found {
     }
 }
 
-const fn what(action: Action<'_>) -> &'static str {
-    match action {
-        Action::Expire => "expired",
-        Action::Remove => "removed",
-        Action::Move(_) => "moved",
+const fn what(due: Due<'_>) -> &'static str {
+    match due {
+        Due::Rule(Action::Expire) => "expired",
+        Due::Rule(Action::Remove) => "removed",
+        Due::Rule(Action::Move(_)) | Due::Tier(Task::Send) => "moved",
+        Due::Tier(Task::Restore) => "restored",
+        Due::Tier(Task::LetGo) => "let go",
     }
+}
+
+/// Whether it is a tier that does not work: other work goes on.
+fn is_of_tier(error: &Error) -> bool {
+    matches!(
+        error.reason(),
+        "TierUnavailable" | "TierAltersContent" | "NoSuchTier"
+    )
 }

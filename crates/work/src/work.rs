@@ -50,6 +50,7 @@ impl Work {
             workers: workers.clone(),
             calendar: parts.calendar,
             clock: parts.clock.clone(),
+            has_tiers: workers.gate().has_tiers(),
         };
         let (start, wanted) = mpsc::channel(64);
         tasks.spawn(expiring.run_all(wanted));

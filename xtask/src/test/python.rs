@@ -7,6 +7,9 @@ use super::{Context, command::Command};
 
 const REQUIREMENTS: &str = "tests/requirements.txt";
 
+/// What is installed without what it names: that comes from Debian.
+const ALONE: &str = "tests/requirements-alone.txt";
+
 /// pytest on a folder of the checkout. It finds the built programs by variables:
 /// `CRATON_BIN` (the binary), `CRATON_EXAMPLES` (the folder of the examples), `CRATON_TARGET` (where to
 /// leave things) and `CRATON_ROOT` (the checkout).
@@ -25,8 +28,8 @@ pub(super) fn pytest(context: &Context, folder: &str) -> Result<Command, String>
 
 /// The virtual environment, made again when the requirements have changed.
 fn environment(context: &Context) -> Result<PathBuf, String> {
-    let wanted =
-        fs::read_to_string(context.root.join(REQUIREMENTS)).map_err(|e| format!("{REQUIREMENTS}: {e}"))?;
+    let read = |file: &str| fs::read_to_string(context.root.join(file)).map_err(|e| format!("{file}: {e}"));
+    let wanted = read(REQUIREMENTS)? + &read(ALONE)?;
     let venv = context.target.join("venv");
     let stamp = venv.join("requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
@@ -40,18 +43,14 @@ fn environment(context: &Context) -> Result<PathBuf, String> {
         .arguments(["-m", "venv"])
         .arguments([&venv])
         .run()?;
-    Command::new(venv.join("bin/python"))
-        .arguments([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-            REQUIREMENTS,
-        ])
-        .folder(&context.root)
-        .run()?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    for from in [&["-r", REQUIREMENTS][..], &["--no-deps", "-r", ALONE]] {
+        Command::new(venv.join("bin/python"))
+            .arguments(pip)
+            .arguments(from)
+            .folder(&context.root)
+            .run()?;
+    }
     fs::write(&stamp, wanted).map_err(|e| format!("the environment can not be marked: {e}"))?;
     Ok(venv)
 }

@@ -188,6 +188,7 @@ fn clients(context: &Context) -> Result<Counts, String> {
         ("node", "nodejs"),
         ("npm", "npm"),
         ("nats-server", "nats-server"),
+        ("torchrun", "python3-torch"),
     ])?;
     let node = context.target.join("clients-node");
     npm::packages(&context.root.join("tests/clients/node"), &node)

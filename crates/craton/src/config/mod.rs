@@ -155,6 +155,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "CRATON_TARGETS", value_name = "FILE")]
     pub(crate) targets: Option<PathBuf>,
 
+    /// Where the content of storage classes lies: a TOML file that only its owner may read
+    #[arg(long, env = "CRATON_TIERS", value_name = "FILE")]
+    pub(crate) tiers: Option<PathBuf>,
+
     /// How long a day of a lifecycle rule is; anything but 24h is for tests
     #[arg(long, env = "CRATON_LIFECYCLE_DAY", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) lifecycle_day: Duration,

@@ -14,6 +14,7 @@ use craton_store::{
     Options, Store,
     budget::Budget,
     disk::{Disk, real::RealDisk},
+    tier::Tiers,
 };
 
 use crate::files;
@@ -37,6 +38,19 @@ impl Folder {
     /// # Errors
     /// `Busy`, `StoreInUse`; `NotFound`, `NoKeyring`; `Corrupt`; the disk's own.
     pub(crate) fn open(path: &Path, memory: ByteSize, settings: craton_gate::Settings) -> Result<Self> {
+        Self::open_with(path, memory, settings, Tiers::default())
+    }
+
+    /// [`Folder::open`], with the tiers where content may lie.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub(crate) fn open_with(
+        path: &Path,
+        memory: ByteSize,
+        settings: craton_gate::Settings,
+        tiers: Tiers,
+    ) -> Result<Self> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk::open(path)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -47,6 +61,7 @@ impl Folder {
             random,
             inline_commits: false,
         })?;
+        store.use_tiers(tiers);
         let budgets = [store.parts().uploads.clone(), store.parts().downloads.clone()];
         let gate = Gate::open(store, settings, &files::kernel_boot_id()?)?;
         let is_new = gate.ensure_root(|key| write_credentials(&*disk, key))?.is_some();

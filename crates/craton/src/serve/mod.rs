@@ -35,6 +35,7 @@ mod listen;
 mod logs;
 mod stall;
 mod targets;
+mod tiers;
 mod tls;
 mod traces;
 
@@ -133,6 +134,12 @@ impl Server {
             .map(targets::read)
             .transpose()?
             .unwrap_or_default();
+        let tiers = settings
+            .tiers
+            .as_deref()
+            .map(tiers::read)
+            .transpose()?
+            .unwrap_or_default();
         let traces = settings.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(settings.address)
             .await
@@ -143,9 +150,10 @@ impl Server {
             undo_window: settings.undo_window,
             targets: targets.names(),
             remotes: targets.remote_buckets(),
+            tiers: tiers::classes(&tiers),
         };
         let keys = key_service(settings)?;
-        let folder = blocking(move || Folder::open(&data, memory, wanted)).await?;
+        let folder = blocking(move || Folder::open_with(&data, memory, wanted, tiers.open()?)).await?;
         if let Some(keys) = keys {
             folder.gate.use_key_service(Arc::new(keys));
         }

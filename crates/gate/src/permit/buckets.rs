@@ -108,6 +108,34 @@ impl WritePermit {
         }
     }
 
+    /// Whether the bucket holds nothing but uploads that are open, or not even these.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; the store's own.
+    pub async fn holds_only_uploads(&self) -> Result<bool> {
+        let mut transaction = Transaction::default();
+        for kind in [Kind::Object, Kind::Graph] {
+            transaction.preconditions.push(self.is_empty(kind)?);
+        }
+        let store = self.permit.gate.store.clone();
+        match store.commit(transaction).await {
+            Err(e) if e.kind() == ErrorKind::Precondition => Ok(false),
+            other => other.map(|_| true),
+        }
+    }
+
+    /// That the bucket holds nothing of this kind.
+    fn is_empty(&self, kind: Kind) -> Result<Precondition> {
+        let (start, end) = scope::clip(&self.permit.resource, kind, b"", None)?;
+        Ok(Precondition::Empty(Span {
+            bucket: self.bucket()?.id,
+            branch: BranchId::MAIN,
+            kind,
+            start,
+            end,
+        }))
+    }
+
     /// Deletes the bucket, which must be empty.
     ///
     /// # Errors
@@ -120,15 +148,7 @@ impl WritePermit {
             .preconditions
             .push(Precondition::At(key.clone(), bucket.sequence));
         for kind in [Kind::Object, Kind::Upload, Kind::Graph] {
-            let (start, end) = scope::clip(&self.permit.resource, kind, b"", None)?;
-            let span = Span {
-                bucket: bucket.id,
-                branch: BranchId::MAIN,
-                kind,
-                start,
-                end,
-            };
-            transaction.preconditions.push(Precondition::Empty(span));
+            transaction.preconditions.push(self.is_empty(kind)?);
         }
         transaction.deletes.push(key);
         transaction

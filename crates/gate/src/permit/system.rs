@@ -183,6 +183,19 @@ impl Workers {
     /// # Errors
     /// The store's own.
     pub fn buckets_with(&self, subresource: Subresource) -> Result<Vec<(BucketName, Sequence)>> {
+        let found = self.buckets_and(subresource)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(name, sequence)| Some((name, sequence?)))
+            .collect())
+    }
+
+    /// All buckets, each with the commit that set its document of a kind, if it has one. Says nothing else about them:
+    /// to read one takes a permit.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn buckets_and(&self, subresource: Subresource) -> Result<Vec<(BucketName, Option<Sequence>)>> {
         let inner = &self.gate.inner;
         let mut out = Vec::new();
         let mut after: Option<BucketName> = None;
@@ -195,7 +208,8 @@ impl Workers {
             for bucket in page {
                 let state = inner.bucket(&bucket.name)?;
                 let found = state.as_ref().and_then(|state| state.document(subresource));
-                out.extend(found.map(|found| (bucket.name, found.sequence())));
+                let sequence = found.map(|found| found.sequence());
+                out.push((bucket.name, sequence));
             }
         }
     }

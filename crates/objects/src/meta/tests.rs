@@ -45,6 +45,8 @@ proptest! {
             acl: Some(Acl::private("ana")),
             replication: Some(Replica { source: "v".into(), modified: None }.record()),
             restored_until_micros: 9,
+            tier: String::new(),
+            restore_days: 0,
         };
         prop_assert_eq!(meta.tag_count(), 1);
         // As it was stored before parts were kept apart, and as it is.

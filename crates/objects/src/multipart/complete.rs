@@ -4,7 +4,7 @@ use bytes::Bytes;
 use craton_base::{Kind as ErrorKind, ObjectKey};
 use craton_gate::{Changes, Direction, Extent, Kind, Stored, Versioning, WritePermit};
 
-use super::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, UploadId, open};
+use super::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, UploadId, open, show::split};
 use crate::{
     Error, Fault, Result,
     body::mismatch,
@@ -142,6 +142,8 @@ async fn finish(
         tags: upload_meta.tags.clone(),
         encryption: upload_meta.encryption.clone(),
         restored_until_micros: 0,
+        tier: String::new(),
+        restore_days: 0,
         lock: None,
         acl: upload_meta.acl.clone(),
     };
@@ -319,6 +321,22 @@ pub async fn abort(permit: &WritePermit, key: &ObjectKey, id: UploadId) -> Resul
         }
     }
     Err(conflict())
+}
+
+/// Aborts uploads of the bucket that `permit` is for, at most `limit`; the count.
+///
+/// # Errors
+/// As [`abort`].
+pub(crate) async fn abort_some(permit: &WritePermit, limit: usize) -> Result<usize> {
+    let page = permit.scan(Kind::Upload, b"", None, Direction::Forward, limit)?;
+    for upload in &page.entries {
+        let (key, id) = split(&upload.key.name)?;
+        match abort(permit, &ObjectKey::new(key)?, id).await {
+            Err(Error::Fault(Fault::NoSuchUpload, _)) | Ok(()) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(page.entries.len())
 }
 
 /// All parts of an upload, in order. Content that sits inline is kept only for the part that will be the

@@ -182,7 +182,7 @@ fn key_in(name: &[u8]) -> Result<&str> {
     split(name).map(|(key, _)| key)
 }
 
-fn split(name: &[u8]) -> Result<(&str, UploadId)> {
+pub(super) fn split(name: &[u8]) -> Result<(&str, UploadId)> {
     let corrupt = || Error::from(craton_base::Error::corrupt("an upload's name does not parse"));
     let (rest, id) = name.split_last_chunk::<ID_BYTES>().ok_or_else(corrupt)?;
     let key = rest.strip_suffix(&[0]).ok_or_else(corrupt)?;

@@ -28,11 +28,13 @@ use crate::disk::{Disk, File};
 
 mod download;
 mod flush;
+mod raw;
 mod reader;
 mod upload;
 mod writer;
 
 pub use download::Download;
+pub(crate) use raw::RawWriter;
 pub use reader::Reader;
 pub use upload::Upload;
 pub use writer::{Finished, Writer};
@@ -84,6 +86,9 @@ impl Drop for InProgress {
     }
 }
 
+/// The reason of the error that there is no such blob.
+pub(crate) const MISSING: &str = "BlobMissing";
+
 fn folder_path(folder: u8) -> String {
     format!("{FOLDER}/{folder:02x}")
 }
@@ -106,9 +111,7 @@ fn name_damage(id: BlobId, e: Error) -> Error {
             format!("blob {id} does not verify: {}", e.message()),
         )
         .with_source(e),
-        Kind::NotFound => {
-            Error::new(Kind::Corrupt, "BlobMissing", format!("blob {id} is missing")).with_source(e)
-        }
+        Kind::NotFound => Error::new(Kind::Corrupt, MISSING, format!("blob {id} is missing")).with_source(e),
         _ => e,
     }
 }
@@ -217,7 +220,7 @@ impl Blobs {
     }
 
     /// The blob's file, from the cache of open files if it is there.
-    fn file(&self, id: BlobId) -> Result<Arc<dyn File>> {
+    pub(crate) fn file(&self, id: BlobId) -> Result<Arc<dyn File>> {
         let Some(cache) = self.cache(id) else {
             return self.shared.disk.open(&path(id));
         };

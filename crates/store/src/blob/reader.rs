@@ -42,17 +42,28 @@ impl Reader {
     /// # Errors
     /// `Corrupt`, naming the blob, if it is missing, has another length, or was sealed with another key or context; the disk's own.
     pub fn open(blobs: &Blobs, id: BlobId, key: &SealKey, context: &[u8], plain_len: u64) -> Result<Self> {
-        Self::open_unnamed(blobs, id, key, context, plain_len).map_err(|e| name_damage(id, e))
+        Self::of_file(blobs, blobs.file(id), id, (key, context), plain_len)
+    }
+
+    /// As [`Reader::open`], from a file that is wherever it is.
+    pub(crate) fn of_file(
+        blobs: &Blobs,
+        file: Result<Arc<dyn File>>,
+        id: BlobId,
+        secret: (&SealKey, &[u8]),
+        plain_len: u64,
+    ) -> Result<Self> {
+        file.and_then(|file| Self::open_unnamed(blobs, file, id, secret, plain_len))
+            .map_err(|e| name_damage(id, e))
     }
 
     fn open_unnamed(
         blobs: &Blobs,
+        file: Arc<dyn File>,
         id: BlobId,
-        key: &SealKey,
-        context: &[u8],
+        (key, context): (&SealKey, &[u8]),
         plain_len: u64,
     ) -> Result<Self> {
-        let file = blobs.file(id)?;
         let (len, expected) = (file.len()?, seal::sealed_len(plain_len));
         if len != expected {
             return Err(Error::corrupt(format!(

@@ -58,6 +58,8 @@ pub enum Kind {
     /// The rest of an object version whose row would be long, by key: the extents of its content and what is seldom
     /// asked for. Its version is that of the object's row.
     Detail = 10,
+    /// A blob at a tier that no entry names, or none yet, by tier and blob id. No history.
+    RemoteGarbage = 27,
     /// A document that configures a bucket, by sub-resource (under the bucket).
     Configuration = 11,
     /// What happened and that someone is to be told of, by time. No history.
@@ -106,7 +108,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -117,6 +119,7 @@ impl Kind {
         Self::Setting,
         Self::BucketKey,
         Self::Detail,
+        Self::RemoteGarbage,
         Self::Configuration,
         Self::Outbox,
         Self::Delivery,
@@ -174,6 +177,7 @@ impl Kind {
                 | Self::Detail
                 | Self::BlobOwner
                 | Self::Garbage
+                | Self::RemoteGarbage
                 | Self::LedgerPending
                 | Self::Ledger
                 | Self::LedgerSubject

@@ -9,6 +9,7 @@ mod collect;
 mod entries;
 mod journal;
 mod keyring;
+mod tiers;
 
 /// How many power cuts to try; `share` parts of a thousand of `CRATON_CUTS`.
 fn cuts(share: u64) -> u64 {

@@ -7,6 +7,7 @@ use craton_base::Timestamp;
 use craton_objects::{
     lifecycle::{Facts, Standing},
     list::{ListedVersion, What},
+    tiering::Task,
     version::VersionId,
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Found {
     pub(super) modified: Timestamp,
     pub(super) marker: bool,
     pub(super) standing: Standing,
+    /// What is to be done about where its content lies.
+    pub(super) task: Option<Task>,
 }
 
 /// The walk.
@@ -32,7 +35,7 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Takes the next version; gives the one before it, now that it is known where that stands.
-    pub(super) fn take(&mut self, listed: ListedVersion) -> Option<Found> {
+    pub(super) fn take(&mut self, listed: ListedVersion, task: Option<Task>) -> Option<Found> {
         let last = self.last.take();
         let same_key = last.as_ref().filter(|last| last.key == listed.key);
         let standing = match same_key {
@@ -46,7 +49,10 @@ impl Walk {
             },
         };
         let is_followed = same_key.is_some();
-        self.last = Some(found(listed, standing));
+        self.last = Some(Found {
+            task,
+            ..found(listed, standing)
+        });
         last.map(|mut last| {
             if let Standing::Current { alone } = &mut last.standing {
                 *alone = !is_followed;
@@ -88,6 +94,7 @@ fn found(listed: ListedVersion, standing: Standing) -> Found {
             key,
             id,
             standing,
+            task: None,
         },
         What::Marker(meta) => Found {
             size: 0,
@@ -99,6 +106,7 @@ fn found(listed: ListedVersion, standing: Standing) -> Found {
             key,
             id,
             standing,
+            task: None,
         },
     }
 }

@@ -8,7 +8,7 @@ use s3s::{
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
         DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
-        HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
+        HeadBucketOutput, ListBucketsInput, ListBucketsOutput, ObjectOwnership,
     },
     s3_error,
 };
@@ -67,11 +67,7 @@ pub(in crate::s3) async fn create_bucket(
     let stated = Stated::of_headers(&request.headers)?;
     let input = request.input;
     let name = convert::bucket(&input.bucket)?;
-    let ownership = input
-        .object_ownership
-        .as_ref()
-        .map(access::ownership)
-        .transpose()?;
+    let ownership = input.object_ownership.as_ref().map(named_ownership).transpose()?;
     let location = input
         .create_bucket_configuration
         .as_ref()
@@ -119,6 +115,18 @@ pub(in crate::s3) async fn create_bucket(
     })
 }
 
+/// Who owns what, as a header says.
+fn named_ownership(named: &ObjectOwnership) -> S3Result<Ownership> {
+    let wrong = || {
+        s3_error!(
+            InvalidArgument,
+            "Invalid x-amz-object-ownership header: {}",
+            named.as_str()
+        )
+    };
+    Ownership::from_name(named.as_str()).ok_or_else(wrong)
+}
+
 /// What a new bucket is configured like: lists are off and no public access is let through, as in S3 since 2023,
 /// but for what its maker says otherwise.
 fn initial(
@@ -136,15 +144,16 @@ fn initial(
     }
     let refused =
         |(code, message): (&'static str, &'static str)| fail_base(&Error::new(Kind::Invalid, code, message));
-    if !ownership.has_acls() {
-        return Err(refused(access::ACL_AND_ENFORCED));
-    }
     let owner = permit.session().principal();
     let owners = Owners {
         owner,
         bucket_owner: owner,
     };
-    if let Some(acl) = stated.acl(owners, permit)? {
+    let acl = stated.acl(owners, permit)?;
+    if !ownership.has_acls() {
+        return Err(refused(access::ACL_AND_ENFORCED));
+    }
+    if let Some(acl) = acl {
         if acl.is_public() {
             return Err(refused(ACL_AND_BLOCK));
         }

@@ -43,7 +43,7 @@ macro_rules! conditions {
 macro_rules! output {
     ($type:ident, $found:expr, $fields:expr $(, $name:ident: $value:expr)*) => {{
         let Found { meta, version, range, partial } = $found;
-        let (fields, sse, locked): (ChecksumFields, SseFields, lock::Shown) = $fields;
+        let (fields, sse, locked, restored): (ChecksumFields, SseFields, lock::Shown, Option<String>) = $fields;
         $type {
             accept_ranges: Some("bytes".to_owned()),
             bucket_key_enabled: sse.bucket_key,
@@ -71,7 +71,7 @@ macro_rules! output {
             object_lock_mode: locked.mode,
             object_lock_retain_until_date: locked.until,
             replication_status: replica::status(meta),
-            restore: restore::shown(meta),
+            restore: restored,
             storage_class: storage_class(meta),
             version_id: version_text(*version),
             website_redirect_location: meta.attributes.headers.website_redirect.clone(),
@@ -317,10 +317,11 @@ fn fields(
     asked: &Asked,
     found: &Found,
     customer: Option<&CustomerKey>,
-) -> S3Result<(ChecksumFields, SseFields, lock::Shown)> {
+) -> S3Result<(ChecksumFields, SseFields, lock::Shown, Option<String>)> {
     let sse = SseFields::of(found.meta.encryption.as_ref(), customer)?;
     let locked = lock::Shown::of(permit, &found.meta);
-    Ok((checksum_fields(asked, found), sse, locked))
+    let restored = restore::shown(permit, &found.meta);
+    Ok((checksum_fields(asked, found), sse, locked, restored))
 }
 
 /// The checksum is the whole object's, so it goes with the whole object only.

@@ -1,11 +1,11 @@
 //! Uploads in parts.
 
-use craton_base::ResourcePath;
-use craton_gate::Ask;
+use craton_base::{ObjectKey, ResourcePath, Timestamp};
+use craton_gate::{Ask, Permit};
 use craton_objects::{
     body,
     checksum::{Algorithm, Scope},
-    encryption,
+    encryption, lifecycle,
     list::PAGE_KEYS_MAX,
     multipart::{self as engine, Complete, CompletedPart, Create, UploadId, UploadsAfter, UploadsListing},
     put::{About, Written},
@@ -71,7 +71,10 @@ pub(in crate::s3) async fn create(
     let chosen = create.algorithm;
     let scope = create.scope.or_else(|| chosen.map(Algorithm::default_scope));
     let id = settle(&permit, engine::create(&permit, &key, create).await)?;
+    let (abort_date, abort_rule_id) = aborted(&permit, &key, permit.now());
     Ok(CreateMultipartUploadOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         bucket_key_enabled: sse.bucket_key,
         checksum_algorithm: chosen.map(|a| ChecksumAlgorithm::from_static(a.name())),
@@ -85,6 +88,18 @@ pub(in crate::s3) async fn create(
         upload_id: Some(id.to_text()),
         ..CreateMultipartUploadOutput::default()
     })
+}
+
+/// When a rule aborts an upload that is not completed, and which.
+fn aborted(
+    permit: &Permit,
+    key: &ObjectKey,
+    begun: Timestamp,
+) -> (Option<s3s::dto::Timestamp>, Option<String>) {
+    match lifecycle::abortion(permit, key.as_str(), begun) {
+        Some((at, rule)) => (Some(convert::time(at)), Some(rule)),
+        None => (None, None),
+    }
 }
 
 fn scope(named: Option<&ChecksumType>) -> S3Result<Option<Scope>> {
@@ -250,7 +265,11 @@ pub(in crate::s3) async fn list_parts(request: S3Request<ListPartsInput>) -> S3R
     let (algorithm, scope) = settle(&permit, page.upload.checksum())?;
     let next = page.parts.last().map_or(marker, |p| i32::from(p.number));
     let shown = page.upload.chosen;
+    let begun = Timestamp(page.upload.initiated_micros);
+    let (abort_date, abort_rule_id) = aborted(&permit, &key, begun);
     Ok(ListPartsOutput {
+        abort_date,
+        abort_rule_id,
         bucket: Some(input.bucket),
         checksum_algorithm: shown.then(|| ChecksumAlgorithm::from_static(algorithm.name())),
         checksum_type: shown.then(|| ChecksumType::from_static(scope.name())),

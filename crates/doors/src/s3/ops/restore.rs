@@ -1,11 +1,14 @@
-//! Restoring objects of the classes that S3 calls archives. Their content is at hand all the time here, so a
-//! restore is done when it is asked for: what is kept is until when S3 would show it as restored.
+//! Restoring objects of the classes that S3 calls archives. Content that a tier holds is brought back by work that is
+//! told of it; what is at hand counts as restored at once.
 //!
-//! Deliberately absent: what a transition moved to another store, which is read through without being asked.
+//! Deliberately absent: bringing it back ([`craton_objects::tiering`]).
 
 use craton_base::Timestamp;
-use craton_gate::Ask;
-use craton_objects::{Error, Fault, meta::ObjectMeta, version::amend};
+use craton_gate::{Ask, Permit, Worker};
+use craton_objects::{
+    meta::ObjectMeta,
+    tiering::{self, Asked},
+};
 use http::StatusCode;
 use s3s::{
     S3Request, S3Result,
@@ -15,9 +18,6 @@ use s3s::{
 
 use super::{refuse_if, settle, target, with_version, write};
 use crate::s3::{call::Call, convert};
-
-/// The classes that are restored.
-const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 const DAY_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
 
@@ -31,33 +31,21 @@ pub(in crate::s3) async fn restore_object(
     let permit = write(&call, with_version(ask, input.version_id.as_deref())).await?;
     let days = days(input.restore_request.as_ref())?;
     let target = target(&permit, input.version_id.as_deref())?;
-    let now = permit.now();
-    let until = until(now, days);
-    let again = std::sync::atomic::AtomicBool::new(false);
-    let changed = amend(&permit, &key, target, |meta| {
-        if !ARCHIVES.contains(&meta.attributes.storage_class()) {
-            return Err(Error::fault(
-                Fault::InvalidObjectState,
-                "Restore is not allowed for the object's current storage class",
-            ));
-        }
-        again.store(
-            meta.restored_until_micros > now.micros(),
-            std::sync::atomic::Ordering::Relaxed,
-        );
-        meta.restored_until_micros = until.micros();
-        Ok(())
-    })
-    .await;
-    settle(&permit, changed)?;
-    if !again.into_inner() {
+    let until = until(permit.now(), days);
+    let asked = tiering::ask_restore(&permit, &key, target, days, until).await;
+    let (located, asked) = settle(&permit, asked)?;
+    if located.meta.restore_days > 0 {
+        // Who is not told now comes upon it with the next look over the bucket.
+        permit.tell(Worker::Lifecycle, format!("{}/{}", input.bucket, input.key));
+    }
+    if asked == Asked::Begun {
         call.succeed_with(StatusCode::ACCEPTED);
     }
     Ok(RestoreObjectOutput::default())
 }
 
 /// For how many days.
-fn days(request: Option<&RestoreRequest>) -> S3Result<u64> {
+fn days(request: Option<&RestoreRequest>) -> S3Result<u32> {
     let malformed = || {
         s3_error!(
             MalformedXML,
@@ -74,7 +62,7 @@ fn days(request: Option<&RestoreRequest>) -> S3Result<u64> {
         return Err(malformed());
     }
     let days = request.days.ok_or_else(malformed)?;
-    match u64::try_from(days) {
+    match u32::try_from(days) {
         Ok(days) if days > 0 => Ok(days),
         _ => Err(s3_error!(
             InvalidArgument,
@@ -84,17 +72,24 @@ fn days(request: Option<&RestoreRequest>) -> S3Result<u64> {
 }
 
 /// The midnight after so many days, as S3 counts.
-fn until(now: Timestamp, days: u64) -> Timestamp {
-    let after = now.micros().saturating_add(days.saturating_mul(DAY_MICROS));
+fn until(now: Timestamp, days: u32) -> Timestamp {
+    let after = now
+        .micros()
+        .saturating_add(u64::from(days).saturating_mul(DAY_MICROS));
     Timestamp(after.div_ceil(DAY_MICROS).saturating_mul(DAY_MICROS))
 }
 
 /// What reads answer in `x-amz-restore`.
-pub(super) fn shown(meta: &ObjectMeta) -> Option<String> {
-    if meta.restored_until_micros == 0 {
-        return None;
+pub(super) fn shown(permit: &Permit, meta: &ObjectMeta) -> Option<String> {
+    if meta.restore_days > 0 {
+        return Some("ongoing-request=\"true\"".to_owned());
     }
-    let date = convert::http_date(Timestamp(meta.restored_until_micros))?;
+    let date = convert::http_date(restored_until(permit, meta)?)?;
     let date = date.to_str().ok()?;
     Some(format!("ongoing-request=\"false\", expiry-date=\"{date}\""))
+}
+
+fn restored_until(permit: &Permit, meta: &ObjectMeta) -> Option<Timestamp> {
+    let until = Timestamp(meta.restored_until_micros);
+    (until > permit.now()).then_some(until)
 }

@@ -33,7 +33,7 @@ fn listed(key: &str, n: u64, what: What) -> ListedVersion {
 
 fn walk(versions: Vec<ListedVersion>) -> Vec<(String, Standing)> {
     let mut walk = Walk::default();
-    let mut out: Vec<Found> = versions.into_iter().filter_map(|v| walk.take(v)).collect();
+    let mut out: Vec<Found> = versions.into_iter().filter_map(|v| walk.take(v, None)).collect();
     out.extend(walk.end());
     out.into_iter().map(|f| (f.key, f.standing)).collect()
 }
