@@ -224,7 +224,7 @@ def test_killed_again_and_again_while_content_moves(tmp_path):
 
 def test_a_file_that_others_may_read_is_refused(tmp_path):
     file = tmp_path / "tiers.toml"
-    file.write_text('[[tier]]\nclass = "GLACIER"\nfolder = "/tmp/x"\n')
+    file.write_text(f'[[tier]]\nclass = "GLACIER"\nfolder = "{tmp_path}/x"\n')
     file.chmod(0o644)
     server = Server(tmp_path, "--tiers", str(file))
     with pytest.raises(AssertionError, match="chmod 600"):

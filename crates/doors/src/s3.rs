@@ -158,12 +158,7 @@ impl S3Door {
         );
         let mut rest = None;
         let plain = plain::request(parts, decoded_len, &self.domains);
-        if let Some(parts) = plain.as_ref().ok().filter(|parts| listen::is_listening(parts)) {
-            let answered = listen::answer(parts, &call).await;
-            return stream(answered, &call, &path, &refused);
-        }
-        if let Some(parts) = plain.as_ref().ok().filter(|parts| download::is_download(parts)) {
-            let answered = download::answer(parts, &call).await;
+        if let Some(answered) = streamed(plain.as_ref().ok(), &call).await {
             return stream(answered, &call, &path, &refused);
         }
         let ready = match plain {
@@ -238,6 +233,18 @@ impl S3Door {
             form: None,
         })
     }
+}
+
+/// The answers that are streams of our own: who listens to events, and a prefix as one archive.
+async fn streamed(parts: Option<&Parts>, call: &Call) -> Option<Result<Response, Error>> {
+    let parts = parts?;
+    if listen::is_listening(parts) {
+        return Some(listen::answer(parts, call).await);
+    }
+    if download::is_download(parts) {
+        return Some(download::answer(parts, call).await);
+    }
+    None
 }
 
 /// The answer to a request of ours whose answer is a stream, which `s3s` does not know.

@@ -18,6 +18,8 @@
     reason = "a development tool outside the product; JSON members and pools are its own"
 )]
 
+#[path = "iam_decide/dice.rs"]
+mod dice;
 #[path = "iam_decide/generate.rs"]
 mod generate;
 

@@ -395,33 +395,14 @@ async fn who_acts_for_somebody_has_the_rights_of_both() {
     .join(",");
     let ana_key = world.user("ana", &both).await;
     let agent_key = world.user("agent", &allow("s3:GetObject", DATA)).await;
-    let of = |key: &NewAccessKey, grant: ClientGrant| {
-        let (id, secret) = (key.id.clone(), key.secret.clone());
-        async move {
-            gate.client_token(&id, &secret, grant, origin())
-                .await
-                .unwrap()
-                .token
-        }
-    };
-    let (ana, agent) = (
-        of(&ana_key, ClientGrant::default()).await,
-        of(&agent_key, ClientGrant::default()).await,
-    );
+    let ana = token_of(gate, &ana_key).await;
+    let agent = token_of(gate, &agent_key).await;
     let grant = ClientGrant {
         run: Some("run-7".into()),
         purpose: Some("report".into()),
         ..ClientGrant::default()
     };
-    let exchange = |subject: &Secret, actor: Option<&Secret>, grant: ClientGrant| {
-        let exchange = Exchange {
-            subject: subject.clone(),
-            actor: actor.cloned(),
-            grant,
-        };
-        async move { gate.exchange_token(exchange, origin()).await }
-    };
-    let acting = exchange(&ana, Some(&agent), grant).await.unwrap();
+    let acting = exchange(gate, &ana, Some(&agent), grant).await.unwrap();
     let session = bearer(gate, &acting.token).unwrap();
     assert_eq!(
         (session.principal(), session.chain().collect::<Vec<_>>()),
@@ -442,22 +423,10 @@ async fn who_acts_for_somebody_has_the_rights_of_both() {
     );
 
     // A session for a sub-agent: narrower, never wider, and it acts for the same.
-    let narrow = ClientGrant {
-        limits: SessionLimits {
-            policy: Some(document(&allow("s3:*", "arn:aws:s3:::data/ana/one"))),
-            ..SessionLimits::default()
-        },
-        ..ClientGrant::default()
-    };
-    let sub = exchange(&acting.token, None, narrow).await.unwrap();
-    let wide = ClientGrant {
-        limits: SessionLimits {
-            policy: Some(document(&allow("*", "*"))),
-            ..SessionLimits::default()
-        },
-        ..ClientGrant::default()
-    };
-    let wider = exchange(&sub.token, None, wide).await.unwrap();
+    let narrow = limited(&allow("s3:*", "arn:aws:s3:::data/ana/one"));
+    let sub = exchange(gate, &acting.token, None, narrow).await.unwrap();
+    let wide = limited(&allow("*", "*"));
+    let wider = exchange(gate, &sub.token, None, wide).await.unwrap();
     for token in [&sub.token, &wider.token] {
         let session = bearer(gate, token).unwrap();
         assert_eq!(session.chain().collect::<Vec<_>>(), ["ana"]);
@@ -467,6 +436,49 @@ async fn who_acts_for_somebody_has_the_rights_of_both() {
             "a wider policy does not undo a narrower one"
         );
     }
+    assert_recorded_as_anas(&world).await;
+    // The chain is over with the first token.
+    gate.revoke_token(&ana, origin()).await.unwrap();
+    for token in [&acting.token, &sub.token, &wider.token] {
+        assert!(bearer(gate, token).is_none());
+    }
+    assert!(bearer(gate, &agent).is_some());
+}
+
+async fn token_of(gate: &Gate, key: &NewAccessKey) -> Secret {
+    let granted = gate
+        .client_token(&key.id, &key.secret, ClientGrant::default(), origin())
+        .await;
+    granted.unwrap().token
+}
+
+async fn exchange(
+    gate: &Gate,
+    subject: &Secret,
+    actor: Option<&Secret>,
+    grant: ClientGrant,
+) -> craton_base::Result<craton_gate::Granted> {
+    let exchange = Exchange {
+        subject: subject.clone(),
+        actor: actor.cloned(),
+        grant,
+    };
+    gate.exchange_token(exchange, origin()).await
+}
+
+/// A grant that a policy limits.
+fn limited(policy: &str) -> ClientGrant {
+    ClientGrant {
+        limits: SessionLimits {
+            policy: Some(document(policy)),
+            ..SessionLimits::default()
+        },
+        ..ClientGrant::default()
+    }
+}
+
+async fn assert_recorded_as_anas(world: &World) {
+    let gate = &world.gate;
     let filter = Filter {
         limit: 50,
         ..Filter::default()
@@ -482,12 +494,6 @@ async fn who_acts_for_somebody_has_the_rights_of_both() {
                 .iter()
                 .all(|r| r.run == "run-7" && r.purpose == "report" && !r.session.is_empty())
     );
-    // The chain is over with the first token.
-    gate.revoke_token(&ana, origin()).await.unwrap();
-    for token in [&acting.token, &sub.token, &wider.token] {
-        assert!(bearer(gate, token).is_none());
-    }
-    assert!(bearer(gate, &agent).is_some());
 }
 
 fn bearer(gate: &Gate, token: &Secret) -> Option<Session> {
@@ -576,7 +582,16 @@ async fn nobody_grants_what_they_lack() {
         "a key gives its user's rights"
     );
     gate.create_access_key(&ana, "bob").await.unwrap();
-    // Groups, trust, boundaries.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reaches_more_by_groups_trust_and_boundaries() {
+    let world = World::new("reach").await;
+    let gate = &world.gate;
+    let key = world.user("ana", &allow("iam:*", "*")).await;
+    world.user("boss", &allow("*", "*")).await;
+    let ana = with_key(gate, &key).unwrap();
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
     let group = Holder::new(HolderKind::Group, "admins");
     gate.create_entity(&world.root, &group, NewEntity::default())
         .await

@@ -178,7 +178,10 @@ impl World {
     pub(crate) async fn user(&self, name: &str, statements: Value) -> Client {
         let root = self.session();
         let user = Holder::new(HolderKind::User, name);
-        self.gate.create_entity(&root, &user, NewEntity::default()).await.unwrap();
+        self.gate
+            .create_entity(&root, &user, NewEntity::default())
+            .await
+            .unwrap();
         let key = self.gate.create_access_key(&root, name).await.unwrap();
         let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         self.gate
