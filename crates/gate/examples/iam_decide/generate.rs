@@ -312,7 +312,8 @@ pub(crate) fn case(id: u64, seed: u64) -> Value {
     }
     let is_role = dice.chance(40);
     case["principal"] = if is_role { SESSION } else { USER }.into();
-    let in_session = dice.chance(20);
+    // Only a role's session has a policy for the oracle.
+    let in_session = is_role && dice.chance(40);
     if in_session {
         case["session"] = json!({"name": "s", "document": policy(&mut dice, &action)});
     }

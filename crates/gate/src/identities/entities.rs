@@ -19,7 +19,7 @@ use crate::{
     permit::WritePermit,
     policy::{Limits, TrustPolicy},
     session::Session,
-    sessions::{SESSION_SECONDS_MAX, SESSION_SECONDS_MIN},
+    sessions::SESSION_SECONDS_MAX,
 };
 
 /// How long a session of a role may be if nobody says.
@@ -387,10 +387,6 @@ fn check_seconds(seconds: u32) -> Result<()> {
     if (SESSION_SECONDS_DEFAULT..=SESSION_SECONDS_MAX).contains(&seconds) {
         return Ok(());
     }
-    debug_assert!(
-        SESSION_SECONDS_MIN <= SESSION_SECONDS_DEFAULT,
-        "a role's longest session is at least the default"
-    );
     Err(validation(format!(
         "maxSessionDuration must be between {SESSION_SECONDS_DEFAULT} and {SESSION_SECONDS_MAX}"
     )))

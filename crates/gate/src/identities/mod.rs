@@ -432,6 +432,3 @@ fn exists(what: &str, name: &str) -> impl Fn(Error) -> Error {
         _ => e,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -375,8 +375,11 @@ impl Gate {
     }
 }
 
+/// Tags: keys and values.
+type Tags = Vec<(String, String)>;
+
 /// The tags of a new session: those it keeps from the one that makes it, and its own.
-fn inherit(session: &Session, wanted: &AssumeRole) -> Result<(Vec<(String, String)>, Vec<String>)> {
+fn inherit(session: &Session, wanted: &AssumeRole) -> Result<(Tags, Vec<String>)> {
     let keeps = session.transitive_tag_keys();
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     if let Some((key, _)) = wanted

@@ -1,1 +1,0 @@
-//! Changing who exists.
