@@ -108,7 +108,7 @@ def make_user(server: Server, tmp_path):
     return make
 
 
-def allow(actions: str | list[str], resources: str | list[str]) -> dict:
+def allow(actions: str | list[str], resources: str | list[str] = "*") -> dict:
     return {"Effect": "Allow", "Action": actions, "Resource": resources}
 
 

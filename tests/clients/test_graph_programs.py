@@ -52,9 +52,7 @@ def test_a_program_may_touch_what_its_principal_may(server, graph, make_user):
 
 
 def test_reading_is_not_writing(server, graph, make_user):
-    reader = make_user(
-        [allow("craton:ReadGraph", arn(graph, "")), allow("craton:WriteGraph", arn(graph, "(mine "))]
-    )
+    reader = make_user(allow("craton:ReadGraph", arn(graph, "")), allow("craton:WriteGraph", arn(graph, "(mine ")))
     run = lambda text: call(reader, server, "POST", f"{graph}/program", text).status_code
     assert run(b"(exec 0 (, (edge $c $x)) (, (mine $x)))") == 200
     assert run(b"(exec 0 (, (edge $c $x)) (O (- (edge $c $x))))") == 403

@@ -227,7 +227,7 @@ def test_columns_in_and_out(server, signer, graph, tmp_path):
         assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(expected), name
         craton(server, "graph", "clear", graph)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 this is none PAR1")
-    craton(server, "graph", "load", graph, str(tmp_path / "broken.parquet"), code=1)
+    craton(server, "graph", "load", graph, str(tmp_path / "broken.parquet"), code=2)
 
     craton(server, "graph", "load", graph, str(tmp_path / "genes.parquet"))
     url = f"{server.endpoint}/_graph/v1/{graph}/query"

@@ -252,7 +252,8 @@ impl Envelope {
 
     fn success(&self, result: &Xml) -> Response<Full<Bytes>> {
         let (action, namespace, id) = (self.action, self.namespace(), &self.request_id);
-        let result = match result.is_empty() {
+        // The clients' models want the element of this one though nothing is ever in it.
+        let result = match result.is_empty() && action != "UpdateRole" {
             true => String::new(),
             false => format!("<{action}Result>{}</{action}Result>", result.as_str()),
         };

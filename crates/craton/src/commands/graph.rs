@@ -171,6 +171,7 @@ async fn load(command: Command) -> Result<()> {
         ("prefix", prefix.as_deref()),
     ]);
     let path = format!("{}/facts{parameters}", path_of(&graph)?);
+    let mut failure = None;
     let (body, bar) = match (&file, columns) {
         (None, Some(_)) => {
             return Err(Error::invalid(
@@ -180,12 +181,14 @@ async fn load(command: Command) -> Result<()> {
         (None, None) => (reqwest::Body::from(""), ProgressBar::hidden()),
         (Some(file), Some(kind)) => {
             let (bar, relation) = (bar(None), relation.unwrap_or_default());
-            (columns::body_of(file.clone(), kind, relation, bar.clone()), bar)
+            let (body, failed) = columns::body_of(file.clone(), kind, relation, bar.clone());
+            failure = Some(failed);
+            (body, bar)
         }
         (Some(file), None) => source(file).await?,
     };
-    let answered = Client::new(&target)?.graph(Method::POST, &path, body).await?;
-    let done = read_json(answered).await?;
+    let answered = Client::new(&target)?.graph(Method::POST, &path, body).await;
+    let done = read_json(answered.map_err(|e| columns::reason(failure, e))?).await?;
     bar.finish_and_clear();
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
     for fault in done.get("faults").and_then(Value::as_array).into_iter().flatten() {

@@ -14,14 +14,20 @@ fn path(route: &Route) -> String {
         .replace("{key}", "AKIAAAAAAAAAAAAAAAAA")
         .replace("{policy}", "narrow")
         .replace("{record}", "1-1")
+        .replace("{name}", "narrow")
+        .replace("{role}", "reader")
+        .replace("{session}", "S0")
+        .replace("{run}", "1")
         .replace("{worker}", "lifecycle")
         .replace("{bucket}", "data")
+        .replace("lifecycle/data/{id}", "inventory/data/daily")
 }
 
 /// A body that the route takes.
 fn body(route: &Route) -> Vec<u8> {
     let body = match route.operation.name() {
         "PutUserPolicy" => json!({ "Version": "2012-10-17", "Statement": [] }),
+        "PutGuardPolicy" | "CheckGuardPolicy" => json!({ "text": "forbid(principal, action, resource);" }),
         "Explain" => {
             json!({ "principal": "ana", "action": "s3:GetObject", "resource": "arn:aws:s3:::data/a" })
         }

@@ -75,7 +75,8 @@ fn a_user_is_made_limited_explained_and_removed() {
     assert_eq!(done(&server, &["policy", "list", "ana"]).trim(), "narrow");
     assert_eq!(
         done(&server, &["user", "list"]).lines().collect::<Vec<_>>(),
-        ["ana", "root"]
+        ["ana"],
+        "root is no user"
     );
 
     let as_ana = ["--credentials", path(&credentials)];

@@ -65,10 +65,7 @@ fn a_pax_record_counts_its_own_digits() {
 fn a_large_file_is_said_in_a_record() {
     let size = TAR_SIZE_MAX + 1;
     let head = tar_head("large", size, at());
-    assert!(
-        head.windows(20)
-            .any(|w| w == b"20 size=8589934592\n\0"[..].get(..20).unwrap_or_default())
-    );
+    assert!(head.windows(19).any(|w| w == b"19 size=8589934592\n"));
     assert_eq!(head.len(), 3 * BLOCK);
     assert_eq!(zip_head("large", size, at()).len(), 30 + 5 + 20);
 }
