@@ -88,7 +88,21 @@ impl Gate {
         Err(missing.unwrap_or_else(|| access_denied(id)))
     }
 
-    /// A permit to read something of the system's own, decided elsewhere: by a trust policy, or for everyone.
+    /// What was decided elsewhere about something of the system's own, less what guard policies forbid of it.
+    fn guarded(&self, session: &Session, ask: &Ask, verdicts: Verdicts) -> Verdicts {
+        let asked = guards::Asked {
+            session,
+            actions: &ask.actions,
+            resource: &ask.resource,
+            extra: &ask.context,
+            bucket: None,
+            object_tags: &|| None,
+        };
+        self.inner.guards.restrict(verdicts, &asked)
+    }
+
+    /// A permit to read something of the system's own that everyone may know: who they are. No policy of either plane
+    /// takes that away, as at AWS.
     pub(crate) fn read_decided(&self, session: &Session, ask: Ask, verdicts: Verdicts) -> Result<ReadPermit> {
         session.inner.asked.store(true, Ordering::Relaxed);
         let mut record = self.conclude(session, &ask, verdicts, None)?;
@@ -107,7 +121,7 @@ impl Gate {
     ) -> Result<WritePermit> {
         session.inner.asked.store(true, Ordering::Relaxed);
         let verdicts = match self.inner.is_in_force(session)? {
-            true => verdicts,
+            true => self.guarded(session, &ask, verdicts),
             false => Verdicts::session_is_over(),
         };
         let record = self.conclude(session, &ask, verdicts, None)?;

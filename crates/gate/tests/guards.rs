@@ -5,46 +5,18 @@
     reason = "a test, on a folder of its own"
 )]
 
-use std::{net::IpAddr, sync::Arc};
+mod folder;
+
+use std::net::IpAddr;
 
 use craton_base::{
-    BucketName, ByteSize, Clock as _, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath,
-    clock::SystemClock,
+    BucketName, Clock as _, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath, clock::SystemClock,
 };
-use craton_crypto::SystemRandom;
 use craton_gate::{
-    Ask, BucketSettings, Gate, Origin, Session, Settings,
+    Ask, BucketSettings, Gate, Origin, Session,
     ledger::{Filter, RecordKind},
 };
-use craton_store::{Options, Store, disk::real::RealDisk};
-
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("craton-guards-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn open(&self) -> Gate {
-        let store = Store::open(Options {
-            disk: Arc::new(RealDisk::open(&self.0).unwrap()),
-            memory: ByteSize::mib(128),
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-            inline_commits: false,
-        });
-        Gate::open(store.unwrap(), Settings::default(), "boot-1").unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use folder::Folder;
 
 fn root(gate: &Gate) -> Session {
     gate.ensure_root(|_| Ok(())).unwrap();

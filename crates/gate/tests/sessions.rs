@@ -6,51 +6,25 @@
     reason = "a test, on a folder of its own"
 )]
 
-use std::{net::IpAddr, sync::Arc};
+mod folder;
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use craton_base::{
-    BucketName, ByteSize, Clock as _, Kind as ErrorKind, ObjectKey, ResourcePath, Secret, clock::SystemClock,
+    BucketName, Clock as _, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath, Secret,
+    clock::SystemClock,
 };
-use craton_crypto::SystemRandom;
 use craton_gate::{
     Ask, AssumeRole, BucketSettings, ClientGrant, Exchange, Gate, Holder, HolderKind, Issued, NewAccessKey,
-    NewEntity, Origin, Session, SessionLimits, Settings,
+    NewEntity, Origin, Session, SessionLimits,
     identify::{
         Service,
         sign::{Body, Signer},
     },
     ledger::Filter,
 };
-use craton_store::{Options, Store, disk::real::RealDisk};
-
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("craton-sessions-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn open(&self) -> Gate {
-        let store = Store::open(Options {
-            disk: Arc::new(RealDisk::open(&self.0).unwrap()),
-            memory: ByteSize::mib(128),
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-            inline_commits: false,
-        });
-        Gate::open(store.unwrap(), Settings::default(), "boot-1").unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use folder::Folder;
 
 fn origin() -> Origin {
     Origin {
@@ -637,6 +611,30 @@ async fn nobody_reaches_more_by_groups_trust_and_boundaries() {
         "AccessDenied"
     );
     gate.delete_policy_of(&world.root, &boss, "stop").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guard_policies_forbid_roles_and_tokens_too() {
+    let world = World::new("guarded").await;
+    let gate = &world.gate;
+    let key = world.user("ana", "").await;
+    let arn = world.role("reader", ANA, &allow("s3:GetObject", DATA)).await;
+    let ana = with_key(gate, &key).unwrap();
+    world.assume(&ana, &arn, |_| {}).await.unwrap();
+    token_of(gate, &key).await;
+    let text = r#"@id("none") forbid(principal == User::"ana", action in [Action::"sts:AssumeRole", Action::"craton:GrantToken"], resource);"#;
+    let name = PrincipalName::new("d").unwrap();
+    gate.put_guard_policy(&world.root, &name, text.to_owned())
+        .await
+        .unwrap();
+    let refused = world.assume(&ana, &arn, |_| {}).await.unwrap_err();
+    assert_eq!(refused, "AccessDenied");
+    let refused = gate.client_token(&key.id, &key.secret, ClientGrant::default(), origin());
+    assert_eq!(refused.await.unwrap_err().kind(), ErrorKind::Denied);
+    // Who one is, nobody takes away.
+    gate.caller_identity(&ana).await.unwrap();
+    gate.delete_guard_policy(&world.root, &name).await.unwrap();
+    world.assume(&ana, &arn, |_| {}).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

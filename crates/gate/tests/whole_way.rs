@@ -5,50 +5,23 @@
     reason = "a test, on a folder of its own"
 )]
 
-use std::{net::IpAddr, sync::Arc};
+mod folder;
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
-use craton_base::{BucketName, ByteSize, Kind as ErrorKind, ObjectKey, ResourcePath, clock::SystemClock};
-use craton_crypto::SystemRandom;
+use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath, clock::SystemClock};
 use craton_gate::{
     Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, NewAccessKey,
-    NewEntity, Origin, Ownership, PublicAccessBlock, Session, Settings, Subresource, Value, WritePermit,
+    NewEntity, Origin, Ownership, PublicAccessBlock, Session, Subresource, Value, WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
     },
     ledger::{Filter, RecordKind},
 };
-use craton_store::{Options, Store, disk::real::RealDisk};
+use folder::Folder;
 use futures::StreamExt;
-
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("craton-gate-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn open(&self) -> Gate {
-        let store = Store::open(Options {
-            disk: Arc::new(RealDisk::open(&self.0).unwrap()),
-            memory: ByteSize::mib(128),
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-            inline_commits: false,
-        });
-        Gate::open(store.unwrap(), Settings::default(), "boot-1").unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn origin() -> Origin {
     Origin {

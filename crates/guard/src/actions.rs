@@ -227,6 +227,7 @@ const OBJECT_PERMISSIONS: &[&str] = &[
 const SYSTEM_LIST: &[&str] = &[
     "craton:ListGuardPolicies",
     "craton:ListRuns",
+    "craton:ListSessions",
     "iam:ListAccessKeys",
     "iam:ListAttachedGroupPolicies",
     "iam:ListAttachedRolePolicies",
@@ -254,6 +255,7 @@ const SYSTEM_READ: &[&str] = &[
     "craton:GetGuardPolicy",
     "craton:ReadAccess",
     "craton:ReadLedger",
+    "craton:ReadReplication",
     "iam:GetAccessKeyLastUsed",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountSummary",
@@ -268,6 +270,7 @@ const SYSTEM_READ: &[&str] = &[
     "iam:GetUserPolicy",
     "iam:SimulateCustomPolicy",
     "iam:SimulatePrincipalPolicy",
+    "sts:GetAccessKeyInfo",
     "sts:GetCallerIdentity",
     "sts:GetSessionToken",
 ];
@@ -276,6 +279,9 @@ const SYSTEM_WRITE: &[&str] = &[
     "craton:CancelRun",
     "craton:Collect",
     "craton:DeliverEvents",
+    "craton:GrantToken",
+    "craton:Replicate",
+    "craton:RevokeSession",
     "craton:RotateKeys",
     "craton:Run",
     "craton:StartRun",
