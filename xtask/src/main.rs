@@ -41,8 +41,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace: the folder above this package.
+/// The workspace: the folder above this package, as cargo runs it now. A target folder that several checkouts share may
+/// hold a binary that another one built.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.parent().map_or(here.clone(), PathBuf::from)
 }
