@@ -134,6 +134,11 @@ impl Verb {
         )
     }
 
+    /// Whether it is measured with the bucket of listings, or beside what happens to it.
+    pub(crate) const fn is_about_listings(self) -> bool {
+        self.needs_keys() || matches!(self, Self::Calm)
+    }
+
     /// Whether something must be stored or begun before it.
     pub(crate) const fn needs_preparation(self) -> bool {
         !matches!(self, Self::Put)

@@ -61,7 +61,9 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
         .args([
             "-master.telemetry=false",
+            // As many volumes as the disk has room for: of 30 GB, its default, that would be too few for two buckets.
             "-volume.max=0",
+            "-master.volumeSizeLimitMB=1024",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
         ])
