@@ -52,6 +52,33 @@ def test_policies_that_are_none(s3, open_bucket, wrong):
         s3.get_bucket_policy(Bucket=open_bucket)
 
 
+@pytest.mark.parametrize(("change", "words"), [
+    ({"Condition": {"StringEquals": {"s3:NoSuchKey": "a"}}}, "Policy has an invalid condition key"),
+    ({"Condition": {"StringEquals": {"s3:ExistingObjectTag": "a"}}}, "Policy has an invalid condition key"),
+    ({"Condition": {"StringEqual": {"aws:username": "a"}}}, "Invalid Condition type : StringEqual"),
+    ({"Action": "s3:NoSuchThing"}, "Policy has invalid action"),
+    ({"Action": "s3:ListBucket"}, "Action does not apply to any resource(s) in statement"),
+    ({"Resource": "arn:aws:s3:::other-bucket/*"}, "Policy has invalid resource"),
+    ({"Resource": "BUCKET/*"}, "Policy has invalid resource"),
+    ({"Principal": {"AWS": "nobody"}}, "Invalid principal in policy"),
+    ({"Principal": "nobody"}, "Invalid principal in policy"),
+    ({"Principal": {"Service": "nobody"}}, "Invalid principal in policy"),
+    ({"Principal": None}, "Missing required field Principal"),
+    ({"Action": None}, "Missing required field Action"),
+    ({"Resource": None}, "Missing required field Resource"),
+    ({"Effect": None}, "Missing required field Effect"),
+    ({"Effect": "Maybe"}, "Invalid effect"),
+    ({"Effekt": "Allow"}, "Unknown field Effekt"),
+])
+def test_complaints_are_in_the_words_of_aws(s3, open_bucket, change, words):
+    parts = statement(open_bucket, "Allow", "*", "s3:GetObject") | change
+    wrong = {name: value for name, value in parts.items() if value is not None}
+    with pytest.raises(ClientError) as caught:
+        put_policy(s3, open_bucket, wrong)
+    said = caught.value.response["Error"]
+    assert said["Code"] == "MalformedPolicy" and said["Message"].startswith(words), said
+
+
 def test_policies_that_are_too_large(s3, open_bucket):
     with pytest.raises(ClientError) as caught:
         put_policy(s3, open_bucket, statement(open_bucket, "Allow", "*", "s3:GetObject", Sid="x" * 21000))

@@ -1,6 +1,7 @@
 """Archives that are put with `x-amz-meta-snowball-auto-extract`: their files become objects, with the same checks as
 any put."""
 
+import gzip
 import io
 import os
 import tarfile
@@ -42,6 +43,39 @@ def test_files_become_objects(s3, bucket, form):
     for name, data in files.items():
         got = s3.get_object(Bucket=bucket, Key=name)
         assert got["Body"].read() == data and got["Metadata"] == {"kept": "1"} and got["TagCount"] == 1
+
+
+def zstd(data: bytes) -> bytes:
+    """A frame of plain blocks (RFC 8878): no library is needed for it."""
+    blocks = [data[at:at + 100_000] for at in range(0, len(data), 100_000)]
+    heads = [(len(block) << 3 | (n == len(blocks) - 1)).to_bytes(3, "little") for n, block in enumerate(blocks)]
+    # No checksum, no content size; a window of 1 MiB.
+    return b"\x28\xb5\x2f\xfd\x00" + bytes([10 << 3]) + b"".join(h + b for h, b in zip(heads, blocks, strict=True))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:])])
+def test_compressed(s3, bucket, pack):
+    files = {"a": b"one", "large": os.urandom(1_000_000) * 2, **{f"many/{n:03}": str(n).encode() for n in range(50)}}
+    s3.put_object(Bucket=bucket, Key="all.tar.gz", Body=pack(tar(files)), Metadata=EXTRACT)
+    assert keys(s3, bucket) == sorted(files)
+    assert s3.get_object(Bucket=bucket, Key="large")["Body"].read() == files["large"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+def test_compressed_and_broken(s3, bucket, pack):
+    packed = pack(tar({"a": b"1" * 3000}))
+    for body in (packed[:len(packed) // 2], packed[:12] + b"\xff" * 40 + packed[52:]):
+        with error("InvalidRequest", 400):
+            s3.put_object(Bucket=bucket, Key="all.tar.gz", Body=body, Metadata=EXTRACT)
+
+
+def test_a_bomb_stays_small_in_memory(server, s3, bucket):
+    before = server.peak_memory_bytes()
+    bomb = gzip.compress(tar({"zeros": b"\0" * (200 << 20)}))
+    assert len(bomb) < 1 << 20
+    s3.put_object(Bucket=bucket, Key="all.tar.gz", Body=bomb, Metadata=EXTRACT)
+    assert s3.head_object(Bucket=bucket, Key="zeros")["ContentLength"] == 200 << 20
+    assert server.peak_memory_bytes() - before < 100 << 20
 
 
 def test_by_minio(server, s3, bucket):

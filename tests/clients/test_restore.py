@@ -22,6 +22,21 @@ def test_an_archive_is_restored(s3, bucket, name):
     assert got["Body"].read() == b"data" and got["Restore"] == restore
 
 
+def test_lists_tell_how_far_it_is(s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("asked", "cold"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"data", StorageClass="GLACIER")
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"data")
+    s3.restore_object(Bucket=bucket, Key="asked", RestoreRequest={"Days": 1})
+    for ask, rows in ((s3.list_objects, "Contents"), (s3.list_objects_v2, "Contents"), (s3.list_object_versions, "Versions")):
+        told = {row["Key"]: row.get("RestoreStatus") for row in ask(Bucket=bucket, OptionalObjectAttributes=["RestoreStatus"])[rows]}
+        assert told["cold"] is None and told["plain"] is None
+        assert told["asked"]["IsRestoreInProgress"] is False and told["asked"]["RestoreExpiryDate"].hour == 0
+        assert not any("RestoreStatus" in row for row in ask(Bucket=bucket)[rows])
+        with error("InvalidArgument", 400):
+            ask(Bucket=bucket, OptionalObjectAttributes=["Other"])
+
+
 def test_what_is_no_restore(server, s3, bucket, make_user):
     s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", StorageClass="GLACIER")

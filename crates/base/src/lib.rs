@@ -1,5 +1,5 @@
 //! Words that every crate shares: names, identifiers, resource paths, sizes, error kinds,
-//! the clock and randomness traits, and secrets.
+//! the clock and randomness traits, secrets, and the escaping of XML.
 //!
 //! Invariants: nothing here does I/O, spawns, or knows a protocol; a name that exists as a
 //! type here has been validated, so nobody downstream validates it again.
@@ -14,6 +14,7 @@ pub mod path;
 pub mod random;
 pub mod secret;
 pub mod size;
+pub mod xml;
 
 pub use clock::{Clock, Timestamp};
 pub use error::{Error, Kind, Result};

@@ -44,12 +44,14 @@ mod ops;
 mod plain;
 mod post;
 mod routes;
+mod subject;
 
 use answer::ErrorXml;
 use call::{Call, Watched};
 use cross_origin::Page;
 use post::{Posted, Shared};
 pub use routes::{ROUTES, Route};
+use subject::Subject;
 
 /// The largest XML body, in bytes: a multi-delete of 1,000 keys of 1,024 bytes, escaped, with room.
 pub const XML_BYTES_MAX: usize = 2 << 20;
@@ -120,6 +122,7 @@ impl S3Door {
         let xml = ErrorXml {
             path: parts.uri.path(),
             request_id: &origin.request_id,
+            subject: &Subject::default(),
         };
         let response = cross_origin::preflight(parts, &self.domains, &self.gate, origin);
         Answered {
@@ -132,17 +135,18 @@ impl S3Door {
         let path = parts.uri.path().to_owned();
         let head = parts.method == Method::HEAD;
         let request_id = origin.request_id.clone();
-        let xml = ErrorXml {
+        let unread = Subject::default();
+        let mut xml = ErrorXml {
             path: &path,
             request_id: &request_id,
+            subject: &unread,
         };
-        let refused = |error: &Error| answer::refusal(error, &xml, head);
 
         let admitted = match self.gate.identify(&parts, origin) {
             Ok(admitted) => admitted,
             Err(error) => {
                 return Answered {
-                    response: refused(&error),
+                    response: answer::refusal(&error, &xml, head),
                     operation: "Refused",
                 };
             }
@@ -158,6 +162,9 @@ impl S3Door {
         );
         let mut rest = None;
         let plain = plain::request(parts, decoded_len, &self.domains);
+        let subject = plain.as_ref().map(Subject::of).unwrap_or_default();
+        xml.subject = &subject;
+        let refused = |error: &Error| answer::refusal(error, &xml, head);
         if let Some(answered) = streamed(plain.as_ref().ok(), &call).await {
             return stream(answered, &call, &path, &refused);
         }
@@ -175,10 +182,10 @@ impl S3Door {
             Err(error) => Err(error),
         };
         let response = match ready {
-            Ok(ready) => self.dispatch(ready, &xml, head).await,
+            Ok(ready) => self.dispatch(ready, &call, &xml, head).await,
             Err(error) => {
                 call.note(&error);
-                refused(&error)
+                answer::refusal_telling(&error, &call.told(), &xml, head)
             }
         };
         let mut response = response;
@@ -197,7 +204,7 @@ impl S3Door {
     }
 
     /// Hands a prepared request to s3s, which calls its handler.
-    async fn dispatch(&self, ready: Ready, xml: &ErrorXml<'_>, head: bool) -> Response {
+    async fn dispatch(&self, ready: Ready, call: &Call, xml: &ErrorXml<'_>, head: bool) -> Response {
         // The room is held until s3s has made its values of the body and the handler has used them.
         let Ready {
             request,
@@ -206,7 +213,7 @@ impl S3Door {
         } = ready;
         match (self.service.call(request).await, form) {
             (Ok(response), Some(form)) if response.status().is_success() => form.of(response),
-            (Ok(response), _) => answer::finish(response, xml, head),
+            (Ok(response), _) => answer::finish(response, &call.told(), xml, head),
             (Err(_), _) => answer::refusal(&Error::internal("a request could not be routed"), xml, head),
         }
     }
@@ -214,6 +221,7 @@ impl S3Door {
     /// Gives the request its body: streams are handed on, XML is read and compared first.
     async fn with_body(&self, parts: Parts, body: Watched, call: &Call) -> Result<Ready, Error> {
         plain::check_part(&parts)?;
+        plain::check_numbers(&parts, call)?;
         plain::check_attributes(&parts)?;
         let (body, room) = if plain::is_stream(&parts) {
             plain::require_length(&parts)?;

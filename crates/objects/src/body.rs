@@ -394,7 +394,7 @@ fn check_length(size: u64, len: Option<u64>) -> Result<()> {
 
 fn too_large(limit: u64) -> Error {
     let message = format!("Your proposed upload exceeds the maximum allowed size of {limit} bytes.");
-    Error::fault(Fault::EntityTooLarge, message)
+    Error::fault(Fault::EntityTooLarge, message).naming("MaxSizeAllowed", limit.to_string())
 }
 
 #[cfg(test)]

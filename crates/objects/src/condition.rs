@@ -8,6 +8,9 @@ use craton_gate::{Changes, Kind};
 
 use crate::{Error, Result, meta::ObjectMeta};
 
+const IF_MATCH: &str = "If-Match";
+const IF_NONE_MATCH: &str = "If-None-Match";
+
 /// What an entity tag is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tag {
@@ -86,10 +89,10 @@ impl IfRange {
 pub enum Outcome {
     /// Go on.
     Holds,
-    /// The caller has it already.
-    NotModified,
-    /// A precondition does not hold.
-    Failed,
+    /// The caller has it already, by the condition of this header.
+    NotModified(&'static str),
+    /// The precondition of this header does not hold.
+    Failed(&'static str),
 }
 
 impl ReadConditions {
@@ -98,23 +101,15 @@ impl ReadConditions {
     #[must_use]
     pub fn decide(&self, etag: &str, modified: Timestamp) -> Outcome {
         let seconds = i64::try_from(modified.seconds()).unwrap_or(i64::MAX);
-        let precondition = match (&self.matches, self.unmodified_since) {
-            (Some(tag), _) => tag.matches(etag),
-            (None, Some(since)) => seconds <= since,
-            (None, None) => true,
-        };
-        if !precondition {
-            return Outcome::Failed;
+        match (&self.matches, self.unmodified_since) {
+            (Some(tag), _) if !tag.matches(etag) => return Outcome::Failed(IF_MATCH),
+            (None, Some(since)) if seconds > since => return Outcome::Failed("If-Unmodified-Since"),
+            _ => {}
         }
-        let changed = match (&self.none_match, self.modified_since) {
-            (Some(tag), _) => !tag.matches(etag),
-            (None, Some(since)) => seconds > since,
-            (None, None) => true,
-        };
-        if changed {
-            Outcome::Holds
-        } else {
-            Outcome::NotModified
+        match (&self.none_match, self.modified_since) {
+            (Some(tag), _) if tag.matches(etag) => Outcome::NotModified(IF_NONE_MATCH),
+            (None, Some(since)) if seconds <= since => Outcome::NotModified("If-Modified-Since"),
+            _ => Outcome::Holds,
         }
     }
 
@@ -129,11 +124,11 @@ impl ReadConditions {
         let etag = meta.etag();
         match self.decide(&etag, meta.modified()) {
             Outcome::Holds => Ok(()),
-            Outcome::NotModified => Err(Error::NotModified {
+            Outcome::NotModified(_) => Err(Error::NotModified {
                 etag,
                 modified: meta.modified(),
             }),
-            Outcome::Failed => Err(Error::precondition()),
+            Outcome::Failed(condition) => Err(Error::precondition(condition)),
         }
     }
 
@@ -142,7 +137,12 @@ impl ReadConditions {
     /// # Errors
     /// `PreconditionFailed`.
     pub fn check_source(&self, meta: &ObjectMeta) -> Result<()> {
-        self.check(meta).map_err(|_| Error::precondition())
+        match self.decide(&meta.etag(), meta.modified()) {
+            Outcome::Holds => Ok(()),
+            Outcome::NotModified(condition) | Outcome::Failed(condition) => {
+                Err(Error::precondition(format!("x-amz-copy-source-{condition}")))
+            }
+        }
     }
 }
 
@@ -183,10 +183,24 @@ impl DeleteConditions {
         }
         let meta = meta.ok_or_else(Error::no_such_key)?;
         let seconds = i64::try_from(meta.modified().seconds()).unwrap_or(i64::MAX);
-        let holds = self.matches.as_ref().is_none_or(|tag| tag.matches(&meta.etag()))
-            && self.size.is_none_or(|size| size == meta.size)
-            && self.modified.is_none_or(|time| time == seconds);
-        if holds { Ok(()) } else { Err(Error::precondition()) }
+        let conditions = [
+            (
+                IF_MATCH,
+                self.matches.as_ref().is_none_or(|tag| tag.matches(&meta.etag())),
+            ),
+            (
+                "x-amz-if-match-size",
+                self.size.is_none_or(|size| size == meta.size),
+            ),
+            (
+                "x-amz-if-match-last-modified-time",
+                self.modified.is_none_or(|time| time == seconds),
+            ),
+        ];
+        match conditions.iter().find(|(_, holds)| !holds) {
+            Some((condition, _)) => Err(Error::precondition(*condition)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -214,14 +228,14 @@ impl WriteConditions {
     /// `PreconditionFailed`; `NoSuchKey` for `If-Match` without an object.
     pub fn decide(&self, current: Option<(&str, Sequence)>) -> Result<Expected> {
         if self.absent && current.is_some() {
-            return Err(Error::precondition());
+            return Err(Error::precondition(IF_NONE_MATCH));
         }
         match (&self.matches, current) {
             (None, _) if self.absent => Ok(Expected::Absent),
             (None, _) => Ok(Expected::Anything),
             (Some(_), None) => Err(Error::no_such_key()),
             (Some(tag), Some((etag, sequence))) if tag.matches(etag) => Ok(Expected::Version(sequence)),
-            (Some(_), Some(_)) => Err(Error::precondition()),
+            (Some(_), Some(_)) => Err(Error::precondition(IF_MATCH)),
         }
     }
 }

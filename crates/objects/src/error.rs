@@ -75,13 +75,16 @@ faults! {
     RestoreAlreadyInProgress => Busy,
 }
 
+/// What S3's error document says besides code and message: elements and their texts. Never a secret.
+pub type Details = Vec<(&'static str, String)>;
+
 /// Why an operation on objects was not done.
 #[derive(Debug)]
 pub enum Error {
     /// The gate or the store below it said so.
     Gate(craton_base::Error),
     /// S3 semantics say so.
-    Fault(Fault, Cow<'static, str>),
+    Fault(Fault, Cow<'static, str>, Details),
     /// A conditional read: the caller has it already.
     NotModified {
         /// The entity tag, without quotes.
@@ -108,7 +111,24 @@ pub enum Error {
 impl Error {
     /// A fault with a message that names what is wrong.
     pub fn fault(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::Fault(fault, message.into())
+        Self::Fault(fault, message.into(), Details::new())
+    }
+
+    /// The same with one more element of S3's error document.
+    #[must_use]
+    pub fn naming(mut self, element: &'static str, text: impl Into<String>) -> Self {
+        if let Self::Fault(_, _, details) = &mut self {
+            details.push((element, text.into()));
+        }
+        self
+    }
+
+    /// `InvalidArgument`, of this argument.
+    #[must_use]
+    pub fn argument(name: &str, value: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::fault(Fault::InvalidArgument, message)
+            .naming("ArgumentName", name)
+            .naming("ArgumentValue", value)
     }
 
     /// `NoSuchKey`.
@@ -127,13 +147,14 @@ impl Error {
         )
     }
 
-    /// `PreconditionFailed`.
+    /// `PreconditionFailed`, by the name of the condition's header.
     #[must_use]
-    pub fn precondition() -> Self {
+    pub fn precondition(condition: impl Into<String>) -> Self {
         Self::fault(
             Fault::PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold.",
+            "At least one of the pre-conditions you specified did not hold",
         )
+        .naming("Condition", condition)
     }
 
     /// What a caller can do about it.
@@ -141,7 +162,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Gate(e) => e.kind(),
-            Self::Fault(f, _) => f.kind(),
+            Self::Fault(f, ..) => f.kind(),
             Self::NotModified { .. } => Kind::Precondition,
             Self::DeleteMarker { .. } => self.marker_fault().kind(),
             Self::RangeNotSatisfiable { .. } => Kind::Invalid,
@@ -153,7 +174,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Gate(e) => e.reason(),
-            Self::Fault(f, _) => f.code(),
+            Self::Fault(f, ..) => f.code(),
             Self::NotModified { .. } => "NotModified",
             Self::DeleteMarker { .. } => self.marker_fault().code(),
             Self::RangeNotSatisfiable { .. } => Fault::InvalidRange.code(),
@@ -190,7 +211,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gate(e) => e.fmt(f),
-            Self::Fault(_, message) => f.write_str(message),
+            Self::Fault(_, message, _) => f.write_str(message),
             Self::NotModified { .. } => f.write_str("The object has not changed."),
             Self::DeleteMarker { named: true, .. } => {
                 f.write_str("The specified method is not allowed against this resource.")

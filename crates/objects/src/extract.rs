@@ -1,10 +1,10 @@
-//! Putting the files of an archive that was put (Snowball's "auto extract"): each file becomes an object by the
+//! Putting the files of an archive that was put (Snowball's "auto extract"), compressed or not: each file becomes an object by the
 //! same way as any put, with a permit of its own.
 //!
 //! Invariants
 //! - nothing is made of an archive before all of it has arrived and every digest that the client stated was
 //!   compared: until then it lies sealed, named by no commit, and goes when the request ends;
-//! - of the archive one window is in memory, and as many small files as are put at once.
+//! - of the archive one window is in memory, what unpacking it takes, and as many small files as are put at once.
 //!
 //! Memory is reserved in the order of a copy: while a window is read nothing is waited for but the disk.
 //!
@@ -22,6 +22,7 @@ use crate::{
     archive::{Archive, Entry},
     body::{self, Body, Claims, PUT_BYTES_MAX, Pieces, Received},
     checksum::Algorithm,
+    unpack::unpacked,
 };
 
 /// How much of an archive is read at once, in bytes.
@@ -51,7 +52,8 @@ where
     let received = body::receive(&permit, name, body, Algorithm::Crc64Nvme, claims, PUT_BYTES_MAX).await?;
     // The record that the archive came and was allowed.
     permit.commit(Changes::new()).await.map_err(Error::from)?;
-    let mut archive = Archive::new(windows(Arc::new(permit), Bytes::copy_from_slice(name), received));
+    let windows = windows(Arc::new(permit), Bytes::copy_from_slice(name), received);
+    let mut archive = Archive::new(unpacked(windows).await?);
     let mut running = FuturesUnordered::new();
     let mut count = 0u64;
     while let Some(entry) = archive.next().await? {

@@ -23,6 +23,7 @@ pub mod delete;
 pub mod encryption;
 pub mod error;
 pub mod extract;
+mod filter;
 pub mod get;
 mod hashing;
 pub mod inventory;
@@ -42,6 +43,7 @@ pub mod replica;
 pub mod replication;
 pub mod tagging;
 pub mod tiering;
+mod unpack;
 pub mod version;
 
 pub use error::{Error, Fault, Result};

@@ -21,6 +21,7 @@ use crate::meta::ObjectMeta;
 
 mod document;
 
+pub use crate::filter::Filter;
 pub use document::parse;
 
 /// How long a day is.
@@ -79,19 +80,6 @@ pub struct Rule {
     pub noncurrent_transitions: Vec<(Noncurrent, String)>,
     /// After how many days an upload that was not completed is aborted.
     pub abort_days: Option<u32>,
-}
-
-/// What a rule is about: all that is said here must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// The beginning of the key.
-    pub prefix: String,
-    /// Tags that the object has.
-    pub tags: Vec<(String, String)>,
-    /// The object has more bytes.
-    pub larger_than: Option<u64>,
-    /// The object has fewer bytes.
-    pub smaller_than: Option<u64>,
 }
 
 /// When current versions expire.

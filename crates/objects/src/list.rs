@@ -19,7 +19,7 @@ use craton_base::Error as BaseError;
 use craton_gate::{Flow, Head, Kind, ReadPermit, Standing};
 
 use crate::{
-    Error, Fault, Result,
+    Error, Result,
     checksum::{self, Algorithm},
     meta::ObjectMeta,
 };
@@ -96,10 +96,8 @@ impl After {
     /// `InvalidArgument` for anything that [`After::to_token`] did not make.
     pub fn from_token(token: &str) -> Result<Self> {
         let bad = || {
-            Error::fault(
-                Fault::InvalidArgument,
-                "The continuation token provided is incorrect.",
-            )
+            let message = "The continuation token provided is incorrect";
+            Error::argument("continuation-token", token, message)
         };
         let raw = BASE64.decode(token).map_err(|_| bad())?;
         let at = raw.len().checked_sub(4).ok_or_else(bad)?;
@@ -120,9 +118,10 @@ impl After {
     /// everything under it.
     #[must_use]
     pub fn from_marker(marker: &str, prefix: &str, delimiter: Option<&str>) -> Self {
-        match common_prefix(marker, prefix, delimiter) {
-            Some(common) if common == marker => Self::Prefix(marker.to_owned()),
-            _ => Self::Key(marker.to_owned()),
+        if is_common_prefix(marker, prefix, delimiter) {
+            Self::Prefix(marker.to_owned())
+        } else {
+            Self::Key(marker.to_owned())
         }
     }
 
@@ -195,6 +194,11 @@ fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Opt
     key.get(..prefix.len() + at + delimiter.len())
 }
 
+/// Whether `text` is one of the common prefixes.
+fn is_common_prefix(text: &str, prefix: &str, delimiter: Option<&str>) -> bool {
+    common_prefix(text, prefix, delimiter) == Some(text)
+}
+
 /// The least name after every name that begins with `prefix`; `None` if there is none.
 pub(crate) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut out = prefix.to_vec();
@@ -237,6 +241,8 @@ struct Progress<T> {
     last: Option<After>,
     /// Names looked at.
     looks: usize,
+    /// The last of them, where the page would have ended but for what its marker would pass over.
+    before: Option<String>,
 }
 
 /// Why a visit ended before its names did.
@@ -267,6 +273,7 @@ where
             },
             last: None,
             looks: 0,
+            before: None,
         };
         let end = successor(self.prefix.as_bytes());
         let prefix = self.prefix.as_bytes();
@@ -326,9 +333,15 @@ where
             // A place between names: what was looked at last need not have been shown.
             out.next = match common {
                 Some(common) => Some(After::Prefix(common.to_owned())),
+                // What is under a common prefix comes next: one name more, so that a marker does not pass over it.
+                None if is_common_prefix(key, self.prefix, self.delimiter) => {
+                    progress.before.replace(key.to_owned()).map(After::Key)
+                }
                 None => Some(After::Key(key.to_owned())),
             };
-            return Ok(ControlFlow::Break(Stopped::Done));
+            if out.next.is_some() {
+                return Ok(ControlFlow::Break(Stopped::Done));
+            }
         }
         if progress.looks.is_multiple_of(LOOKS_AT_ONCE) {
             let next = next.unwrap_or_else(|| [head.name, &[0]].concat());

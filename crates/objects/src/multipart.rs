@@ -18,7 +18,7 @@ use bytes::Bytes;
 use craton_base::ObjectKey;
 use craton_gate::{Kind, Permit, Stored};
 
-use crate::{Error, Fault, Result, meta::UploadMeta};
+use crate::{Error, Result, meta::UploadMeta};
 
 mod complete;
 mod create;
@@ -95,10 +95,8 @@ impl UploadId {
 pub fn part_number(number: i64) -> Result<u16> {
     let valid = (1..=i64::from(PARTS_MAX)).contains(&number);
     u16::try_from(number).ok().filter(|_| valid).ok_or_else(|| {
-        Error::fault(
-            Fault::InvalidArgument,
-            format!("Part number must be an integer between 1 and {PARTS_MAX}, inclusive."),
-        )
+        let message = format!("Part number must be an integer between 1 and {PARTS_MAX}, inclusive");
+        Error::argument("partNumber", number.to_string(), message)
     })
 }
 

@@ -11,6 +11,8 @@ use craton_base::{BucketName, Error, Kind};
 use craton_gate::RemoteBuckets;
 use serde::Deserialize;
 
+use crate::filter::{Filter, FilterXml};
+
 /// A bucket's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replication {
@@ -196,25 +198,6 @@ struct RuleXml {
     source_selection_criteria: Option<CriteriaXml>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct FilterXml {
-    #[serde(default)]
-    prefix: Option<String>,
-    #[serde(default, rename = "Tag")]
-    tags: Vec<TagXml>,
-    #[serde(default)]
-    and: Option<Box<FilterXml>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TagXml {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct StatusXml {
@@ -274,17 +257,13 @@ impl RuleXml {
         let replica_changes = is_on(criteria.and_then(|c| c.replica_modifications.as_ref()));
         let encryption = self.destination.encryption_configuration;
         let is_first_form = self.filter.is_none();
-        let filter = self.filter.unwrap_or_default();
-        let (inner, tags) = match filter.and {
-            Some(and) => (and.prefix, and.tags),
-            None => (filter.prefix, filter.tags),
-        };
+        let Filter { prefix, tags, .. } = Filter::of_rule(self.prefix, self.filter);
         Rule {
             id: self.id,
             enabled: self.status == "Enabled",
             priority: self.priority,
-            prefix: inner.or(self.prefix).unwrap_or_default(),
-            tags: tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+            prefix,
+            tags,
             destination: self.destination.bucket,
             storage_class: self.destination.storage_class.filter(|class| !class.is_empty()),
             kms_key: encryption.and_then(|e| e.key).filter(|_| takes_kms),

@@ -44,6 +44,32 @@ pub enum Task {
     LetGo,
 }
 
+/// How far an archived object is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// Nobody asked, or its time is over.
+    None,
+    /// It is on its way.
+    Ongoing,
+    /// It can be read until then.
+    Until(Timestamp),
+}
+
+impl Restore {
+    /// Of an object, at a time.
+    #[must_use]
+    pub fn of(meta: &ObjectMeta, now: Timestamp) -> Self {
+        let until = Timestamp(meta.restored_until_micros);
+        if meta.restore_days > 0 {
+            Self::Ongoing
+        } else if until > now {
+            Self::Until(until)
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// What became of a request to restore.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asked {

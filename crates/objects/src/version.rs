@@ -60,10 +60,7 @@ impl VersionId {
         {
             return Ok(Self::Number(Sequence(u64::from_be_bytes(number))));
         }
-        Err(Error::fault(
-            Fault::InvalidArgument,
-            "Invalid version id specified",
-        ))
+        Err(Error::argument("versionId", text, "Invalid version id specified"))
     }
 
     /// The text form, opaque to clients: `null`, or a check and the number as 24 hexadecimal digits.

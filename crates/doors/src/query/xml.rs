@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use craton_base::Timestamp;
+use craton_base::{Timestamp, xml};
 
 /// Elements, one after another.
 #[derive(Default)]
@@ -25,8 +25,7 @@ impl Xml {
 
     /// An element with text.
     pub(super) fn text(&mut self, name: &str, text: impl AsRef<str>) {
-        // Writing into a string does not fail.
-        let _written = write!(self.0, "<{name}>{}</{name}>", escaped(text.as_ref()));
+        xml::element(&mut self.0, name, text.as_ref());
     }
 
     /// An element with text, if there is any.
@@ -43,6 +42,7 @@ impl Xml {
 
     /// An element with elements.
     pub(super) fn inside(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        // Writing into a string does not fail.
         let _written = write!(self.0, "<{name}>");
         fill(self);
         let _written = write!(self.0, "</{name}>");
@@ -70,22 +70,4 @@ impl Xml {
             }
         });
     }
-}
-
-/// What XML 1.0 can not hold becomes a question mark.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('?'),
-            '\u{fffe}' | '\u{ffff}' => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -3,11 +3,12 @@
 //! Deliberately absent: the headers that every door sends (request id, `Server`), which the router sets.
 
 use bytes::Bytes;
-use craton_base::{Error, Timestamp};
-use craton_objects::version::VersionId;
+use craton_base::{Error, Timestamp, xml::element};
+use craton_objects::{error::Details, version::VersionId};
 use http::{HeaderValue, StatusCode, header};
 use s3s::{Body, S3Error, S3ErrorCode};
 
+use super::subject::Subject;
 use crate::{errors, http::Response};
 
 /// What an error document says besides the error.
@@ -16,69 +17,98 @@ pub(super) struct ErrorXml<'a> {
     pub(super) path: &'a str,
     /// The request's id.
     pub(super) request_id: &'a str,
+    /// What the request is about, as far as it was read.
+    pub(super) subject: &'a Subject,
 }
 
 impl ErrorXml<'_> {
-    fn document(&self, code: &str, message: &str) -> Bytes {
+    fn document(&self, code: &str, message: &str, details: &Details) -> Bytes {
         let mut out = String::with_capacity(320);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
         element(&mut out, "Code", code);
         element(&mut out, "Message", message);
-        self.tail(&mut out);
+        self.tail(&mut out, code, details);
         out.push_str("</Error>");
         out.into()
     }
 
-    fn tail(&self, out: &mut String) {
+    fn tail(&self, out: &mut String, code: &str, details: &Details) {
+        let named = self.subject.details(code);
+        let unsaid = named
+            .iter()
+            .filter(|(name, _)| details.iter().all(|(n, _)| n != name));
+        for (name, text) in details.iter().chain(unsaid) {
+            element(out, name, text);
+        }
         element(out, "Resource", self.path);
         element(out, "RequestId", self.request_id);
         element(out, "HostId", self.request_id);
     }
 
     /// Adds what `s3s` does not know to the document it made.
-    fn complete(&self, document: &[u8]) -> Option<Bytes> {
+    fn complete(&self, document: &[u8], details: &Details) -> Option<Bytes> {
         let text = std::str::from_utf8(document).ok()?;
         let (front, _) = text.rsplit_once("</Error>")?;
         if front.contains("<RequestId>") {
             return None;
         }
+        let code = front
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once('<'));
         let mut out = String::with_capacity(front.len() + 160);
         out.push_str(front);
-        self.tail(&mut out);
+        self.tail(&mut out, code.map_or("", |(code, _)| code), details);
         out.push_str("</Error>");
         Some(out.into())
     }
 }
 
-/// Writes an element, its text escaped.
-pub(super) fn element(out: &mut String, name: &str, text: &str) {
-    out.push('<');
-    out.push_str(name);
-    out.push('>');
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            // Not characters of XML 1.0.
-            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+/// What an error's document says besides, on its way through `s3s`, which does not know it.
+#[derive(Debug)]
+struct Told(Details);
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what the document says besides")
     }
-    out.push_str("</");
-    out.push_str(name);
-    out.push('>');
+}
+
+impl std::error::Error for Told {}
+
+/// What an error was given to say besides.
+pub(super) fn told(error: &S3Error) -> Option<&Details> {
+    error
+        .source()?
+        .downcast_ref::<Told>()
+        .map(|Told(details)| details)
+}
+
+/// An error that says more than code and message.
+pub(super) fn telling(mut error: S3Error, details: Details) -> S3Error {
+    if !details.is_empty() {
+        error.set_source(Box::new(Told(details)));
+    }
+    error
+}
+
+/// `InvalidArgument`, of this argument.
+pub(super) fn argument(name: &str, value: impl Into<String>, message: impl Into<String>) -> S3Error {
+    fail(craton_objects::Error::argument(name, value, message.into()))
 }
 
 /// The answer to a request that came to no handler.
 pub(super) fn refusal(error: &Error, xml: &ErrorXml<'_>, head: bool) -> Response {
+    refusal_telling(error, &Details::new(), xml, head)
+}
+
+/// The same, with what its document says besides.
+pub(super) fn refusal_telling(error: &Error, details: &Details, xml: &ErrorXml<'_>, head: bool) -> Response {
     log(error);
     let answer = errors::s3(error.kind(), error.reason());
     let body = if head {
         Body::empty()
     } else {
-        Body::from(xml.document(answer.code, &errors::message(error)))
+        Body::from(xml.document(answer.code, &message(error), details))
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
@@ -102,7 +132,7 @@ pub(super) fn log(error: &Error) {
 }
 
 /// Completes an answer that `s3s` made.
-pub(super) fn finish(mut response: Response, xml: &ErrorXml<'_>, head: bool) -> Response {
+pub(super) fn finish(mut response: Response, details: &Details, xml: &ErrorXml<'_>, head: bool) -> Response {
     let status = response.status();
     if status == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Body::empty();
@@ -126,7 +156,7 @@ pub(super) fn finish(mut response: Response, xml: &ErrorXml<'_>, head: bool) -> 
     } else if let Some(body) = response
         .body()
         .bytes()
-        .and_then(|document| xml.complete(&document))
+        .and_then(|document| xml.complete(&document, details))
     {
         *response.body_mut() = Body::from(body);
     }
@@ -138,7 +168,10 @@ pub(super) fn fail(error: craton_objects::Error) -> S3Error {
     use craton_objects::Error as E;
     match error {
         E::Gate(error) => fail_base(&error),
-        E::Fault(fault, message) => error_of(fault.kind(), fault.code(), message.into_owned()),
+        E::Fault(fault, message, details) => telling(
+            error_of(fault.kind(), fault.code(), message.into_owned()),
+            details,
+        ),
         E::NotModified { etag, modified } => {
             let mut out = error_of(
                 craton_base::Kind::Precondition,
@@ -162,7 +195,12 @@ pub(super) fn fail(error: craton_objects::Error) -> S3Error {
         } => {
             let mut out = error_of(error.kind(), error.code(), error.to_string());
             out.set_headers(marker_headers(version, named, modified));
-            out
+            let details = if named {
+                vec![("ResourceType", "DeleteMarker".to_owned())]
+            } else {
+                Details::new()
+            };
+            telling(out, details)
         }
         E::RangeNotSatisfiable { size } => {
             let message = "The requested range is not satisfiable".to_owned();
@@ -172,7 +210,7 @@ pub(super) fn fail(error: craton_objects::Error) -> S3Error {
                 headers.insert(header::CONTENT_RANGE, value);
             }
             out.set_headers(headers);
-            out
+            telling(out, vec![("ActualObjectSize", size.to_string())])
         }
     }
 }
@@ -196,7 +234,17 @@ fn marker_headers(version: VersionId, named: bool, modified: Timestamp) -> http:
 /// A gate's error, as `s3s` takes it.
 pub(super) fn fail_base(error: &Error) -> S3Error {
     log(error);
-    error_of(error.kind(), error.reason(), errors::message(error))
+    error_of(error.kind(), error.reason(), message(error))
+}
+
+/// The text of an error of the crates below, in S3's words where tools look for them.
+fn message(error: &Error) -> String {
+    match error.reason() {
+        "NoSuchBucket" => "The specified bucket does not exist".to_owned(),
+        "InvalidBucketName" => "The specified bucket is not valid.".to_owned(),
+        "KeyTooLongError" => "Your key is too long".to_owned(),
+        _ => errors::message(error),
+    }
 }
 
 fn error_of(kind: craton_base::Kind, reason: &str, message: String) -> S3Error {

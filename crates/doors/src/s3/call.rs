@@ -16,12 +16,13 @@ use craton_gate::{
     Ask, Ending, Gate, ReadPermit, Session, WritePermit,
     identify::body::{Trailers, VerifiedBody},
 };
-use craton_objects::body::Trailers as ObjectTrailers;
+use craton_objects::{body::Trailers as ObjectTrailers, error::Details};
 use http::{HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 
+use super::answer;
 use crate::errors;
 
 /// A copy has two permits; the many of a multi-delete end each with its own result.
@@ -53,6 +54,8 @@ struct Inner {
     amendment: Mutex<Option<(String, String)>>,
     /// The status of a success, where `s3s` has another.
     success: OnceLock<StatusCode>,
+    /// What the document of an error says besides.
+    told: Mutex<Details>,
 }
 
 struct Refusal {
@@ -81,6 +84,7 @@ impl Call {
             form: None,
             amendment: Mutex::new(None),
             success: OnceLock::new(),
+            told: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -102,6 +106,7 @@ impl Call {
             form: Some(operation),
             amendment: Mutex::new(None),
             success: OnceLock::new(),
+            told: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -202,10 +207,23 @@ impl Call {
     pub(crate) fn ended(&self, error: Option<&S3Error>) {
         let endings = std::mem::take(&mut *self.inner.endings.lock());
         let Some(error) = error else { return };
+        if let Some(details) = answer::told(error) {
+            self.tell(details.clone());
+        }
         let answer = errors::s3_code(error.code().as_str());
         for ending in endings {
             ending.failed(errors::kind_of(answer.status), answer.code);
         }
+    }
+
+    /// If the request ends in an error, its document says this besides.
+    pub(crate) fn tell(&self, details: Details) {
+        *self.inner.told.lock() = details;
+    }
+
+    /// What the document of an error says besides.
+    pub(crate) fn told(&self) -> Details {
+        self.inner.told.lock().clone()
     }
 
     fn asking(&self, ask: &Ask) {

@@ -18,7 +18,7 @@ use s3s::{
     s3_error,
 };
 
-use super::answer::fail_base;
+use super::answer::{argument, fail_base};
 
 /// A validated bucket name.
 pub(super) fn bucket(name: &str) -> S3Result<BucketName> {
@@ -203,10 +203,10 @@ pub(super) fn limit(asked: Option<i32>, name: &str, max: usize) -> S3Result<usiz
     let Some(asked) = asked else { return Ok(max) };
     match usize::try_from(asked) {
         Ok(limit) => Ok(limit.min(max)),
-        Err(_) => Err(s3_error!(
-            InvalidArgument,
-            "Argument {name} must be an integer between 0 and 2147483647."
-        )),
+        Err(_) => {
+            let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+            Err(argument(name, asked.to_string(), message))
+        }
     }
 }
 

@@ -43,6 +43,20 @@ const FRAMING_HEADERS: [&str; 6] = [
     "x-amz-trailer",
 ];
 
+/// Where an object is, as its client addressed it: host and path.
+#[derive(Clone, Debug)]
+pub(super) struct Address(pub(super) String);
+
+/// Query parameters that are numbers.
+const NUMBERS: [&str; 6] = [
+    "max-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partNumber",
+];
+
 fn invalid(reason: &'static str, message: &'static str) -> Error {
     Error::new(Kind::Invalid, reason, message)
 }
@@ -52,6 +66,10 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
     let bucket = host(&parts)
         .and_then(|host| bucket_of_host(host, domains))
         .map(ToOwned::to_owned);
+    if completes_upload(&parts) {
+        let address = format!("{}{}", host(&parts).unwrap_or_default(), parts.uri.path());
+        parts.extensions.insert(Address(address));
+    }
     hoist(&mut parts)?;
     parts.uri = uri(&parts.uri, bucket.as_deref())?;
     for name in FRAMING_HEADERS {
@@ -235,6 +253,27 @@ pub(super) fn check_part(parts: &Parts) -> Result<()> {
     if parts.method == Method::PUT && has("partNumber") != has("uploadId") {
         let message = "A part needs both partNumber and uploadId.";
         return Err(invalid("InvalidArgument", message));
+    }
+    Ok(())
+}
+
+/// Numbers in the query, which s3s refuses in other words than S3.
+pub(super) fn check_numbers(parts: &Parts, call: &Call) -> Result<()> {
+    let pairs = parts.uri.query().unwrap_or_default().split('&');
+    for (name, value) in pairs.filter_map(|part| part.split_once('=')) {
+        if !NUMBERS.contains(&name) || value.parse::<i32>().is_ok() {
+            continue;
+        }
+        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        call.tell(vec![
+            ("ArgumentName", name.to_owned()),
+            ("ArgumentValue", value.into_owned()),
+        ]);
+        let message = match name {
+            "partNumber" => "Part number must be an integer between 1 and 10000, inclusive".to_owned(),
+            name => format!("Provided {name} not an integer or within integer range"),
+        };
+        return Err(Error::new(Kind::Invalid, "InvalidArgument", message));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use craton_base::{BucketName, Error, Kind, ObjectKey, Result};
+use craton_base::{BucketName, Error, Kind, ObjectKey, Result, xml::element};
 use craton_gate::{
     FormTarget, PrincipalKind, Session,
     identify::post_policy::{Fields, Form},
@@ -33,7 +33,6 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::{
-    answer::element,
     call::{Call, Watched},
     convert::url_encoded,
     form::{self, FIELDS_BYTES_MAX, File, Front, HEAD_BYTES_MAX, Reader},

@@ -174,12 +174,7 @@ impl WritePermit {
     /// `MalformedPolicy`; `AccessDenied`; those of [`WritePermit::configure`].
     pub async fn set_policy(&self, document: bytes::Bytes, confirmed: bool) -> Result<()> {
         let bucket = &self.bucket()?.name;
-        let malformed = |message: String| Error::new(ErrorKind::Invalid, "MalformedPolicy", message);
-        let policy = ResourcePolicy::parse(&document, &Limits::default())
-            .map_err(|e| malformed(e.message().to_owned()))?;
-        policy
-            .check_bucket(&bucket_arn(bucket))
-            .map_err(|complaint| malformed(complaint.to_owned()))?;
+        let policy = ResourcePolicy::of_bucket(&document, &Limits::default(), &bucket_arn(bucket))?;
         if self.bucket_access()?.public_access_block().block_public_policy && policy.is_public() {
             let message = "The bucket's public access block prevents public policies \
                            (the BlockPublicPolicy setting).";

@@ -313,6 +313,11 @@ const NARROWING_KEYS: [&str; 14] = [
 ];
 
 impl Condition {
+    /// The key, in lower case.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Whether it holds only for callers or places that the policy names one by one.
     pub(super) fn narrows(&self) -> bool {
         let Operator {

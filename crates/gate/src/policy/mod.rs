@@ -19,6 +19,8 @@
 //! data in [`s3_actions`].
 
 mod bucket_actions;
+mod bucket_keys;
+mod complaint;
 mod condition;
 mod context;
 mod cover;

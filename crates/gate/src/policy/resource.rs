@@ -14,7 +14,7 @@ use std::sync::Arc;
 use craton_base::Result;
 
 use super::{
-    Effect, Limits, Policy, Principal, bucket_actions,
+    Effect, Limits, Policy, Principal, bucket_actions, bucket_keys, complaint,
     decision::Found,
     parse::{self, Place},
     set::Layer,
@@ -167,10 +167,22 @@ impl ResourcePolicy {
         self.public
     }
 
+    /// Parses the policy of the bucket with this ARN.
+    ///
+    /// # Errors
+    /// `MalformedPolicy`, in S3's words, and where it is.
+    pub fn of_bucket(json: &[u8], limits: &Limits, bucket_arn: &str) -> Result<Self> {
+        let policy = Self::parse(json, limits).map_err(|error| complaint::of_bucket(&error))?;
+        match policy.check_bucket(bucket_arn) {
+            Ok(()) => Ok(policy),
+            Err(words) => Err(complaint::malformed(words.to_owned())),
+        }
+    }
+
     /// What is wrong with it as the policy of the bucket with this ARN, in S3's words.
     ///
     /// # Errors
-    /// The complaint: a principal, action or resource that can not be of this bucket.
+    /// The complaint: a principal, action, resource or condition key that can not be of this bucket.
     pub fn check_bucket(&self, bucket_arn: &str) -> Result<(), &'static str> {
         for statement in self.statements() {
             let principals = statement.principals.iter().flat_map(|c| &c.values);
@@ -184,6 +196,13 @@ impl ResourcePolicy {
             bucket_actions::check(&actions.values, actions.negated, &resources.values)?;
             if !resources.values.iter().all(|r| r.can_name(bucket_arn)) {
                 return Err("Policy has invalid resource");
+            }
+            if !statement
+                .conditions
+                .iter()
+                .all(|c| bucket_keys::is_known(c.key()))
+            {
+                return Err("Policy has an invalid condition key");
             }
         }
         Ok(())
@@ -311,8 +330,10 @@ fn is_account(text: &str) -> bool {
 
 /// Whether a principal can be one: an account, or an ARN of a user, role or session without wildcards.
 fn is_valid(principal: &Principal) -> bool {
-    let Principal::Aws(name) = principal else {
-        return true;
+    let name = match principal {
+        Principal::Aws(name) => name,
+        Principal::Service(name) => return name.ends_with(".amazonaws.com"),
+        Principal::Everyone | Principal::Federated(_) | Principal::CanonicalUser(_) => return true,
     };
     if account_of(name).is_some() {
         return true;

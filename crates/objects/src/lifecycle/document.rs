@@ -9,6 +9,7 @@ use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Expiration, Filter, Lifecycle, Noncurrent, Rule, Transition, When};
+use crate::filter::FilterXml;
 
 #[derive(Deserialize)]
 struct DocumentXml {
@@ -33,25 +34,6 @@ struct RuleXml {
     #[serde(default, rename = "NoncurrentVersionTransition")]
     noncurrent_transitions: Vec<NoncurrentXml>,
     abort_incomplete_multipart_upload: Option<AbortXml>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct FilterXml {
-    prefix: Option<String>,
-    #[serde(rename = "Tag")]
-    tags: Vec<TagXml>,
-    object_size_greater_than: Option<u64>,
-    object_size_less_than: Option<u64>,
-    and: Option<Box<FilterXml>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct TagXml {
-    key: String,
-    #[serde(default)]
-    value: String,
 }
 
 #[derive(Deserialize)]
@@ -104,13 +86,6 @@ pub fn parse(document: &[u8]) -> Result<Lifecycle, Error> {
 
 impl RuleXml {
     fn into_rule(self) -> Result<Rule, Error> {
-        let mut filter = Filter {
-            prefix: self.prefix.unwrap_or_default(),
-            ..Filter::default()
-        };
-        if let Some(read) = self.filter {
-            read.add_to(&mut filter);
-        }
         let transitions = self
             .transitions
             .into_iter()
@@ -136,7 +111,7 @@ impl RuleXml {
         Ok(Rule {
             id: self.id,
             enabled: self.status == "Enabled",
-            filter,
+            filter: Filter::of_rule(self.prefix, self.filter),
             expiration: self.expiration.map(ExpirationXml::read).transpose()?.flatten(),
             noncurrent_expiration: self
                 .noncurrent_version_expiration
@@ -148,22 +123,6 @@ impl RuleXml {
                 .abort_incomplete_multipart_upload
                 .map(|a| a.days_after_initiation),
         })
-    }
-}
-
-impl FilterXml {
-    fn add_to(self, filter: &mut Filter) {
-        if let Some(prefix) = self.prefix {
-            filter.prefix = prefix;
-        }
-        filter
-            .tags
-            .extend(self.tags.into_iter().map(|tag| (tag.key, tag.value)));
-        filter.larger_than = self.object_size_greater_than.or(filter.larger_than);
-        filter.smaller_than = self.object_size_less_than.or(filter.smaller_than);
-        if let Some(and) = self.and {
-            and.add_to(filter);
-        }
     }
 }
 

@@ -100,12 +100,13 @@ fn all(
     within: (&str, Option<&str>),
     limit: usize,
     looks_max: usize,
+    by_marker: bool,
 ) -> BTreeSet<(String, bool)> {
     let mut out = BTreeSet::new();
     let mut after = None;
     loop {
         let (walked, looks) = page_of_looks(keys, within, after.as_ref(), limit, looks_max);
-        assert!(looks <= looks_max + 1, "{looks} names for a page");
+        assert!(looks <= looks_max + 2, "{looks} names for a page");
         assert!(walked.entries.len() + walked.prefixes.len() <= limit);
         let new = walked
             .entries
@@ -116,8 +117,12 @@ fn all(
             assert!(out.insert(row), "a row was shown twice");
         }
         let Some(next) = walked.next else { return out };
-        // A token survives the journey.
-        let next = After::from_token(&next.to_token()).unwrap();
+        // Tokens and markers survive the journey.
+        let next = if by_marker {
+            After::from_marker(next.text(), within.0, within.1)
+        } else {
+            After::from_token(&next.to_token()).unwrap()
+        };
         assert_ne!(after.as_ref(), Some(&next), "a page goes on");
         after = Some(next);
     }
@@ -133,8 +138,9 @@ proptest! {
         delimiter in proptest::option::of(prop_oneof![Just("/"), Just("b"), Just("b/"), Just("é")]),
         limit in 1usize..9,
         looks_max in prop_oneof![1usize..9, Just(LOOKS_MAX)],
+        by_marker: bool,
     ) {
-        let pages = all(&keys, (&prefix, delimiter), limit, looks_max);
+        let pages = all(&keys, (&prefix, delimiter), limit, looks_max, by_marker);
         prop_assert_eq!(pages, naive(&keys, &prefix, delimiter));
     }
 

@@ -10,11 +10,14 @@ use bytes::Bytes;
 use craton_base::Sequence;
 use craton_gate::{Flow, Head, Kind, ReadPermit, Standing};
 
-use super::{After, LOOKS_AT_ONCE, LOOKS_MAX, PAGE_KEYS_MAX, borrowed_text, common_prefix, successor, text};
+use super::{
+    After, Each, LOOKS_AT_ONCE, LOOKS_MAX, PAGE_KEYS_MAX, borrowed_text, common_prefix, is_common_prefix,
+    successor, text,
+};
 use crate::{
-    Error, Result,
+    Result,
     meta::{MarkerMeta, ObjectMeta},
-    version::{VersionId, nulls, row},
+    version::{VersionId, nulls},
 };
 
 /// Where a listing of versions goes on.
@@ -96,8 +99,55 @@ impl VersionsAfter {
 /// The gate's own; `Corrupt` if an entry does not parse.
 pub async fn list_versions(permit: &ReadPermit, listing: &VersionsListing) -> Result<VersionsPage> {
     permit.bucket()?;
+    page(permit, listing, LOOKS_MAX).await
+}
+
+/// What a walk reads.
+trait Rows {
+    /// Shows versions, newest first within a name, as [`craton_gate::Permit::visit_versions`] does.
+    fn visit(
+        &self,
+        names: (&[u8], Option<&[u8]>),
+        after: Option<(&[u8], Sequence)>,
+        each: &mut Each<'_>,
+    ) -> Result<()>;
+
+    /// The newest row of a name.
+    fn newest(&self, name: &[u8]) -> Result<Option<Sequence>>;
+
+    /// The newest row of a name that is not kept: that of its null version.
+    fn null(&self, name: &[u8]) -> Result<Option<Sequence>>;
+}
+
+impl Rows for ReadPermit {
+    fn visit(
+        &self,
+        names: (&[u8], Option<&[u8]>),
+        after: Option<(&[u8], Sequence)>,
+        each: &mut Each<'_>,
+    ) -> Result<()> {
+        self.visit_versions(Kind::Object, names, after, each)
+    }
+
+    fn newest(&self, name: &[u8]) -> Result<Option<Sequence>> {
+        let newest = craton_gate::Permit::newest(self, Kind::Object, name)?;
+        Ok(newest.map(|version| version.stored.sequence))
+    }
+
+    fn null(&self, name: &[u8]) -> Result<Option<Sequence>> {
+        let newest = nulls(self, name, None)?;
+        Ok(newest.first().map(|version| version.stored.sequence))
+    }
+}
+
+/// A page for which so many rows are looked at, about.
+async fn page(
+    rows: &(impl Rows + Sync),
+    listing: &VersionsListing,
+    looks_max: usize,
+) -> Result<VersionsPage> {
     let limit = listing.limit.min(PAGE_KEYS_MAX);
-    let Some(mut walk) = VersionsWalk::begin(permit, listing)? else {
+    let Some(mut walk) = VersionsWalk::begin(rows, listing, looks_max)? else {
         return Ok(VersionsPage::default());
     };
     if limit == 0 {
@@ -108,8 +158,8 @@ pub async fn list_versions(permit: &ReadPermit, listing: &VersionsListing) -> Re
         let after = walk.after.take();
         let after = after.as_ref().map(|(name, sequence)| (&**name, *sequence));
         let mut stopped = None;
-        permit.visit_versions(Kind::Object, (&start, end.as_deref()), after, |head| {
-            Ok::<_, Error>(match walk.look(permit, listing, limit, &head)? {
+        rows.visit((&start, end.as_deref()), after, &mut |head| {
+            Ok(match walk.look(rows, listing, limit, &head)? {
                 ControlFlow::Continue(flow) => flow,
                 ControlFlow::Break(why) => {
                     stopped = Some(why);
@@ -142,8 +192,9 @@ struct VersionsWalk {
     key: Option<Key>,
     /// What was shown last.
     last: Option<VersionsAfter>,
-    /// Rows looked at.
+    /// Rows looked at, and how many may be.
     looks: usize,
+    looks_max: usize,
     page: VersionsPage,
 }
 
@@ -158,10 +209,9 @@ struct Key {
 
 impl Key {
     /// Whether a row that is not kept was superseded by a newer one.
-    fn hides(&mut self, permit: &ReadPermit, row: Sequence) -> Result<bool> {
+    fn hides(&mut self, rows: &impl Rows, row: Sequence) -> Result<bool> {
         if self.null.is_none() && self.resumed {
-            let newest = nulls(permit, &self.name, None)?;
-            self.null = newest.first().map(|version| version.stored.sequence);
+            self.null = rows.null(&self.name)?;
         }
         Ok(*self.null.get_or_insert(row) != row)
     }
@@ -169,17 +219,16 @@ impl Key {
 
 /// Where a listing goes on after a version, and its key; from the newest version where there is no such version any
 /// more, and so no place.
-fn resume(permit: &ReadPermit, key: &str, id: VersionId) -> Result<Option<(Sequence, Key)>> {
+fn resume(rows: &impl Rows, key: &str, id: VersionId) -> Result<Option<(Sequence, Key)>> {
     let name = key.as_bytes();
     let after = match id {
         VersionId::Number(sequence) => Some(sequence),
-        VersionId::Null => row(permit, name, id)?.map(|version| version.stored.sequence),
+        VersionId::Null => rows.null(name)?,
     };
-    let newest = permit.newest(Kind::Object, name)?;
-    Ok(after.zip(newest).map(|(after, newest)| {
+    Ok(after.zip(rows.newest(name)?).map(|(after, newest)| {
         let key = Key {
-            name: newest.stored.key.name,
-            newest: newest.stored.sequence,
+            name: Bytes::copy_from_slice(name),
+            newest,
             resumed: true,
             null: None,
         };
@@ -189,7 +238,7 @@ fn resume(permit: &ReadPermit, key: &str, id: VersionId) -> Result<Option<(Seque
 
 impl VersionsWalk {
     /// `None` if there is nothing after where it is to begin.
-    fn begin(permit: &ReadPermit, listing: &VersionsListing) -> Result<Option<Self>> {
+    fn begin(rows: &impl Rows, listing: &VersionsListing, looks_max: usize) -> Result<Option<Self>> {
         let (mut start, mut after, mut key) = (Some(Vec::new()), None, None);
         let mut begun: &[u8] = &[];
         match &listing.after {
@@ -199,7 +248,7 @@ impl VersionsWalk {
             Some(VersionsAfter::Version(k, id)) => {
                 begun = k.as_bytes();
                 start = Some(begun.to_vec());
-                (after, key) = resume(permit, k, *id)?.unzip();
+                (after, key) = resume(rows, k, *id)?.unzip();
             }
         }
         let prefix = listing.prefix.as_bytes();
@@ -210,22 +259,27 @@ impl VersionsWalk {
             key,
             last: None,
             looks: 0,
+            looks_max,
             page: VersionsPage::default(),
         }))
     }
 
     fn look(
         &mut self,
-        permit: &ReadPermit,
+        rows: &impl Rows,
         listing: &VersionsListing,
         limit: usize,
         head: &Head<'_>,
     ) -> Result<ControlFlow<Stopped, Flow>> {
         if self.key.as_ref().is_none_or(|key| key.name != head.name) {
-            if let Some(done) = self.key.as_ref().filter(|_| self.looks >= LOOKS_MAX) {
-                // Between keys: what follows a key that was looked at whole.
-                self.page.next = Some(VersionsAfter::Name(After::Key(text(&done.name)?)));
-                return Ok(ControlFlow::Break(Stopped::Done));
+            if let Some(done) = self.key.as_ref().filter(|_| self.looks >= self.looks_max) {
+                // Between keys: what follows a key that was looked at whole, unless its marker would pass over that.
+                let done = text(&done.name)?;
+                let passes = is_common_prefix(&done, &listing.prefix, listing.delimiter.as_deref());
+                if !(passes && head.name.starts_with(done.as_bytes())) {
+                    self.page.next = Some(VersionsAfter::Name(After::Key(done)));
+                    return Ok(ControlFlow::Break(Stopped::Done));
+                }
             }
             self.key = Some(Key {
                 name: Bytes::copy_from_slice(head.name),
@@ -234,7 +288,7 @@ impl VersionsWalk {
                 null: None,
             });
         }
-        let shown = self.show(permit, listing, limit, head)?;
+        let shown = self.show(rows, listing, limit, head)?;
         self.looks += 1;
         if matches!(shown, ControlFlow::Continue(_)) && self.looks.is_multiple_of(LOOKS_AT_ONCE) {
             return Ok(ControlFlow::Break(self.rest(head, shown)));
@@ -253,13 +307,13 @@ impl VersionsWalk {
 
     fn show(
         &mut self,
-        permit: &ReadPermit,
+        rows: &impl Rows,
         listing: &VersionsListing,
         limit: usize,
         head: &Head<'_>,
     ) -> Result<ControlFlow<Stopped, Flow>> {
         let hidden = match &mut self.key {
-            Some(key) if !head.kept => key.hides(permit, head.sequence)?,
+            Some(key) if !head.kept => key.hides(rows, head.sequence)?,
             _ => false,
         };
         if hidden || head.standing == Standing::Deleted {
@@ -294,3 +348,6 @@ impl VersionsWalk {
         Ok(ControlFlow::Continue(Flow::Next))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ pub async fn complete(
         };
         let parts = load(permit, key, id, request.parts.last().map(|p| p.number))?;
         match finish(permit, key, id, request, (&upload, &upload_meta), parts).await {
-            Err(Error::Fault(Fault::ConditionalRequestConflict, _)) => {}
+            Err(Error::Fault(Fault::ConditionalRequestConflict, ..)) => {}
             Err(_) if moved(permit, key, id, &upload) => {}
             done => return done,
         }
@@ -212,7 +212,9 @@ pub(super) fn select<'a, P: Candidate>(named: &[CompletedPart], stored: &'a [P])
                      the specified entity tag may not match the part's entity tag: part {}.",
                     part.number
                 ),
-            ));
+            )
+            .naming("PartNumber", part.number.to_string())
+            .naming("ETag", part.etag.clone()));
         };
         if found.meta().size < PART_BYTES_MIN && Some(part.number) != last {
             return Err(Error::fault(
@@ -221,7 +223,11 @@ pub(super) fn select<'a, P: Candidate>(named: &[CompletedPart], stored: &'a [P])
                     "Your proposed upload is smaller than the minimum allowed size: part {}.",
                     part.number
                 ),
-            ));
+            )
+            .naming("ProposedSize", found.meta().size.to_string())
+            .naming("MinSizeAllowed", PART_BYTES_MIN.to_string())
+            .naming("PartNumber", part.number.to_string())
+            .naming("ETag", part.etag.clone()));
         }
         out.push(found);
     }
@@ -265,7 +271,9 @@ fn check_size(size: u64, stated: Option<u64>) -> Result<()> {
     if size > OBJECT_BYTES_MAX {
         let message =
             format!("Your proposed upload exceeds the maximum allowed size of {OBJECT_BYTES_MAX} bytes.");
-        return Err(Error::fault(Fault::EntityTooLarge, message));
+        return Err(Error::fault(Fault::EntityTooLarge, message)
+            .naming("ProposedSize", size.to_string())
+            .naming("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string()));
     }
     if stated.is_some_and(|stated| stated != size) {
         let message =
@@ -332,7 +340,7 @@ pub(crate) async fn abort_some(permit: &WritePermit, limit: usize) -> Result<usi
     for upload in &page.entries {
         let (key, id) = split(&upload.key.name)?;
         match abort(permit, &ObjectKey::new(key)?, id).await {
-            Err(Error::Fault(Fault::NoSuchUpload, _)) | Ok(()) => {}
+            Err(Error::Fault(Fault::NoSuchUpload, ..)) | Ok(()) => {}
             Err(e) => return Err(e),
         }
     }

@@ -5,7 +5,7 @@ use craton_gate::{Flow, Head, Kind, ReadPermit};
 
 use super::{ID_BYTES, UploadId, open};
 use crate::{
-    Error, Fault, Result,
+    Error, Result,
     list::{self, After, Each, PAGE_KEYS_MAX, Walk},
     meta::{PartMeta, UploadMeta},
 };
@@ -202,7 +202,7 @@ impl UploadsAfter {
             None => None,
             Some(text) => Some(
                 UploadId::parse(text)
-                    .map_err(|_| Error::fault(Fault::InvalidArgument, "Invalid uploadId marker"))?,
+                    .map_err(|_| Error::argument("upload-id-marker", text, "Invalid uploadId marker"))?,
             ),
         };
         Ok(Some(Self { key, id }))

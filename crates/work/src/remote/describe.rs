@@ -3,7 +3,7 @@
 //! Deliberately absent: sending.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use craton_base::{Error, Result, Timestamp};
+use craton_base::{Error, Result, Timestamp, xml::element};
 use craton_gate::{identify::sign::encode_query, tags::Tags};
 use craton_objects::{
     checksum::{Algorithm, Scope},
@@ -136,15 +136,15 @@ fn tag_query(tags: &Tags) -> String {
 
 /// The document of an object's tags.
 pub(super) fn tagging(tags: &Tags) -> String {
-    let one = |tag: &craton_gate::tags::Tag| {
-        format!(
-            "<Tag><Key>{}</Key><Value>{}</Value></Tag>",
-            escaped(&tag.key),
-            escaped(&tag.value)
-        )
-    };
-    let all: String = tags.list.iter().map(one).collect();
-    format!("<Tagging><TagSet>{all}</TagSet></Tagging>")
+    let mut out = String::from("<Tagging><TagSet>");
+    for tag in &tags.list {
+        out.push_str("<Tag>");
+        element(&mut out, "Key", &tag.key);
+        element(&mut out, "Value", &tag.value);
+        out.push_str("</Tag>");
+    }
+    out.push_str("</TagSet></Tagging>");
+    out
 }
 
 /// The document of a retention.
@@ -164,15 +164,14 @@ pub(super) fn legal_hold(held: bool) -> String {
 
 /// A part as a completion names it: its number, its tag, and its checksum if the upload has one.
 pub(super) fn part(number: usize, tag: &str, checksum: Option<(Algorithm, &[u8])>) -> String {
-    let checksum = checksum.map(|(algorithm, value)| {
-        let element = format!("Checksum{}", algorithm.name());
-        format!("<{element}>{}</{element}>", BASE64.encode(value))
-    });
-    format!(
-        "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>{}</Part>",
-        escaped(tag),
-        checksum.unwrap_or_default()
-    )
+    let mut out = format!("<Part><PartNumber>{number}</PartNumber>");
+    element(&mut out, "ETag", tag);
+    if let Some((algorithm, value)) = checksum {
+        let name = format!("Checksum{}", algorithm.name());
+        element(&mut out, &name, &BASE64.encode(value));
+    }
+    out.push_str("</Part>");
+    out
 }
 
 /// `Content-MD5` of a document, which some operations want.
@@ -183,21 +182,3 @@ pub(super) fn content_md5(out: &mut HeaderMap, document: &str) -> Result<()> {
         &BASE64.encode(Md5::digest(document.as_bytes())),
     )
 }
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests;

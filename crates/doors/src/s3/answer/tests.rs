@@ -1,11 +1,25 @@
+use std::sync::LazyLock;
+
 use craton_base::Kind;
 
 use super::*;
 
-const XML: ErrorXml<'_> = ErrorXml {
-    path: "/b/<k>&",
-    request_id: "0123456789ABCDEF",
-};
+/// Of a request that was not read.
+static UNREAD: LazyLock<Subject> = LazyLock::new(Subject::default);
+
+fn xml() -> ErrorXml<'static> {
+    ErrorXml {
+        path: "/b/<k>&",
+        request_id: "0123456789ABCDEF",
+        subject: &UNREAD,
+    }
+}
+
+fn finished(error: craton_objects::Error) -> Response {
+    let error = fail(error);
+    let details = told(&error).cloned().unwrap_or_default();
+    finish(error.to_http_response().unwrap(), &details, &xml(), false)
+}
 
 fn text(response: &Response) -> String {
     String::from_utf8(response.body().bytes().unwrap().to_vec()).unwrap()
@@ -14,7 +28,7 @@ fn text(response: &Response) -> String {
 #[test]
 fn the_shape_of_a_refusal() {
     let error = Error::new(Kind::Denied, "SignatureDoesNotMatch", "no \"match\"");
-    let response = refusal(&error, &XML, false);
+    let response = refusal(&error, &xml(), false);
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/xml");
     assert_eq!(
@@ -23,14 +37,13 @@ fn the_shape_of_a_refusal() {
          &quot;match&quot;</Message><Resource>/b/&lt;k&gt;&amp;</Resource><RequestId>0123456789ABCDEF</RequestId>\
          <HostId>0123456789ABCDEF</HostId></Error>"
     );
-    assert!(text(&refusal(&error, &XML, true)).is_empty());
+    assert!(text(&refusal(&error, &xml(), true)).is_empty());
 }
 
 #[test]
 fn an_engines_error_keeps_its_code_and_gets_the_ids() {
     let error = craton_objects::Error::no_such_key();
-    let response = fail(error).to_http_response().unwrap();
-    let response = finish(response, &XML, false);
+    let response = finished(error);
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let text = text(&response);
     assert!(text.contains("<Code>NoSuchKey</Code>"), "{text}");
@@ -43,7 +56,7 @@ fn an_engines_error_keeps_its_code_and_gets_the_ids() {
 #[test]
 fn codes_that_s3s_does_not_know_pass_too() {
     let error = craton_objects::Error::fault(craton_objects::Fault::MalformedTrailerError, "x");
-    let response = finish(fail(error).to_http_response().unwrap(), &XML, false);
+    let response = finished(error);
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert!(text(&response).contains("<Code>MalformedTrailerError</Code>"));
 }
@@ -54,7 +67,7 @@ fn not_modified_has_a_tag_and_no_body() {
         etag: "e".into(),
         modified: craton_base::Timestamp(0),
     };
-    let response = finish(fail(error).to_http_response().unwrap(), &XML, false);
+    let response = finished(error);
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(response.headers()[header::ETAG], "\"e\"");
     assert_eq!(
@@ -67,7 +80,7 @@ fn not_modified_has_a_tag_and_no_body() {
 #[test]
 fn faults_of_ours_do_not_leave() {
     let error = craton_objects::Error::from(Error::corrupt("blob 77 does not verify"));
-    let response = finish(fail(error).to_http_response().unwrap(), &XML, false);
+    let response = finished(error);
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!text(&response).contains("77"));
 }
@@ -75,8 +88,53 @@ fn faults_of_ours_do_not_leave() {
 #[test]
 fn an_unsatisfiable_range_names_the_size() {
     let error = craton_objects::Error::RangeNotSatisfiable { size: 7 };
-    let response = finish(fail(error).to_http_response().unwrap(), &XML, false);
+    let response = finished(error);
     assert_eq!(response.status(), StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes */7");
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/xml");
+}
+
+#[test]
+fn what_an_error_names_stands_in_its_document() {
+    let error = craton_objects::Error::argument("max-keys", "<1>", "wrong");
+    let argument = text(&finished(error));
+    assert!(
+        argument.contains(
+            "<Message>wrong</Message><ArgumentName>max-keys</ArgumentName><ArgumentValue>&lt;1&gt;</ArgumentValue><Resource>"
+        ),
+        "{argument}"
+    );
+    let condition = text(&finished(craton_objects::Error::precondition("If-Match")));
+    assert!(
+        condition.contains("<Condition>If-Match</Condition>"),
+        "{condition}"
+    );
+    let range = text(&finished(craton_objects::Error::RangeNotSatisfiable { size: 7 }));
+    assert!(
+        range.contains("<ActualObjectSize>7</ActualObjectSize>"),
+        "{range}"
+    );
+}
+
+#[test]
+fn what_the_finder_names_outweighs_what_the_request_says() {
+    let request = http::Request::builder().uri("/b/k?versionId=v");
+    let subject = Subject::of(&request.body(()).unwrap().into_parts().0);
+    let xml = ErrorXml {
+        subject: &subject,
+        ..xml()
+    };
+    let error = Error::new(Kind::NotFound, "NoSuchVersion", "none");
+    let plain = text(&refusal(&error, &xml, false));
+    assert!(plain.contains("<Key>k</Key><VersionId>v</VersionId>"), "{plain}");
+    let told = text(&refusal_telling(
+        &error,
+        &vec![("Key", "other".to_owned())],
+        &xml,
+        false,
+    ));
+    assert!(
+        told.contains("<Key>other</Key><VersionId>v</VersionId>"),
+        "{told}"
+    );
 }

@@ -20,19 +20,26 @@ use super::{
     },
     read, settle, with, write,
 };
-use crate::s3::{answer::fail_base, call::Call, convert};
+use crate::s3::{
+    answer::{argument, fail_base},
+    call::Call,
+    convert,
+};
 
 pub(in crate::s3) async fn list_buckets(request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
     let call = Call::of(&request)?;
     let input = request.input;
-    let limit = convert::limit(input.max_buckets, "max-buckets", BUCKETS_PAGE_MAX)?;
+    let limit = convert::limit(input.max_buckets, "maxBuckets", BUCKETS_PAGE_MAX)?;
     let after = input
         .continuation_token
         .as_deref()
         .map(BucketName::new)
         .transpose();
-    let after =
-        after.map_err(|_| s3_error!(InvalidArgument, "The continuation token provided is incorrect."))?;
+    let after = after.map_err(|_| {
+        let token = input.continuation_token.clone().unwrap_or_default();
+        let message = "The continuation token provided is incorrect";
+        argument("continuation-token", token, message)
+    })?;
     let permit = read(
         &call,
         Ask::new("ListBuckets", "s3:ListAllMyBuckets", ResourcePath::Root),
@@ -118,11 +125,8 @@ pub(in crate::s3) async fn create_bucket(
 /// Who owns what, as a header says.
 fn named_ownership(named: &ObjectOwnership) -> S3Result<Ownership> {
     let wrong = || {
-        s3_error!(
-            InvalidArgument,
-            "Invalid x-amz-object-ownership header: {}",
-            named.as_str()
-        )
+        let message = format!("Invalid x-amz-object-ownership header: {}", named.as_str());
+        argument("x-amz-object-ownership", named.as_str(), message)
     };
     Ownership::from_name(named.as_str()).ok_or_else(wrong)
 }

@@ -27,6 +27,7 @@ use super::{
     target, version_text, with_match, with_version, write, write_conditions,
 };
 use crate::s3::{
+    answer::argument,
     call::Call,
     convert::{self, ChecksumFields},
 };
@@ -111,7 +112,10 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     let replaces = |directive: Option<&str>| match directive {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(_) => Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
+        Some(other) => {
+            let message = "Unknown metadata directive.";
+            Err(argument("x-amz-metadata-directive", other, message))
+        }
     };
     let replaced = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()))?;
     let retagged = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()))?;
@@ -203,10 +207,11 @@ pub(in crate::s3) async fn upload_part_copy(
     let range = match input.copy_source_range.as_deref() {
         None => None,
         Some(text) => Some(ByteRange::parse(text).ok_or_else(|| {
-            s3_error!(
-                InvalidArgument,
+            argument(
+                "x-amz-copy-source-range",
+                text,
                 "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
-                 zero-based offsets of the first and last bytes to copy"
+                 zero-based offsets of the first and last bytes to copy",
             )
         })?),
     };

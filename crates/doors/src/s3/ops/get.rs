@@ -25,6 +25,7 @@ use super::{
     target, version_text, with_version,
 };
 use crate::s3::{
+    answer::argument,
     call::Call,
     convert::{self, ChecksumFields},
 };
@@ -102,10 +103,8 @@ fn asked(range: Option<&s3s::dto::Range>, part: Option<i32>, checksum_mode: Opti
                 Selection::Part(number)
             }
             _ => {
-                return Err(s3_error!(
-                    InvalidArgument,
-                    "Part number must be an integer between 1 and 10000, inclusive"
-                ));
+                let message = "Part number must be an integer between 1 and 10000, inclusive";
+                return Err(argument("partNumber", part.to_string(), message));
             }
         },
         (None, None) => Selection::Whole,
@@ -405,10 +404,14 @@ fn named_attributes(input: &GetObjectAttributesInput) -> S3Result<Vec<&str>> {
         .flat_map(|a| a.as_str().split(','))
         .map(str::trim)
         .collect();
-    if named.iter().all(|name| KNOWN.contains(name)) {
-        return Ok(named);
+    match named.iter().find(|name| !KNOWN.contains(name)) {
+        None => Ok(named),
+        Some(name) => Err(argument(
+            "x-amz-object-attributes",
+            *name,
+            "Invalid attribute name specified.",
+        )),
     }
-    Err(s3_error!(InvalidArgument, "Invalid attribute name specified."))
 }
 
 fn checksum(meta: &ObjectMeta) -> Checksum {

@@ -7,15 +7,18 @@ use s3s::{
     S3Request, S3Result,
     dto::{
         CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output,
+        ListObjectsV2Output, OptionalObjectAttributes,
     },
-    s3_error,
 };
 
-use super::{read, settle, with};
-use crate::s3::{answer::fail, call::Call, convert};
+use super::{read, restore, settle, with};
+use crate::s3::{
+    answer::{argument, fail},
+    call::Call,
+    convert,
+};
 
-mod rows;
+pub(super) mod rows;
 
 use rows::Shown;
 
@@ -29,6 +32,7 @@ struct Common {
     delimiter: Option<String>,
     max_keys: Option<i32>,
     encoding: Option<EncodingType>,
+    attributes: Option<Vec<OptionalObjectAttributes>>,
 }
 
 /// What both versions answer.
@@ -48,9 +52,10 @@ async fn page(
     after: Option<After>,
     owners: bool,
 ) -> S3Result<Page> {
+    let restores = restore::listed(common.attributes.as_deref())?;
     let prefix = common.prefix.clone().unwrap_or_default();
     let encode = encodes(common.encoding.as_ref())?;
-    let limit = convert::limit(common.max_keys, "max-keys", PAGE_KEYS_MAX)?;
+    let limit = convert::limit(common.max_keys, "maxKeys", PAGE_KEYS_MAX)?;
     let permit = permit(call, operation, common, &prefix).await?;
     let listing = Listing {
         prefix,
@@ -63,7 +68,12 @@ async fn page(
         prefixes,
         next,
     } = settle(&permit, engine::list(&permit, &listing).await)?;
-    let rows = rows::write(&entries, &prefixes, Shown { encode, owners });
+    let shown = Shown {
+        encode,
+        owners,
+        restores: restores.then(|| permit.now()),
+    };
+    let rows = rows::objects(&entries, &prefixes, shown);
     // The rows stand last in the document: the order of its elements means nothing.
     call.amend(DOCUMENT_END, rows + DOCUMENT_END);
     Ok(Page {
@@ -95,9 +105,10 @@ pub(super) fn encodes(encoding: Option<&EncodingType>) -> S3Result<bool> {
     match encoding.map(EncodingType::as_str) {
         None => Ok(false),
         Some("url") => Ok(true),
-        Some(_) => Err(s3_error!(
-            InvalidArgument,
-            "Invalid Encoding Method specified in Request"
+        Some(other) => Err(argument(
+            "encoding-type",
+            other,
+            "Invalid Encoding Method specified in Request",
         )),
     }
 }
@@ -120,6 +131,7 @@ pub(in crate::s3) async fn list_objects(request: S3Request<ListObjectsInput>) ->
         delimiter: input.delimiter.filter(|d| !d.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type,
+        attributes: input.optional_object_attributes,
     };
     let prefix = common.prefix.as_deref().unwrap_or_default();
     let marker = input.marker.unwrap_or_default();
@@ -157,10 +169,13 @@ pub(in crate::s3) async fn list_objects_v2(
         delimiter: input.delimiter.filter(|d| !d.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type,
+        attributes: input.optional_object_attributes,
     };
     let prefix = common.prefix.as_deref().unwrap_or_default();
     let start_after = input.start_after.filter(|s| !s.is_empty());
-    let after = match (&input.continuation_token, &start_after) {
+    // An empty token is none, and is given back.
+    let token = input.continuation_token.as_ref().filter(|t| !t.is_empty());
+    let after = match (token, &start_after) {
         (Some(token), _) => Some(After::from_token(token).map_err(fail)?),
         (None, Some(key)) => Some(After::from_marker(key, prefix, common.delimiter.as_deref())),
         (None, None) => None,

@@ -25,7 +25,11 @@ use s3s::{
 use super::{
     bucket::about, read, replica::with_replica, settle, stated::text, target, with, with_version, write,
 };
-use crate::s3::{answer::fail, call::Call, convert};
+use crate::s3::{
+    answer::{argument, fail},
+    call::Call,
+    convert,
+};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
@@ -39,13 +43,10 @@ pub(super) fn request(headers: &HeaderMap) -> S3Result<LockRequest> {
     let retention = match (text(headers, MODE)?, text(headers, UNTIL)?) {
         (None, None) => None,
         (Some(mode), Some(until)) => Some(Retention {
-            mode: Mode::from_name(mode)
-                .ok_or_else(|| s3_error!(InvalidArgument, "Unknown wormMode directive."))?,
+            mode: Mode::from_name(mode).ok_or_else(|| argument(MODE, mode, "Unknown wormMode directive."))?,
             until: date(until).ok_or_else(|| {
-                s3_error!(
-                    InvalidArgument,
-                    "The retain until date must be provided in ISO 8601 format"
-                )
+                let message = "The retain until date must be provided in ISO 8601 format";
+                argument(UNTIL, until, message)
             })?,
         }),
         _ => {
@@ -55,8 +56,11 @@ pub(super) fn request(headers: &HeaderMap) -> S3Result<LockRequest> {
             ));
         }
     };
-    let unknown = || s3_error!(InvalidArgument, "Legal Hold must be either of 'ON' or 'OFF'");
     let hold = text(headers, HOLD)?;
+    let unknown = || {
+        let message = "Legal Hold must be either of 'ON' or 'OFF'";
+        argument(HOLD, hold.unwrap_or_default(), message)
+    };
     Ok(LockRequest {
         retention,
         legal_hold: hold.map(|hold| on_or_off(hold).ok_or_else(unknown)).transpose()?,

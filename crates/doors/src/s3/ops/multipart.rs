@@ -30,10 +30,10 @@ use super::{
     version_text, with, with_match, write, write_conditions,
 };
 use crate::s3::{
-    answer::{fail, fail_base},
+    answer::{argument, fail, fail_base},
     call::Call,
     convert::{self, ChecksumFields},
-    plain::claims,
+    plain::{Address, claims},
 };
 
 pub(in crate::s3) async fn create(
@@ -153,6 +153,7 @@ pub(in crate::s3) async fn complete(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let call = Call::of(&request)?;
+    let location = location(&call, &request.extensions);
     let headers = request.headers;
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
@@ -170,11 +171,7 @@ pub(in crate::s3) async fn complete(
         bucket_key_enabled: sse.bucket_key,
         ssekms_key_id: sse.key_id,
         server_side_encryption: sse.method,
-        location: Some(format!(
-            "/{}/{}",
-            input.bucket,
-            convert::url_encoded(input.key.clone(), true)
-        )),
+        location,
         bucket: Some(input.bucket),
         key: Some(input.key),
         checksum_crc32: fields.crc32,
@@ -187,6 +184,17 @@ pub(in crate::s3) async fn complete(
         version_id: version_text(version),
         ..CompleteMultipartUploadOutput::default()
     })
+}
+
+/// The address of the object, as its client sees this server.
+fn location(call: &Call, extensions: &http::Extensions) -> Option<String> {
+    let scheme = if call.session().origin().secure {
+        "https"
+    } else {
+        "http"
+    };
+    let Address(address) = extensions.get()?;
+    Some(format!("{scheme}://{address}"))
 }
 
 fn complete_request(input: &mut CompleteMultipartUploadInput) -> S3Result<Complete> {
@@ -251,14 +259,15 @@ pub(in crate::s3) async fn list_parts(request: S3Request<ListPartsInput>) -> S3R
     let call = Call::of(&request)?;
     let input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
-    let limit = convert::limit(input.max_parts, "max-parts", PAGE_KEYS_MAX)?;
+    let limit = convert::limit(input.max_parts, "maxParts", PAGE_KEYS_MAX)?;
     let permit = read(&call, Ask::new("ListParts", "s3:ListMultipartUploadParts", path)).await?;
     let id = settle(&permit, UploadId::parse(&input.upload_id))?;
     let marker = input.part_number_marker.unwrap_or_default();
     let after = u16::try_from(marker).map_err(|_| {
-        s3_error!(
-            InvalidArgument,
-            "Argument part-number-marker must be an integer between 0 and 10000."
+        argument(
+            "part-number-marker",
+            marker.to_string(),
+            "Argument part-number-marker must be an integer between 0 and 10000",
         )
     })?;
     let page = settle(&permit, engine::list_parts(&permit, &key, id, after, limit))?;
@@ -325,7 +334,7 @@ pub(in crate::s3) async fn list_uploads(
     let call = Call::of(&request)?;
     let input = request.input;
     let encode = encodes(input.encoding_type.as_ref())?;
-    let limit = convert::limit(input.max_uploads, "max-uploads", PAGE_KEYS_MAX)?;
+    let limit = convert::limit(input.max_uploads, "maxUploads", PAGE_KEYS_MAX)?;
     let prefix = input.prefix.clone().unwrap_or_default();
     let path = ResourcePath::Objects(convert::bucket(&input.bucket)?, convert::prefix(&prefix)?);
     let ask = Ask::new("ListMultipartUploads", "s3:ListBucketMultipartUploads", path);

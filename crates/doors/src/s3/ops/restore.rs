@@ -7,17 +7,17 @@ use craton_base::Timestamp;
 use craton_gate::{Ask, Permit, Worker};
 use craton_objects::{
     meta::ObjectMeta,
-    tiering::{self, Asked},
+    tiering::{self, Asked, Restore},
 };
 use http::StatusCode;
 use s3s::{
     S3Request, S3Result,
-    dto::{RestoreObjectInput, RestoreObjectOutput, RestoreRequest, Tier},
+    dto::{OptionalObjectAttributes, RestoreObjectInput, RestoreObjectOutput, RestoreRequest, Tier},
     s3_error,
 };
 
 use super::{refuse_if, settle, target, with_version, write};
-use crate::s3::{call::Call, convert};
+use crate::s3::{answer::argument, call::Call, convert};
 
 const DAY_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
 
@@ -81,15 +81,30 @@ fn until(now: Timestamp, days: u32) -> Timestamp {
 
 /// What reads answer in `x-amz-restore`.
 pub(super) fn shown(permit: &Permit, meta: &ObjectMeta) -> Option<String> {
-    if meta.restore_days > 0 {
-        return Some("ongoing-request=\"true\"".to_owned());
+    match Restore::of(meta, permit.now()) {
+        Restore::None => None,
+        Restore::Ongoing => Some("ongoing-request=\"true\"".to_owned()),
+        Restore::Until(until) => {
+            let date = convert::http_date(until)?;
+            let date = date.to_str().ok()?;
+            Some(format!("ongoing-request=\"false\", expiry-date=\"{date}\""))
+        }
     }
-    let date = convert::http_date(restored_until(permit, meta)?)?;
-    let date = date.to_str().ok()?;
-    Some(format!("ongoing-request=\"false\", expiry-date=\"{date}\""))
 }
 
-fn restored_until(permit: &Permit, meta: &ObjectMeta) -> Option<Timestamp> {
-    let until = Timestamp(meta.restored_until_micros);
-    (until > permit.now()).then_some(until)
+/// Whether a listing is asked for it.
+///
+/// # Errors
+/// `InvalidArgument` for other attributes.
+pub(super) fn listed(asked: Option<&[OptionalObjectAttributes]>) -> S3Result<bool> {
+    let asked = asked.unwrap_or_default();
+    let other = |a: &&OptionalObjectAttributes| a.as_str() != OptionalObjectAttributes::RESTORE_STATUS;
+    match asked.iter().find(other) {
+        Some(other) => Err(argument(
+            "x-amz-optional-object-attributes",
+            other.as_str(),
+            "Invalid attribute name specified",
+        )),
+        None => Ok(!asked.is_empty()),
+    }
 }

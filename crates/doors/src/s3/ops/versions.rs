@@ -4,28 +4,30 @@ use craton_base::ResourcePath;
 use craton_gate::{Ask, Versioning};
 use craton_objects::{
     bucket as engine,
-    list::{
-        After, ListedVersion, PAGE_KEYS_MAX, VersionsAfter, VersionsListing, VersionsPage, What,
-        list_versions,
-    },
+    list::{After, PAGE_KEYS_MAX, VersionsAfter, VersionsListing, VersionsPage, list_versions},
     version::VersionId,
 };
 use s3s::{
     S3Request, S3Result,
     dto::{
-        BucketVersioningStatus, ChecksumAlgorithm, ChecksumType, DeleteMarkerEntry, GetBucketVersioningInput,
-        GetBucketVersioningOutput, ListObjectVersionsInput, ListObjectVersionsOutput, MFADelete,
-        ObjectVersion, ObjectVersionStorageClass, PutBucketVersioningInput, PutBucketVersioningOutput,
+        BucketVersioningStatus, GetBucketVersioningInput, GetBucketVersioningOutput, ListObjectVersionsInput,
+        ListObjectVersionsOutput, MFADelete, PutBucketVersioningInput, PutBucketVersioningOutput,
     },
     s3_error,
 };
 
 use super::{
     bucket::about,
-    list::{common_prefixes, encodes},
-    read, refuse_if, settle, with, write,
+    list::{
+        encodes,
+        rows::{self, Shown},
+    },
+    read, refuse_if, restore, settle, with, write,
 };
-use crate::s3::{call::Call, convert};
+use crate::s3::{answer::argument, call::Call, convert};
+
+/// How the document of a listing of versions ends.
+const DOCUMENT_END: &str = "</ListVersionsResult>";
 
 pub(in crate::s3) async fn get_bucket_versioning(
     request: S3Request<GetBucketVersioningInput>,
@@ -79,7 +81,8 @@ pub(in crate::s3) async fn list_object_versions(
     let call = Call::of(&request)?;
     let input = request.input;
     let encode = encodes(input.encoding_type.as_ref())?;
-    let limit = convert::limit(input.max_keys, "max-keys", PAGE_KEYS_MAX)?;
+    let restores = restore::listed(input.optional_object_attributes.as_deref())?;
+    let limit = convert::limit(input.max_keys, "maxKeys", PAGE_KEYS_MAX)?;
     let prefix = input.prefix.clone().unwrap_or_default();
     let path = ResourcePath::Objects(convert::bucket(&input.bucket)?, convert::prefix(&prefix)?);
     let ask = Ask::new("ListObjectVersions", "s3:ListBucketVersions", path);
@@ -104,13 +107,22 @@ pub(in crate::s3) async fn list_object_versions(
         prefixes,
         next,
     } = page;
+    let shown = Shown {
+        encode,
+        owners: true,
+        restores: restores.then(|| permit.now()),
+    };
+    // The rows stand last in the document: the order of its elements means nothing.
+    call.amend(
+        DOCUMENT_END,
+        rows::versions(&versions, &prefixes, shown) + DOCUMENT_END,
+    );
     let encoded = |text: String| convert::url_encoded(text, encode);
-    let (objects, markers) = split(versions, encode);
     let truncated = next.is_some();
     let (next_key, next_version) = next.map(markers_of).unzip();
     Ok(ListObjectVersionsOutput {
-        common_prefixes: Some(common_prefixes(prefixes, encode)),
-        delete_markers: Some(markers),
+        common_prefixes: None,
+        delete_markers: None,
         delimiter: delimiter.map(encoded),
         encoding_type: input.encoding_type,
         is_truncated: Some(truncated),
@@ -122,18 +134,23 @@ pub(in crate::s3) async fn list_object_versions(
         prefix: Some(encoded(listing.prefix)),
         request_charged: None,
         version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
-        versions: Some(objects),
+        versions: None,
     })
 }
 
 fn version_marker<'a>(key_marker: &str, version: Option<&'a str>) -> S3Result<Option<&'a str>> {
     match (version, key_marker.is_empty()) {
         (None, _) | (Some(""), true) => Ok(None),
-        (Some(_), true) => Err(s3_error!(
-            InvalidArgument,
-            "A version-id marker cannot be specified without a key marker."
+        (Some(version), true) => Err(argument(
+            "version-id-marker",
+            version,
+            "A version-id marker cannot be specified without a key marker.",
         )),
-        (Some(""), false) => Err(s3_error!(InvalidArgument, "A version-id marker cannot be empty.")),
+        (Some(""), false) => Err(argument(
+            "version-id-marker",
+            "",
+            "A version-id marker cannot be empty.",
+        )),
         (Some(version), false) => Ok(Some(version)),
     }
 }
@@ -143,48 +160,4 @@ fn markers_of(next: VersionsAfter) -> (String, Option<VersionId>) {
         VersionsAfter::Version(key, id) => (key, Some(id)),
         VersionsAfter::Name(After::Key(text) | After::Prefix(text)) => (text, None),
     }
-}
-
-fn split(versions: Vec<ListedVersion>, encode: bool) -> (Vec<ObjectVersion>, Vec<DeleteMarkerEntry>) {
-    let (mut objects, mut markers) = (Vec::new(), Vec::new());
-    for ListedVersion {
-        key,
-        id,
-        latest,
-        what,
-    } in versions
-    {
-        let key = Some(convert::url_encoded(key, encode));
-        let version_id = Some(id.to_text());
-        let is_latest = Some(latest);
-        match what {
-            What::Object(meta) => {
-                let checksum = meta.checksum();
-                let class = meta.attributes.storage_class().to_owned();
-                objects.push(ObjectVersion {
-                    checksum_algorithm: checksum
-                        .as_ref()
-                        .map(|c| vec![ChecksumAlgorithm::from_static(c.algorithm.name())]),
-                    checksum_type: checksum.map(|c| ChecksumType::from_static(c.scope.name())),
-                    e_tag: Some(convert::etag(&meta)),
-                    is_latest,
-                    key,
-                    last_modified: Some(convert::time(meta.modified())),
-                    owner: Some(convert::owner(&meta.owner)),
-                    restore_status: None,
-                    size: convert::size(meta.size),
-                    storage_class: Some(ObjectVersionStorageClass::from(class)),
-                    version_id,
-                });
-            }
-            What::Marker(meta) => markers.push(DeleteMarkerEntry {
-                is_latest,
-                key,
-                last_modified: Some(convert::time(craton_base::Timestamp(meta.modified_micros))),
-                owner: Some(convert::owner(&meta.owner)),
-                version_id,
-            }),
-        }
-    }
-    (objects, markers)
 }

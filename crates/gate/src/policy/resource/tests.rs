@@ -239,6 +239,92 @@ fn what_s3_calls_public() {
 }
 
 #[test]
+fn complaints_are_in_the_words_of_s3() {
+    let said = |json: &str| {
+        let error =
+            ResourcePolicy::of_bucket(json.as_bytes(), &Limits::default(), "arn:aws:s3:::b").unwrap_err();
+        assert_eq!(error.reason(), "MalformedPolicy");
+        error.message().to_owned()
+    };
+    let statement = |text: &str| said(&format!(r#"{{"Version":"2012-10-17","Statement":[{{{text}}}]}}"#));
+    let rest = r#""Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#;
+    let cases = [
+        (
+            said("not json"),
+            "Policies must be valid JSON and the first byte must be '{'",
+        ),
+        (
+            said(r#"{"Version":"1","Statement":[]}"#),
+            "The policy must contain a valid version string",
+        ),
+        (
+            said(r#"{"Version":"2012-10-17"}"#),
+            "Missing required field Statement",
+        ),
+        (said(r#"{"Foo":1}"#), "Unknown field Foo"),
+        (
+            statement(&format!(r#""Effect":"Maybe","Principal":"*",{rest}"#)),
+            "Invalid effect",
+        ),
+        (
+            statement(&format!(r#""Principal":"*",{rest}"#)),
+            "Missing required field Effect",
+        ),
+        (
+            statement(&format!(r#""Effect":"Allow",{rest}"#)),
+            "Missing required field Principal",
+        ),
+        (
+            statement(&format!(r#""Effect":"Allow","Principal":"me",{rest}"#)),
+            "Invalid principal in policy",
+        ),
+        (
+            statement(&format!(
+                r#""Effect":"Allow","Principal":{{"Service":"me"}},{rest}"#
+            )),
+            "Invalid principal in policy",
+        ),
+        (
+            statement(r#""Effect":"Allow","Principal":"*","Resource":"arn:aws:s3:::b/*""#),
+            "Missing required field Action",
+        ),
+        (
+            statement(r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject""#),
+            "Missing required field Resource",
+        ),
+        (
+            statement(r#""Effect":"Allow","Principal":"*","Action":"Get","Resource":"arn:aws:s3:::b/*""#),
+            "Policy has invalid action",
+        ),
+        (
+            statement(r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"b/*""#),
+            "Policy has invalid resource",
+        ),
+        (
+            statement(&format!(
+                r#""Effect":"Allow","Principal":"*",{rest},"Condition":{{"StringEqual":{{"aws:username":"a"}}}}"#
+            )),
+            "Invalid Condition type",
+        ),
+        (
+            statement(&format!(
+                r#""Effect":"Allow","Principal":"*",{rest},"Condition":{{"StringEquals":{{"s3:NoSuchKey":"a"}}}}"#
+            )),
+            "Policy has an invalid condition key",
+        ),
+        (
+            statement(&format!(
+                r#""Effect":"Allow","Principal":"*",{rest},"Condition":{{"StringEquals":{{"NoKey":"a"}}}}"#
+            )),
+            "Policy has an invalid condition key",
+        ),
+    ];
+    for (said, words) in cases {
+        assert!(said.starts_with(words), "{said:?} for {words:?}");
+    }
+}
+
+#[test]
 fn what_can_not_be_of_a_bucket_is_refused() {
     let check = |statement: &str| policy(statement).check_bucket("arn:aws:s3:::b");
     let with = |principal: &str, action: &str, resource: &str| {

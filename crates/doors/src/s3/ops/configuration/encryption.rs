@@ -4,6 +4,7 @@
 //! The document has an element, `BlockedEncryptionTypes`, that `s3s` does not know; so reading and writing it are
 //! a route of this door's own, with the same permits as every other operation.
 
+use craton_base::xml::element;
 use craton_gate::{ConfigurationChange, DefaultEncryption, Subresource};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use s3s::{
@@ -14,7 +15,7 @@ use s3s::{
 use serde::Deserialize;
 
 use super::{changing, configure, malformed_xml, reading, refused, settle};
-use crate::s3::{answer::element, call::Call};
+use crate::s3::call::Call;
 
 /// `GET` and `PUT` of a bucket's `?encryption`.
 pub(in crate::s3) struct Encryption;

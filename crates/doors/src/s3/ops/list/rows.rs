@@ -5,63 +5,140 @@
 
 use std::fmt::Write as _;
 
-use craton_base::Timestamp;
-use craton_objects::{list::Listed, meta::ObjectMeta};
+use craton_base::{Timestamp, xml::element};
+use craton_objects::{
+    list::{Listed, ListedVersion, What},
+    meta::ObjectMeta,
+    tiering::Restore,
+};
 
 use crate::s3::convert;
 
 /// About how many bytes a row takes besides its key.
-const ROW_BYTES: usize = 384;
+const ROW_BYTES: usize = 448;
 
 /// How rows are shown.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shown {
+pub(in crate::s3::ops) struct Shown {
     /// Keys are encoded as in URLs.
-    pub(super) encode: bool,
+    pub(in crate::s3::ops) encode: bool,
     /// Owners are told.
-    pub(super) owners: bool,
+    pub(in crate::s3::ops) owners: bool,
+    /// It is told how far archived objects are restored, as of this time.
+    pub(in crate::s3::ops) restores: Option<Timestamp>,
 }
 
 /// The elements of objects and common prefixes.
-pub(super) fn write(entries: &[Listed], prefixes: &[String], shown: Shown) -> String {
-    let keys = entries
-        .iter()
-        .map(|e| e.key.len())
-        .chain(prefixes.iter().map(String::len));
-    let mut out = String::with_capacity(keys.map(|len| len.saturating_add(ROW_BYTES)).sum());
-    for entry in entries {
+pub(super) fn objects(entries: &[Listed], prefixes: &[String], shown: Shown) -> String {
+    let mut out = with_room(entries.iter().map(|e| &e.key), prefixes);
+    for Listed { key, meta } in entries {
         out.push_str("<Contents>");
-        object(&mut out, entry, shown);
+        before_key(&mut out, meta);
+        name(&mut out, "Key", key, shown.encode);
+        modified(&mut out, meta.modified());
+        after_time(&mut out, meta, shown);
         out.push_str("</Contents>");
     }
-    for prefix in prefixes {
-        out.push_str("<CommonPrefixes>");
-        name(&mut out, "Prefix", prefix, shown.encode);
-        out.push_str("</CommonPrefixes>");
-    }
+    common_prefixes(&mut out, prefixes, shown);
     out
 }
 
-fn object(out: &mut String, entry: &Listed, shown: Shown) {
-    let meta = &entry.meta;
+/// The elements of versions, delete markers among them, and common prefixes.
+pub(in crate::s3::ops) fn versions(versions: &[ListedVersion], prefixes: &[String], shown: Shown) -> String {
+    let mut out = with_room(versions.iter().map(|v| &v.key), prefixes);
+    for version in versions {
+        match &version.what {
+            What::Object(meta) => {
+                out.push_str("<Version>");
+                before_key(&mut out, meta);
+                identity(&mut out, version, meta.modified(), shown);
+                after_time(&mut out, meta, shown);
+                element(&mut out, "VersionId", &version.id.to_text());
+                out.push_str("</Version>");
+            }
+            What::Marker(meta) => {
+                out.push_str("<DeleteMarker>");
+                identity(&mut out, version, Timestamp(meta.modified_micros), shown);
+                owner(&mut out, &meta.owner);
+                element(&mut out, "VersionId", &version.id.to_text());
+                out.push_str("</DeleteMarker>");
+            }
+        }
+    }
+    common_prefixes(&mut out, prefixes, shown);
+    out
+}
+
+fn with_room<'a>(keys: impl Iterator<Item = &'a String>, prefixes: &'a [String]) -> String {
+    let lengths = keys
+        .chain(prefixes)
+        .map(|key| key.len().saturating_add(ROW_BYTES));
+    String::with_capacity(lengths.sum())
+}
+
+fn common_prefixes(out: &mut String, prefixes: &[String], shown: Shown) {
+    for prefix in prefixes {
+        out.push_str("<CommonPrefixes>");
+        name(out, "Prefix", prefix, shown.encode);
+        out.push_str("</CommonPrefixes>");
+    }
+}
+
+fn before_key(out: &mut String, meta: &ObjectMeta) {
     if let Some(checksum) = meta.checksum() {
         element(out, "ChecksumAlgorithm", checksum.algorithm.name());
         element(out, "ChecksumType", checksum.scope.name());
     }
     etag(out, meta);
-    name(out, "Key", &entry.key, shown.encode);
-    out.push_str("<LastModified>");
-    time(out, meta.modified());
-    out.push_str("</LastModified>");
+}
+
+/// Which key it is a version of, and since when.
+fn identity(out: &mut String, version: &ListedVersion, at: Timestamp, shown: Shown) {
+    element(out, "IsLatest", if version.latest { "true" } else { "false" });
+    name(out, "Key", &version.key, shown.encode);
+    modified(out, at);
+}
+
+fn after_time(out: &mut String, meta: &ObjectMeta, shown: Shown) {
     if shown.owners {
-        out.push_str("<Owner>");
-        element(out, "DisplayName", &meta.owner);
-        element(out, "ID", &meta.owner);
-        out.push_str("</Owner>");
+        owner(out, &meta.owner);
+    }
+    if let Some(now) = shown.restores {
+        restore(out, meta, now);
     }
     // Writing to a string does not fail.
     let _ = write!(out, "<Size>{}</Size>", meta.size);
     element(out, "StorageClass", meta.attributes.storage_class());
+}
+
+fn owner(out: &mut String, id: &str) {
+    out.push_str("<Owner>");
+    element(out, "DisplayName", id);
+    element(out, "ID", id);
+    out.push_str("</Owner>");
+}
+
+/// How far an archived object is restored: nothing of one that nobody asked for.
+fn restore(out: &mut String, meta: &ObjectMeta, now: Timestamp) {
+    match Restore::of(meta, now) {
+        Restore::None => {}
+        Restore::Ongoing => {
+            out.push_str("<RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>");
+        }
+        Restore::Until(until) => {
+            out.push_str(
+                "<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>",
+            );
+            time(out, until);
+            out.push_str("</RestoreExpiryDate></RestoreStatus>");
+        }
+    }
+}
+
+fn modified(out: &mut String, at: Timestamp) {
+    out.push_str("<LastModified>");
+    time(out, at);
+    out.push_str("</LastModified>");
 }
 
 fn etag(out: &mut String, meta: &ObjectMeta) {
@@ -97,37 +174,6 @@ fn name(out: &mut String, tag: &str, text: &str, encode: bool) {
     } else {
         element(out, tag, text);
     }
-}
-
-fn element(out: &mut String, tag: &str, text: &str) {
-    out.push('<');
-    out.push_str(tag);
-    out.push('>');
-    escaped(out, text);
-    out.push_str("</");
-    out.push_str(tag);
-    out.push('>');
-}
-
-/// Text with what XML does not allow in it escaped.
-fn escaped(out: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some((before, after)) = rest
-        .find(['<', '>', '&', '"', '\''])
-        .and_then(|at| rest.split_at_checked(at))
-    {
-        out.push_str(before);
-        let mut after = after.chars();
-        out.push_str(match after.next() {
-            Some('<') => "&lt;",
-            Some('>') => "&gt;",
-            Some('&') => "&amp;",
-            Some('"') => "&quot;",
-            _ => "&apos;",
-        });
-        rest = after.as_str();
-    }
-    out.push_str(rest);
 }
 
 #[cfg(test)]
