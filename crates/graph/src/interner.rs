@@ -15,8 +15,15 @@ use crate::Id;
 /// A place whose id is not known.
 const UNKNOWN: u64 = u64::MAX;
 
-/// Bytes that a name takes besides its own: its end, id and level, and its slots.
-const NAME_BYTES: u64 = 8 + 8 + 4 + 16;
+/// Bytes that a name takes besides its record and its slots: its start, id and level, and room to grow.
+const NAME_BYTES: u64 = 4 + 8 + 4 + 16;
+
+/// Records begin at multiples of so many bytes.
+const RECORD_ALIGN: usize = 8;
+/// What is before a name's bytes in its record: its kind and their number, and its place.
+const HEAD_BYTES: usize = 8;
+/// Set in a record's length: the name is an expression.
+const EXPRESSION: u32 = 1 << 31;
 
 /// The slots of an empty table.
 const SLOTS_MIN: usize = 1 << 10;
@@ -33,13 +40,15 @@ pub enum Name<'a> {
     Expression(&'a [[u8; 8]]),
 }
 
-/// Names by place.
+/// Names by place. Finding one touches two places of memory: its slot and its record.
 pub struct Interner {
     seed: [u64; 2],
-    /// The high half of a name's hash, and its place + 1; 0 is empty.
+    /// The high half of a name's hash, and where its record starts + 1; 0 is empty.
     slots: Vec<u64>,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// The names one after the other, each with its head.
+    records: Vec<u8>,
+    /// Where each place's record starts, in units of [`RECORD_ALIGN`].
+    starts: Vec<u32>,
     ids: Vec<u64>,
     /// 0: a symbol; else 1 + the greatest level of its items.
     levels: Vec<u32>,
@@ -54,8 +63,8 @@ impl Interner {
         Self {
             seed,
             slots: vec![0; SLOTS_MIN],
-            bytes: Vec::new(),
-            ends: Vec::new(),
+            records: Vec::new(),
+            starts: Vec::new(),
             ids: Vec::new(),
             levels: Vec::new(),
             known: 0,
@@ -65,21 +74,21 @@ impl Interner {
     /// How many names there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.starts.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.starts.is_empty()
     }
 
     /// About the bytes of memory that it holds, and those that giving out ids will need.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        let names = self.ends.len() as u64;
+        let names = self.starts.len() as u64;
         let new = names.saturating_sub(self.known as u64);
-        (self.bytes.len() as u64)
+        (self.records.len() as u64)
             .saturating_add(names.saturating_mul(NAME_BYTES))
             .saturating_add((self.slots.len() as u64).saturating_mul(8))
             .saturating_add(new.saturating_mul(72))
@@ -93,14 +102,10 @@ impl Interner {
     /// The place of a symbol, as a fresh id.
     ///
     /// # Errors
-    /// `TooLarge` beyond four thousand million names.
+    /// `TooLarge` beyond 32 GiB of names.
     pub fn symbol(&mut self, text: &[u8]) -> Result<Id> {
-        let hash = self.hash(text, 0);
-        let place = match self.find(hash, text, true) {
-            Ok(place) => place,
-            Err(slot) => self.insert(slot, hash, 0, |bytes| bytes.extend_from_slice(text))?,
-        };
-        Ok(Id::fresh(place as u64, false))
+        let place = self.place(text, 0)?;
+        Ok(Id::fresh(u64::from(place), false))
     }
 
     /// The place of an expression with these items, as a fresh id.
@@ -125,21 +130,17 @@ impl Interner {
             level = (level & !OPEN).max(its & !OPEN) | (level & OPEN) | open;
         }
         let level = ((level & !OPEN).saturating_add(1)) | (level & OPEN);
-        let hash = self.hash(bytes, 1);
-        let place = match self.find(hash, bytes, false) {
-            Ok(place) => place,
-            Err(slot) => self.insert(slot, hash, level, |out| out.extend_from_slice(bytes))?,
-        };
-        Ok(Id::fresh(place as u64, level & OPEN != 0))
+        let place = self.place(bytes, level)?;
+        Ok(Id::fresh(u64::from(place), level & OPEN != 0))
     }
 
     /// What is at a place.
     #[must_use]
     pub fn name(&self, place: usize) -> Option<Name<'_>> {
-        let bytes = self.bytes_of(place)?;
-        Some(match self.levels.get(place)? {
-            0 => Name::Symbol(bytes),
-            _ => Name::Expression(bytes.as_chunks().0),
+        let record = Record::read(&self.records, *self.starts.get(place)?)?;
+        Some(match record.is_expression() {
+            false => Name::Symbol(record.bytes),
+            true => Name::Expression(record.bytes.as_chunks().0),
         })
     }
 
@@ -154,12 +155,12 @@ impl Interner {
     /// The places that have no id yet.
     #[must_use]
     pub fn unknown(&self) -> std::ops::Range<usize> {
-        self.known..self.ends.len()
+        self.known..self.starts.len()
     }
 
     /// Says that all places have ids now.
     pub fn all_known(&mut self) {
-        self.known = self.ends.len();
+        self.known = self.starts.len();
     }
 
     /// The id of a place, if it is known.
@@ -189,16 +190,20 @@ impl Interner {
         }
     }
 
-    fn bytes_of(&self, place: usize) -> Option<&[u8]> {
-        let start = match place.checked_sub(1) {
-            Some(before) => *self.ends.get(before)?,
-            None => 0,
-        };
-        self.bytes.get(start..*self.ends.get(place)?)
+    /// The place of a name, a new one if it has none; a symbol has the level 0.
+    fn place(&mut self, bytes: &[u8], level: u32) -> Result<u32> {
+        let kind = if level == 0 { 0 } else { EXPRESSION };
+        // Symbols and expressions have limits far below.
+        let head = u32::try_from(bytes.len()).unwrap_or(u32::MAX) | kind;
+        let hash = self.hash(bytes, head);
+        match self.find(hash, bytes, head) {
+            Ok(place) => Ok(place),
+            Err(slot) => self.insert(slot, hash, level, bytes, head),
+        }
     }
 
     /// The place of a name, or the slot where it would go.
-    fn find(&self, hash: u64, bytes: &[u8], symbol: bool) -> Result<usize, usize> {
+    fn find(&self, hash: u64, bytes: &[u8], head: u32) -> Result<u32, usize> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = (hash as usize) & mask;
         loop {
@@ -206,37 +211,38 @@ impl Interner {
             if slot == 0 {
                 return Err(at);
             }
-            if slot >> 32 == hash >> 32 {
-                let place = (slot as u32 as usize).wrapping_sub(1);
-                let is_symbol = self.levels.get(place).is_some_and(|l| *l == 0);
-                if is_symbol == symbol && self.bytes_of(place) == Some(bytes) {
-                    return Ok(place);
-                }
+            if slot >> 32 == hash >> 32
+                && let Some(record) = Record::read(&self.records, (slot as u32).wrapping_sub(1))
+                && record.head == head
+                && record.bytes == bytes
+            {
+                return Ok(record.place);
             }
             at = at.wrapping_add(1) & mask;
         }
     }
 
-    fn insert(
-        &mut self,
-        slot: usize,
-        hash: u64,
-        level: u32,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<usize> {
-        let place = self.ends.len();
-        let Ok(number) = u32::try_from(place.saturating_add(1)) else {
-            let message = "one piece of work names at most 4,294,967,294 things";
+    fn insert(&mut self, slot: usize, hash: u64, level: u32, bytes: &[u8], head: u32) -> Result<u32> {
+        let start = u32::try_from(self.records.len() / RECORD_ALIGN);
+        let (Ok(place), Some(start)) = (
+            u32::try_from(self.starts.len()),
+            start.ok().filter(|s| *s < u32::MAX),
+        ) else {
+            let message = "one piece of work has at most 32 GiB of names";
             return Err(Error::new(Kind::TooLarge, "TooManyNames", message));
         };
-        write(&mut self.bytes);
-        self.ends.push(self.bytes.len());
+        self.records.extend_from_slice(&head.to_le_bytes());
+        self.records.extend_from_slice(&place.to_le_bytes());
+        self.records.extend_from_slice(bytes);
+        self.records
+            .resize(self.records.len().next_multiple_of(RECORD_ALIGN), 0);
+        self.starts.push(start);
         self.ids.push(UNKNOWN);
         self.levels.push(level);
         if let Some(empty) = self.slots.get_mut(slot) {
-            *empty = (hash >> 32 << 32) | u64::from(number);
+            *empty = (hash >> 32 << 32) | u64::from(start).saturating_add(1);
         }
-        if self.ends.len().saturating_mul(8) > self.slots.len().saturating_mul(5) {
+        if self.starts.len().saturating_mul(8) > self.slots.len().saturating_mul(5) {
             self.grow();
         }
         Ok(place)
@@ -246,37 +252,75 @@ impl Interner {
         let len = self.slots.len().saturating_mul(2);
         let mask = len.wrapping_sub(1);
         let mut slots = vec![0u64; len];
-        for place in 0..self.ends.len() {
-            let kind = u64::from(self.levels.get(place).is_some_and(|l| *l > 0));
-            let hash = self.hash(self.bytes_of(place).unwrap_or_default(), kind);
+        for start in &self.starts {
+            let Some(record) = Record::read(&self.records, *start) else {
+                continue;
+            };
+            let hash = self.hash(record.bytes, record.head);
             let mut at = (hash as usize) & mask;
             while slots.get(at).is_some_and(|s| *s != 0) {
                 at = at.wrapping_add(1) & mask;
             }
             if let Some(empty) = slots.get_mut(at) {
-                *empty = (hash >> 32 << 32) | (place as u64).saturating_add(1);
+                *empty = (hash >> 32 << 32) | u64::from(*start).saturating_add(1);
             }
         }
         self.slots = slots;
     }
 
-    /// Folded multiplication over words of eight bytes, keyed by the seed.
+    /// Folded multiplication over words of eight bytes, keyed by the seed; `head` says kind and length.
     #[inline]
-    fn hash(&self, bytes: &[u8], kind: u64) -> u64 {
+    fn hash(&self, bytes: &[u8], head: u32) -> u64 {
         let [a, b] = self.seed;
-        let mut hash = fold(
-            a ^ bytes.len() as u64,
-            b ^ kind.wrapping_mul(0x9E37_79B9_7F4A_7C15),
-        );
+        let mut hash = fold(a ^ u64::from(head), b);
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             hash = fold(hash ^ u64::from_le_bytes(*word), b | 1);
         }
-        let mut last = [0u8; 8];
-        for (to, from) in last.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        fold(hash ^ u64::from_le_bytes(last), b.rotate_left(32) | 1)
+        fold(hash ^ last_word(rest), b.rotate_left(32) | 1)
+    }
+}
+
+/// A name as it is kept.
+struct Record<'a> {
+    /// Its kind, and how many bytes.
+    head: u32,
+    place: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    #[inline]
+    fn read(records: &'a [u8], start: u32) -> Option<Self> {
+        let (head, rest) = records
+            .get((start as usize).saturating_mul(RECORD_ALIGN)..)?
+            .split_first_chunk::<HEAD_BYTES>()?;
+        let [a, b, c, d, place @ ..] = *head;
+        let head = u32::from_le_bytes([a, b, c, d]);
+        Some(Self {
+            head,
+            place: u32::from_le_bytes(place),
+            bytes: rest.get(..(head & !EXPRESSION) as usize)?,
+        })
+    }
+
+    const fn is_expression(&self) -> bool {
+        self.head & EXPRESSION != 0
+    }
+}
+
+/// Fewer than eight bytes as a number; with their count it says which they are.
+#[inline]
+fn last_word(bytes: &[u8]) -> u64 {
+    let short = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => short(*first) | short(*last) << 32,
+        _ => match *bytes {
+            [a] => short([a, 0, 0, 0]),
+            [a, b] => short([a, b, 0, 0]),
+            [a, b, c, ..] => short([a, b, c, 0]),
+            [] => 0,
+        },
     }
 }
 

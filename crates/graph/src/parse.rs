@@ -263,7 +263,23 @@ pub(crate) fn end_of_string(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// One past the last byte of the word at `at`: eight bytes at a time, of which those below `*` are looked at, as all are that end a word.
 fn end_of_word(text: &[u8], at: usize) -> usize {
+    const EACH: u64 = u64::MAX / 255;
+    let mut at = at;
+    while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*bytes);
+        // The lowest bit of these is exact: see "Bit Twiddling Hacks", a byte less than n.
+        let low = word.wrapping_sub(EACH * u64::from(b'*')) & !word & (EACH << 7);
+        let passed = (low.trailing_zeros() / u8::BITS) as usize;
+        at += passed;
+        if let Some(byte) = bytes.get(passed) {
+            if ends_word(*byte) {
+                return at;
+            }
+            at += 1;
+        }
+    }
     let rest = text.get(at..).unwrap_or_default();
     at + rest
         .iter()

@@ -140,6 +140,7 @@ pub fn load(
         on_bad,
         summary: Summary::default(),
         quoted: Vec::new(),
+        missing: Vec::new(),
     };
     match format {
         Format::Expressions => expressions(input, &mut out, progress)?,
@@ -201,6 +202,8 @@ struct Out<'a> {
     on_bad: OnBad,
     summary: Summary,
     quoted: Vec<u8>,
+    /// How many items each open expression of a parsed fact still gets.
+    missing: Vec<u32>,
 }
 
 impl Out<'_> {
@@ -338,8 +341,15 @@ fn expressions(
 
 /// Pushes a parsed fact.
 fn push(fact: &parse::Parsed<'_>, out: &mut Out<'_>) -> Result<(), Trouble> {
-    let mut missing: Vec<u32> = Vec::new();
-    let mut name = String::new();
+    let mut missing = std::mem::take(&mut out.missing);
+    missing.clear();
+    let pushed = push_items(fact, out, &mut missing);
+    out.missing = missing;
+    out.summary.facts += u64::from(pushed.is_ok());
+    pushed
+}
+
+fn push_items(fact: &parse::Parsed<'_>, out: &mut Out<'_>, missing: &mut Vec<u32>) -> Result<(), Trouble> {
     for token in fact.tokens {
         match *token {
             Token::Open(arity) => {
@@ -347,24 +357,22 @@ fn push(fact: &parse::Parsed<'_>, out: &mut Out<'_>) -> Result<(), Trouble> {
                 missing.push(arity);
             }
             Token::Variable(number) => {
-                name.clear();
-                name.push_str(&number.to_string());
+                let name = number.to_string();
                 debug_assert!(name.as_bytes() != ANONYMOUS, "a number is no underscore");
                 out.sink.variable(name.as_bytes())?;
-                count(&mut missing);
+                count(missing);
             }
             Token::Text(..) | Token::Bytes(..) => {
                 out.word(fact.symbol(*token).unwrap_or_default())?;
-                count(&mut missing);
+                count(missing);
             }
         }
         while missing.last() == Some(&0) {
             missing.pop();
             out.close()?;
-            count(&mut missing);
+            count(missing);
         }
     }
-    out.summary.facts += 1;
     Ok(())
 }
 

@@ -350,7 +350,7 @@ proptest! {
     #[test]
     fn a_value_is_read_back_as_one_symbol(text in ".{0,30}") {
         let mut sink = Written::default();
-        let mut out = Out { sink: &mut sink, on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new() };
+        let mut out = Out { sink: &mut sink, on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new(), missing: Vec::new() };
         prop_assert!(out.value(text.as_bytes()).is_ok());
         let term = crate::parse::term(sink.facts[0].as_bytes()).unwrap();
         let crate::term::Item::Symbol(symbol) = term.items().next().unwrap() else { panic!() };
