@@ -133,6 +133,16 @@ impl Stretch {
     }
 }
 
+impl Survey {
+    /// The local numbers of the ids that were shown, if none of them has to be ranked.
+    pub(super) fn dense(&self) -> Option<Domain> {
+        match self.needs_ranks() {
+            true => None,
+            false => Domain::new(self, Ranks::default()).ok(),
+        }
+    }
+}
+
 /// Ids to local numbers and back.
 #[derive(Default)]
 pub(super) struct Domain {

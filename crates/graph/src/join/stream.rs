@@ -8,15 +8,24 @@
 
 use craton_base::{Error, Result};
 
+mod bindings;
 mod merge;
+mod pipe;
 
-use merge::{Joining, Sorted};
+use std::sync::Arc;
 
-use super::{Query, Resources, Sink, Slot, report::OutputReport};
+use bindings::BindingSorter;
+use merge::{Joining, Made, Sorted};
+use pipe::piped;
+
+use super::{
+    Query, Resources, Sink, Slot,
+    domain::{Domain, Survey},
+    report::OutputReport,
+};
 use crate::{
     Block, Facts, Tuples,
     plan::{Scan, bound, variables},
-    sort::Sorter,
 };
 
 /// What it took.
@@ -33,6 +42,8 @@ struct Streaming<'a> {
     facts: &'a dyn Facts,
     resources: &'a Resources,
     bound: Vec<u16>,
+    /// Small numbers for the ids of all patterns, if they lie close together.
+    domain: Option<Arc<Domain>>,
     done: Streamed,
 }
 
@@ -54,8 +65,10 @@ pub(super) fn stream(
         facts,
         resources,
         bound: bound(query),
+        domain: None,
         done: Streamed::default(),
     };
+    streaming.domain = streaming.survey()?.dense().map(Arc::new);
     streaming.run(sink)?;
     Ok(streaming.done)
 }
@@ -78,6 +91,15 @@ impl Streaming<'_> {
                 .map(|left| left.variables.clone())
                 .unwrap_or_default();
             let targets = self.targets(&known, &self.of(*at), rest);
+            if let (None, [variables], false) = (&left, targets.as_slice(), rest.is_empty())
+                && variables.len() == self.of(*at).len()
+            {
+                // Sorted by what comes next as it is read.
+                let variables = variables.clone();
+                let tuples = self.open(*at, &variables)?;
+                left = Some(Bindings { variables, tuples });
+                continue;
+            }
             let sorters = self.join(left.take(), *at, &targets)?;
             if rest.is_empty() {
                 return self.push(sorters, sink);
@@ -115,15 +137,59 @@ impl Streaming<'_> {
         let right = self.open(at, &of_pattern)?;
         // What is bound so far is sorted and read; what is made now has most of the memory, shared by its sorters.
         let budget = self.resources.memory / 2 / targets.len().max(1) as u64;
-        let sorter = |target: &Vec<u16>| sorter(target, budget, self.resources);
+        let left_width = left.as_ref().map_or(0, |left| left.variables.len());
+        let mut all = known.get(..left_width).unwrap_or_default().to_vec();
+        all.extend(of_pattern.iter().skip(key));
+        let sorter = |target: &Vec<u16>| self.sorter(target, &all, budget);
         let mut sorters = targets.iter().map(sorter).collect::<Result<Vec<_>>>()?;
-        let left_variables = left.as_ref().map(|left| left.variables.as_slice());
-        let mut joining = Joining::new(left_variables, &of_pattern, key, targets);
-        match left {
-            Some(left) => joining.merge(left.tuples, right, &mut sorters, self.resources)?,
-            None => joining.copy(right, &mut sorters, &self.resources.control)?,
-        }
+        let mut joining = Joining::new(left_width, of_pattern.len(), key);
+        let resources = self.resources;
+        piped(
+            resources.threads,
+            |out| match left {
+                Some(left) => joining.merge(left.tuples, right, out, resources),
+                None => joining.copy(right, out, &resources.control),
+            },
+            |made: Made| sorters.iter_mut().try_for_each(|sorter| sorter.push(&made)),
+        )?;
         Ok(sorters)
+    }
+
+    /// A sorter of bindings of the variables of `target`, from columns of `all`.
+    fn sorter(&self, target: &[u16], all: &[u16], budget: u64) -> Result<Sorted> {
+        let inner = match target.len() {
+            0 => None,
+            width => Some(BindingSorter::new(
+                width,
+                budget,
+                self.domain.as_ref(),
+                self.resources,
+            )?),
+        };
+        let place = |v: &u16| all.iter().position(|a| a == v);
+        let columns = target.iter().filter_map(place).collect();
+        Ok(Sorted {
+            inner,
+            any: false,
+            columns,
+        })
+    }
+
+    /// The ids that bindings can have: those of the patterns.
+    fn survey(&self) -> Result<Survey> {
+        let (mut survey, mut seen) = (Survey::default(), Vec::new());
+        for (at, atom) in self.query.atoms.iter().enumerate() {
+            let scan = Scan::new(atom, &self.of(at), &self.query.ranges, self.facts)?;
+            if scan.columns.is_empty() || seen.contains(&scan) {
+                continue;
+            }
+            scan.read(self.facts, &self.resources.control, &mut |columns, _| {
+                columns.iter().for_each(|column| survey.show(column));
+                Ok(true)
+            })?;
+            seen.push(scan);
+        }
+        Ok(survey)
     }
 
     /// The bound variables of a pattern.
@@ -186,18 +252,15 @@ impl Streaming<'_> {
         if !scan.sort {
             return scan.open(self.facts);
         }
-        let mut sorter = Sorter::new(
-            of.len(),
-            self.resources.memory / 4,
-            self.resources.storage.clone(),
-        )?;
+        let budget = self.resources.memory / 4;
+        let mut sorter = BindingSorter::new(of.len(), budget, self.domain.as_ref(), self.resources)?;
         scan.read(self.facts, &self.resources.control, &mut |columns, _| {
             sorter.push(columns)?;
             Ok(true)
         })?;
         let (sorted, cost) = sorter.finish()?;
         self.done.spilled_bytes += cost.spilled_bytes;
-        Ok(Box::new(sorted))
+        Ok(sorted)
     }
 
     fn exists(&self, pattern: usize) -> Result<bool> {
@@ -217,7 +280,6 @@ impl Streaming<'_> {
             if sorter.inner.is_some() {
                 let (tuples, cost) = sorter.finish()?;
                 self.done.spilled_bytes += cost.spilled_bytes;
-                let tuples = Box::new(tuples);
                 return Ok(Some(Bindings { variables, tuples }));
             }
         }
@@ -238,13 +300,21 @@ impl Streaming<'_> {
             }
             let (mut tuples, cost) = sorter.finish()?;
             let of = variables(slots);
-            let (mut from, mut to) = (Block::default(), Block::default());
-            let mut rows = 0;
-            while tuples.next(&mut from)? {
-                rows += from.rows() as u64;
-                self.resources.control.made_facts(from.rows() as u64)?;
-                push_block(slots, &of, &from, &mut to, at, sink)?;
-            }
+            let (mut to, mut rows) = (Block::default(), 0);
+            let control = &self.resources.control;
+            piped(
+                self.resources.threads,
+                |out| {
+                    let mut from = Block::default();
+                    while tuples.next(&mut from)? {
+                        rows += from.rows() as u64;
+                        control.made_facts(from.rows() as u64)?;
+                        out(std::mem::take(&mut from))?;
+                    }
+                    Ok(())
+                },
+                |from: Block| push_block(slots, &of, &from, &mut to, at, sink),
+            )?;
             let sort = Some(cost);
             self.done.outputs.push(OutputReport { rows, sort });
         }
@@ -290,14 +360,4 @@ fn push_block(
         start = end;
     }
     Ok(())
-}
-
-/// A sorter of bindings of these variables.
-fn sorter(target: &[u16], budget: u64, resources: &Resources) -> Result<Sorted> {
-    let storage = resources.storage.clone();
-    let inner = match target.len() {
-        0 => None,
-        width => Some(Sorter::new(width, budget, storage)?),
-    };
-    Ok(Sorted { inner, any: false })
 }

@@ -4,11 +4,8 @@
 
 use craton_base::{Error, Kind, Result};
 
-use crate::{
-    Block, Tuples,
-    join::Resources,
-    sort::{SortCost, SortedTuples, Sorter},
-};
+use super::bindings::BindingSorter;
+use crate::{Block, Tuples, join::Resources, sort::SortCost};
 
 /// Bindings that are made before they are handed on.
 const ROWS: usize = 4096;
@@ -18,20 +15,34 @@ const GROUP_NUMBERS_MIN: u64 = 64 << 10;
 
 /// A sorter; none where nothing but whether there is a binding matters.
 pub(super) struct Sorted {
-    pub(super) inner: Option<Sorter>,
+    pub(super) inner: Option<BindingSorter>,
     pub(super) any: bool,
+    /// Its variables' columns among those of [`Made`].
+    pub(super) columns: Vec<usize>,
 }
 
+/// Bindings that were made: the left's columns, then the right's beyond the key.
+#[derive(Default)]
+pub(super) struct Made {
+    columns: Vec<Vec<u64>>,
+    rows: usize,
+}
+
+/// Takes bindings that were made.
+pub(super) type Out<'a> = dyn FnMut(Made) -> Result<()> + 'a;
+
 impl Sorted {
-    fn push(&mut self, columns: &[&[u64]], rows: usize) -> Result<()> {
-        self.any |= rows > 0;
-        match &mut self.inner {
-            Some(sorter) => sorter.push(columns),
-            None => Ok(()),
-        }
+    pub(super) fn push(&mut self, made: &Made) -> Result<()> {
+        self.any |= made.rows > 0;
+        let Some(sorter) = &mut self.inner else {
+            return Ok(());
+        };
+        let columns = self.columns.iter().filter_map(|at| made.columns.get(*at));
+        let columns: Vec<&[u64]> = columns.map(Vec::as_slice).collect();
+        sorter.push(&columns)
     }
 
-    pub(super) fn finish(self) -> Result<(SortedTuples, SortCost)> {
+    pub(super) fn finish(self) -> Result<(Box<dyn Tuples>, SortCost)> {
         match self.inner {
             Some(sorter) => sorter.finish(),
             None => Err(Error::internal("bindings without variables can not be merged")),
@@ -42,35 +53,20 @@ impl Sorted {
 /// One merge.
 pub(super) struct Joining {
     key: usize,
-    /// For each target and each of its variables: the column among the left's columns followed by the right's.
-    columns: Vec<Vec<usize>>,
     left_width: usize,
     /// Columns of the right beyond the key.
     right_width: usize,
-    /// Bindings made: the left's columns, then the right's beyond the key.
-    made: Vec<Vec<u64>>,
-    rows: usize,
+    made: Made,
 }
 
 impl Joining {
-    /// For bindings of the `left` variables and a pattern of the `right` ones, the first `key` of which are the left's
-    /// first too; each target is what bindings made are sorted by.
-    pub(super) fn new(left: Option<&[u16]>, right: &[u16], key: usize, targets: &[Vec<u16>]) -> Self {
-        let left = left.unwrap_or_default();
-        let mut all = left.to_vec();
-        all.extend(right.iter().skip(key));
-        let column = |v: &u16| all.iter().position(|a| a == v);
-        let columns = targets
-            .iter()
-            .map(|target| target.iter().filter_map(column).collect())
-            .collect();
+    /// For bindings of so many variables and a pattern of so many, the first `key` of which are the left's first too.
+    pub(super) fn new(left_width: usize, right_width: usize, key: usize) -> Self {
         Self {
             key,
-            columns,
-            left_width: left.len(),
-            right_width: right.len() - key,
-            made: vec![Vec::new(); all.len()],
-            rows: 0,
+            left_width,
+            right_width: right_width - key,
+            made: Made::default(),
         }
     }
 
@@ -78,17 +74,15 @@ impl Joining {
     pub(super) fn copy(
         &mut self,
         mut right: Box<dyn Tuples>,
-        sorters: &mut [Sorted],
+        out: &mut Out<'_>,
         control: &crate::Control,
     ) -> Result<()> {
         let mut block = Block::default();
         while right.next(&mut block)? {
             control.check()?;
-            for (made, column) in self.made.iter_mut().zip(block.columns()) {
-                made.extend_from_slice(column);
-            }
-            self.rows = block.rows();
-            self.hand_on(sorters)?;
+            self.made.columns = block.columns().to_vec();
+            self.made.rows = block.rows();
+            self.hand_on(out)?;
         }
         Ok(())
     }
@@ -98,7 +92,7 @@ impl Joining {
         &mut self,
         left: Box<dyn Tuples>,
         right: Box<dyn Tuples>,
-        sorters: &mut [Sorted],
+        out: &mut Out<'_>,
         resources: &Resources,
     ) -> Result<()> {
         let (mut left, mut right) = (Cursor::new(left)?, Cursor::new(right)?);
@@ -118,53 +112,47 @@ impl Joining {
             group.iter_mut().for_each(Vec::clear);
             let rows = right.take_group(&key, &mut group, group_max)?;
             while left.more() && left.compare(&key).is_eq() {
-                self.product(&left, &group, rows, sorters)?;
+                self.product(&left, &group, rows, out)?;
                 left.step()?;
             }
         }
-        self.hand_on(sorters)
+        self.hand_on(out)
     }
 
     /// The left's tuple at hand with each of the group.
-    fn product(
-        &mut self,
-        left: &Cursor,
-        group: &[Vec<u64>],
-        rows: usize,
-        sorters: &mut [Sorted],
-    ) -> Result<()> {
+    fn product(&mut self, left: &Cursor, group: &[Vec<u64>], rows: usize, out: &mut Out<'_>) -> Result<()> {
+        self.made
+            .columns
+            .resize(self.left_width + self.right_width, Vec::new());
         // Without columns beyond the key all of the group are the same.
         let rows = if group.is_empty() { 1 } else { rows };
         let mut from = 0;
         while from < rows {
             let to = rows.min(from + ROWS);
-            for (made, column) in self.made.iter_mut().zip(left.block.columns()) {
+            for (made, column) in self.made.columns.iter_mut().zip(left.block.columns()) {
                 let value = column.get(left.at).copied().unwrap_or_default();
                 made.extend(std::iter::repeat_n(value, to - from));
             }
-            for (made, column) in self.made.iter_mut().skip(self.left_width).zip(group) {
+            for (made, column) in self.made.columns.iter_mut().skip(self.left_width).zip(group) {
                 made.extend_from_slice(column.get(from..to).unwrap_or_default());
             }
-            self.rows += to - from;
-            if self.rows >= ROWS {
-                self.hand_on(sorters)?;
+            self.made.rows += to - from;
+            if self.made.rows >= ROWS {
+                self.hand_on(out)?;
+                self.made
+                    .columns
+                    .resize(self.left_width + self.right_width, Vec::new());
             }
             from = to;
         }
         Ok(())
     }
 
-    fn hand_on(&mut self, sorters: &mut [Sorted]) -> Result<()> {
-        for (sorter, columns) in sorters.iter_mut().zip(&self.columns) {
-            let columns: Vec<&[u64]> = columns
-                .iter()
-                .filter_map(|at| self.made.get(*at).map(Vec::as_slice))
-                .collect();
-            sorter.push(&columns, self.rows)?;
+    fn hand_on(&mut self, out: &mut Out<'_>) -> Result<()> {
+        match self.made.rows {
+            0 => Ok(()),
+            _ => out(std::mem::take(&mut self.made)),
         }
-        self.made.iter_mut().for_each(Vec::clear);
-        self.rows = 0;
-        Ok(())
     }
 }
 
