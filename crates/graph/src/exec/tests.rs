@@ -15,6 +15,7 @@ use crate::{
     term::Term,
 };
 
+mod examples;
 mod known;
 
 struct Still;
