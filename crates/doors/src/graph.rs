@@ -15,7 +15,7 @@
 use bytes::Bytes;
 use craton_base::{BucketName, Error, FactPath, GraphName, Kind, ResourcePath, Result, Sequence};
 use craton_gate::{Gate, Origin, Session, identify::body::VerifiedBody};
-use craton_graph::engine::Graphs;
+use craton_graph::{engine::Graphs, snapshot::Asked};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
@@ -24,8 +24,10 @@ use serde_json::{Value, json};
 use crate::{api::query::Query, errors, http::Body};
 
 mod explain;
+mod load;
 mod ops;
 mod program;
+mod progress;
 mod query;
 mod snapshots;
 mod stream;
@@ -53,6 +55,14 @@ pub enum Operation {
     ExplainRules,
     /// The commits that can be read.
     ListSnapshots,
+    /// Keeps a snapshot.
+    PinSnapshot,
+    /// Keeps a snapshot no longer.
+    UnpinSnapshot,
+    /// The loads that are not at their end.
+    ListLoads,
+    /// Gives such a load up.
+    DropLoad,
 }
 
 /// One route: after the bucket and the graph, what is asked.
@@ -126,6 +136,30 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/snapshots",
+        operation: Operation::PinSnapshot,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "DELETE",
+        path: "/_graph/v1/{bucket}/{graph}/snapshots",
+        operation: Operation::UnpinSnapshot,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/loads",
+        operation: Operation::ListLoads,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "DELETE",
+        path: "/_graph/v1/{bucket}/{graph}/loads",
+        operation: Operation::DropLoad,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/compact",
         operation: Operation::CompactGraph,
         action: "craton:WriteGraph",
@@ -145,6 +179,10 @@ impl Operation {
             Self::QueryFacts => "QueryFacts",
             Self::ExplainRules => "ExplainRules",
             Self::ListSnapshots => "ListSnapshots",
+            Self::PinSnapshot => "PinSnapshot",
+            Self::UnpinSnapshot => "UnpinSnapshot",
+            Self::ListLoads => "ListLoads",
+            Self::DropLoad => "DropLoad",
         }
     }
 }
@@ -183,17 +221,16 @@ impl Call<'_> {
         ))
     }
 
-    /// The snapshot that the query names: a commit of the graph.
-    fn moment(&mut self) -> Result<Option<Sequence>> {
+    /// The snapshot that the query names: a commit of the graph, or a pinned one.
+    fn moment(&mut self) -> Result<Asked> {
         let Some(text) = self.query.text("snapshot") else {
-            return Ok(None);
+            return Ok(Asked::Newest);
         };
-        let number = text.parse().map_err(|_| {
-            Error::invalid(format!(
-                "the parameter \"snapshot\" can not be {text:?}: it is a commit's number"
-            ))
-        });
-        number.map(|n| Some(Sequence(n)))
+        if let Ok(number) = text.parse() {
+            return Ok(Asked::Commit(Sequence(number)));
+        }
+        craton_graph::manifest::check_name(&text)?;
+        Ok(Asked::Pinned(text))
     }
 
     /// Fails if a parameter is left that the operation does not know.

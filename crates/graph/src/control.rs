@@ -49,6 +49,18 @@ struct Shared {
     cancelled: AtomicBool,
     facts: AtomicU64,
     read_bytes: AtomicU64,
+    steps: AtomicU64,
+}
+
+/// How far a piece of work is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Done {
+    /// Facts that it made, doubles included.
+    pub facts: u64,
+    /// Bytes that it read from storage.
+    pub read_bytes: u64,
+    /// Steps of a program that it began.
+    pub steps: u64,
 }
 
 impl Control {
@@ -63,6 +75,7 @@ impl Control {
                 cancelled: AtomicBool::new(false),
                 facts: AtomicU64::new(0),
                 read_bytes: AtomicU64::new(0),
+                steps: AtomicU64::new(0),
             }),
         }
     }
@@ -77,6 +90,22 @@ impl Control {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.clock.monotonic().saturating_sub(self.shared.start)
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn done(&self) -> Done {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Done {
+            facts: load(&self.shared.facts),
+            read_bytes: load(&self.shared.read_bytes),
+            steps: load(&self.shared.steps),
+        }
+    }
+
+    /// Says that it is at its `steps`th step.
+    pub fn at_step(&self, steps: u64) {
+        self.shared.steps.store(steps, Ordering::Relaxed);
     }
 
     /// Asks it to stop at its next check.

@@ -18,6 +18,9 @@ use crate::{Control, Limits, merging::INPUT_BYTES, snapshot::Snapshot, threads, 
 const MISSED: Duration = Duration::from_millis(100);
 const MISSES_MAX: u32 = 600;
 
+/// So many readers work at once.
+const READER_PARTS: u64 = 4;
+
 /// Locks by the text of a graph's path.
 type Locks = HashMap<String, Weak<Mutex<()>>>;
 
@@ -73,7 +76,7 @@ impl Graphs {
     pub async fn reserve(&self, share: Share) -> Result<Reservation> {
         let (budget, parts) = match share {
             Share::Work => (&self.shared.work, 2),
-            Share::Reader => (&self.shared.readers, 4),
+            Share::Reader => (&self.shared.readers, READER_PARTS),
         };
         budget.reserve(budget.total() / parts).await
     }
@@ -95,7 +98,15 @@ impl Graphs {
     /// # Errors
     /// As [`Snapshot::open`].
     pub fn snapshot(&self, permit: &ReadPermit, control: Control) -> Result<Snapshot> {
-        Snapshot::open(&permit.handle(), Arc::clone(&self.shared.random), control)
+        let random = Arc::clone(&self.shared.random);
+        Snapshot::open(&permit.handle(), random, control, self.caches())
+    }
+
+    /// How many bytes the caches of a snapshot may have: half of what a reader reserves, or as many as are of use.
+    #[must_use]
+    pub fn caches(&self) -> u64 {
+        let share = self.shared.readers.total() / READER_PARTS;
+        (share / 2).min(Snapshot::CACHES_MAX)
     }
 
     /// What changes the graph that a permit is for. To be called on a thread of an async runtime, and used on threads that may

@@ -27,6 +27,7 @@ pub use rule::{EXEC_PREFIX, Reduction, Rule, Sink, Source};
 pub use run::{Options, Report, run};
 pub(crate) use search::each_variable;
 pub use search::{Emit, for_each_match, query};
+pub(crate) use space::no_other;
 pub use space::{FactSpace, Goal, Visit};
 
 #[cfg(test)]

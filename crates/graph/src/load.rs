@@ -4,7 +4,7 @@
 //! the end the runs of a table are merged. Reading and writing are sequential throughout.
 //!
 //! Invariants: memory is the reservation's, whatever the size of the data; nothing is visible before the commit; a load that is
-//! given up leaves nothing but unused names.
+//! given up leaves nothing but unused names, or, if it has a name, what it read, for going on ([`resume`]).
 //!
 //! Deliberately absent: syntax.
 
@@ -23,6 +23,10 @@ use crate::{
     term::{Item, Term},
     writer::{Delta, GraphWriter},
 };
+
+mod resume;
+
+use resume::Kept;
 
 /// Memory that one run takes while it is merged: its read-ahead, sealed and open, and a block.
 const MERGED_BYTES: u64 = 512 << 10;
@@ -50,6 +54,8 @@ pub struct Progress {
     pub bytes: u64,
     /// Facts that were committed, without doubles among themselves.
     pub distinct: u64,
+    /// Facts that an earlier request had read already, under the same name.
+    pub passed: u64,
 }
 
 /// Runs of facts that are in memory, with the ids of their names, which are made durable; nothing is committed. Blocks.
@@ -123,6 +129,8 @@ pub struct Loader {
     progress: Progress,
     /// Facts that the control was not told of yet.
     untold: u64,
+    /// Of a load that can be interrupted.
+    kept: Option<Kept>,
 }
 
 /// The facts of a batch.
@@ -232,6 +240,7 @@ impl Loader {
             merged: BTreeMap::new(),
             progress: Progress::default(),
             untold: 0,
+            kept: None,
         })
     }
 
@@ -244,7 +253,14 @@ impl Loader {
     /// Whether no fact has begun.
     #[must_use]
     pub fn is_between(&self) -> bool {
-        self.builder.is_between()
+        self.builder.is_between() && !self.is_passing_a_fact()
+    }
+
+    fn settle_if_between(&mut self) -> Result<()> {
+        match self.builder.is_between() {
+            true => self.settle(),
+            false => Ok(()),
+        }
     }
 
     /// After a fact: counts it, and writes the batch if it is full.
@@ -258,31 +274,39 @@ impl Loader {
         // An eighth is for what the estimate does not see.
         let room = self.memory.bytes().saturating_sub(self.memory.bytes() / 8);
         if self.builder.maker().memory() > room {
-            self.flush()?;
+            self.write_batch()?;
+            self.merge_many()?;
+            self.keep()?;
         }
         Ok(())
     }
 
     /// Writes the batch.
-    fn flush(&mut self) -> Result<()> {
+    fn write_batch(&mut self) -> Result<()> {
         let batch = self.builder.maker();
         self.progress.batches = self.progress.batches.saturating_add(1);
         for (table, run) in batch.write(&self.writer)? {
-            let runs = self.runs.entry(table).or_default();
-            runs.push(run);
-            if runs.len() >= self.fan_in {
-                // In two tiers, so that what was merged is not merged again with each further batch.
-                let merged = self.merged.entry(table).or_default();
-                merged.push(levels::merge_runs(runs, self.writer.blobs())?);
-                runs.clear();
-                if merged.len() >= self.fan_in {
-                    *merged = vec![levels::merge_runs(merged, self.writer.blobs())?];
-                }
-            }
+            self.runs.entry(table).or_default().push(run);
         }
         // Names that were seen stay, so that they need not be looked up again, while there is room for new ones.
         if batch.interner.memory() > self.memory.bytes() / 3 {
             batch.interner.clear();
+        }
+        Ok(())
+    }
+
+    /// Merges where there are many runs: in two tiers, so that what was merged is not merged again with each further batch.
+    fn merge_many(&mut self) -> Result<()> {
+        for (table, runs) in &mut self.runs {
+            if runs.len() < self.fan_in {
+                continue;
+            }
+            let merged = self.merged.entry(*table).or_default();
+            merged.push(levels::merge_runs(runs, self.writer.blobs())?);
+            runs.clear();
+            if merged.len() >= self.fan_in {
+                *merged = vec![levels::merge_runs(merged, self.writer.blobs())?];
+            }
         }
         Ok(())
     }
@@ -296,7 +320,7 @@ impl Loader {
             let message = "the input ends within a fact";
             return Err(Error::new(craton_base::Kind::Invalid, "Unbalanced", message));
         }
-        self.flush()?;
+        self.write_batch()?;
         let mut whole = Vec::new();
         let mut merged = std::mem::take(&mut self.merged);
         for (table, mut runs) in std::mem::take(&mut self.runs) {
@@ -319,44 +343,46 @@ impl Loader {
                 removes: whole,
             },
         };
-        let committed = self.writer.commit(delta, Vec::new())?;
+        let load = self.kept.as_ref().map(Kept::load);
+        let committed = self.writer.commit_load(delta, &[], load)?;
         Ok((self.progress, committed))
     }
 }
 
 impl FactSink for Loader {
     fn open(&mut self) -> Result<()> {
-        self.builder.open()
+        match self.passes(1) {
+            true => Ok(()),
+            false => self.builder.open(),
+        }
     }
 
     fn symbol(&mut self, text: &[u8]) -> Result<()> {
-        self.builder.symbol(text)?;
-        if self.builder.is_between() {
-            self.settle()
-        } else {
-            Ok(())
+        if self.passes(0) {
+            return self.settle_passed();
         }
+        self.builder.symbol(text)?;
+        self.settle_if_between()
     }
 
     fn variable(&mut self, name: &[u8]) -> Result<()> {
-        self.builder.variable(name)?;
-        if self.builder.is_between() {
-            self.settle()
-        } else {
-            Ok(())
+        if self.passes(0) {
+            return self.settle_passed();
         }
+        self.builder.variable(name)?;
+        self.settle_if_between()
     }
 
     fn close(&mut self) -> Result<()> {
-        self.builder.close()?;
-        if self.builder.is_between() {
-            self.settle()
-        } else {
-            Ok(())
+        if self.passes(-1) {
+            return self.settle_passed();
         }
+        self.builder.close()?;
+        self.settle_if_between()
     }
 
     fn abandon(&mut self) {
         self.builder.abandon();
+        self.abandon_passed();
     }
 }

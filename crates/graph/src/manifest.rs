@@ -1,10 +1,13 @@
 //! Manifests: what a graph is, as of a commit. Two of them: the facts, and the names that facts are made of.
 //!
+//! Beside the facts the first keeps pinned snapshots and what interrupted loads have ([`kept`](Pin)).
+//!
 //! A *level* is one run of a relation in one order, made by one commit; a later level's tuples come after an earlier's, and may
 //! remove them. The byte map is in `docs/formats.md`, section "Graphs". Invariants:
 //! - GM-1: a run that a manifest names has its entry, made in the same commit or an earlier one;
 //! - GM-2: the generations of a table's levels ascend, and a level that was merged takes the newest of its inputs';
-//! - GM-3: names are only added: an id that was given out stands for the same for ever.
+//! - GM-3: names are only added: an id that was given out stands for the same for ever;
+//! - GM-4: a pinned snapshot's runs, and an unfinished load's, have their entries as those of the levels do.
 //!
 //! Deliberately absent: how runs are read, when levels are merged.
 
@@ -16,6 +19,11 @@ use crate::{
     blobs::{GraphBlobs, RunId},
     run::{Run, Segment, SegmentInfo},
 };
+
+mod kept;
+
+pub use kept::{Pin, Unfinished, check_name};
+use kept::{PinRecord, UnfinishedRecord};
 
 /// The version of both manifests.
 const FORMAT: u32 = 1;
@@ -64,6 +72,10 @@ pub struct FactsManifest {
     pub next_generation: u64,
     /// The levels, by relation and order, the oldest first.
     pub levels: Vec<Level>,
+    /// Snapshots that are kept.
+    pub pins: Vec<Pin>,
+    /// What loads have read that are not at their end.
+    pub unfinished: Vec<Unfinished>,
 }
 
 /// The names of a graph.
@@ -89,6 +101,10 @@ struct FactsRecord {
     next_generation: u64,
     #[prost(message, repeated, tag = "3")]
     levels: Vec<LevelRecord>,
+    #[prost(message, repeated, tag = "4")]
+    pins: Vec<PinRecord>,
+    #[prost(message, repeated, tag = "5")]
+    unfinished: Vec<UnfinishedRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -177,6 +193,12 @@ impl FactsManifest {
             format: FORMAT,
             next_generation: self.next_generation,
             levels: self.levels.iter().map(Level::to_record).collect::<Result<_>>()?,
+            pins: self.pins.iter().map(Pin::to_record).collect::<Result<_>>()?,
+            unfinished: self
+                .unfinished
+                .iter()
+                .map(Unfinished::to_record)
+                .collect::<Result<_>>()?,
         };
         Ok(record.encode_to_vec())
     }
@@ -189,10 +211,25 @@ impl FactsManifest {
         let record = FactsRecord::decode(bytes).map_err(damaged)?;
         check_format(record.format)?;
         let levels = record.levels.into_iter().map(|l| Level::from_record(l, blobs));
+        let pins = record.pins.into_iter().map(|p| Pin::from_record(p, blobs));
+        let unfinished = record
+            .unfinished
+            .into_iter()
+            .map(|u| Unfinished::from_record(u, blobs));
         Ok(Self {
             next_generation: record.next_generation,
             levels: levels.collect::<Result<_>>()?,
+            pins: pins.collect::<Result<_>>()?,
+            unfinished: unfinished.collect::<Result<_>>()?,
         })
+    }
+
+    /// Every run that it names; one that is both in a level and pinned comes twice.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        let pinned = self.pins.iter().flat_map(|pin| &pin.levels);
+        let unfinished = self.unfinished.iter().flat_map(|load| &load.levels);
+        let levels = self.levels.iter().chain(pinned).chain(unfinished);
+        levels.map(|level| &level.run)
     }
 }
 

@@ -162,8 +162,8 @@ impl Plan {
             }
         }
         Some(FactsManifest {
-            next_generation: manifest.next_generation,
             levels,
+            ..manifest.clone()
         })
     }
 }

@@ -20,7 +20,7 @@ mod at;
 mod read;
 mod scope;
 
-pub use at::Moment;
+pub use at::{Asked, Moment};
 pub use read::{read_facts, read_names};
 pub use scope::Scope;
 
@@ -56,6 +56,8 @@ pub struct Snapshot {
     sorted: Mutex<Sorted>,
     /// Blocks for looking single facts up.
     cache: Cache,
+    /// The most bytes of all its caches.
+    caches: u64,
 }
 
 /// Which commits a snapshot is of.
@@ -68,12 +70,15 @@ pub struct Versions {
 }
 
 impl Snapshot {
-    /// The graph that `handle` is a permit for, as the permit sees it. Blocks.
+    /// The most memory that its caches can use, about, in bytes.
+    pub const CACHES_MAX: u64 = Dictionary::CACHES + Cache::MEMORY;
+
+    /// The graph that `handle` is a permit for, as the permit sees it, with caches of about so many bytes. Blocks.
     ///
     /// # Errors
     /// `NotFound`, `NoSuchGraph`; `Invalid` if the permit is for no graph; `Corrupt`; the store's own.
-    pub fn open(handle: &Handle, random: Arc<dyn Random>, control: Control) -> Result<Self> {
-        let found = Self::open_or_empty(handle, random, control)?;
+    pub fn open(handle: &Handle, random: Arc<dyn Random>, control: Control, caches: u64) -> Result<Self> {
+        let found = Self::open_or_empty(handle, random, control, caches)?;
         if found.versions.facts.is_none() {
             let graph = found.blobs.graph();
             let message = format!("there is no graph {graph}");
@@ -86,12 +91,17 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::open`].
-    pub fn open_or_empty(handle: &Handle, random: Arc<dyn Random>, control: Control) -> Result<Self> {
+    pub fn open_or_empty(
+        handle: &Handle,
+        random: Arc<dyn Random>,
+        control: Control,
+        caches: u64,
+    ) -> Result<Self> {
         let path = fact_path(handle)?;
         let blobs = GraphBlobs::new(handle.clone(), path.graph().clone(), random, control);
         let (facts, facts_version) = read_facts(&blobs)?;
         let (names, names_version) = read_names(&blobs)?;
-        let names = Dictionary::new(names);
+        let names = Dictionary::new(names, names_share(caches));
         let scope = Scope::of(visible(handle).iter().map(String::as_str), &names)?;
         handle.read_version(facts_version);
         Ok(Self {
@@ -104,8 +114,15 @@ impl Snapshot {
             },
             scope,
             sorted: Mutex::default(),
-            cache: Cache::default(),
+            cache: Cache::new(caches.saturating_sub(names_share(caches))),
+            caches,
         })
+    }
+
+    /// The most bytes of all its caches, about: part of what its user has reserved.
+    #[must_use]
+    pub fn caches(&self) -> u64 {
+        self.caches
     }
 
     /// The graph's name.
@@ -175,7 +192,7 @@ impl Snapshot {
         let blobs = writer.pinned();
         let (names, version) = read_names(&blobs)?;
         if version != self.versions.names {
-            self.names = Dictionary::new(names);
+            self.names = Dictionary::new(names, names_share(self.caches));
             self.versions.names = version;
             self.scope = Scope::of(visible(blobs.handle()).iter().map(String::as_str), &self.names)?;
         }
@@ -310,17 +327,6 @@ impl Snapshot {
             run: writer.finish()?,
         })
     }
-
-    /// Orders that were made for this snapshot and could be kept: what the manifest does not have yet, whole and without removals.
-    #[must_use]
-    pub fn made_orders(&self) -> Vec<Level> {
-        let sorted = self.sorted.lock();
-        let whole = self.scope.is_whole();
-        let new = sorted.iter().filter(|((relation, order), levels)| {
-            whole && levels.len() == 1 && self.kept(relation, order).next().is_none()
-        });
-        new.flat_map(|(_, levels)| levels.iter().cloned()).collect()
-    }
 }
 
 impl Facts for Snapshot {
@@ -436,6 +442,11 @@ impl Names for Snapshot {
     fn items(&self, id: Id, out: &mut Vec<Id>) -> Result<()> {
         self.names.items(id, out)
     }
+}
+
+/// How much of a snapshot's caches is its names'.
+const fn names_share(caches: u64) -> u64 {
+    caches.saturating_mul(Dictionary::CACHES) / Snapshot::CACHES_MAX
 }
 
 /// The prefixes of facts that a permit shows.

@@ -11,13 +11,13 @@
 //!
 //! Deliberately absent: what programs mean ([`crate::exec`]), who may run them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use craton_base::Result;
+use craton_base::{GraphName, Result};
 use craton_gate::{Committed, Parts};
 
 use crate::{
-    exec::{EXEC_PREFIX, FactSpace, Goal, Report, Rule, Visit},
+    exec::{EXEC_PREFIX, FactSpace, Goal, Report, Rule, Visit, no_other},
     load::runs_of,
     memory::MemorySpace,
     snapshot::Snapshot,
@@ -31,6 +31,7 @@ pub(crate) mod find;
 mod lines;
 pub mod program;
 pub mod query;
+mod read;
 mod reduce;
 
 /// A graph under a program.
@@ -47,6 +48,8 @@ pub struct StoredSpace {
     memory: u64,
     /// How many facts a step reads, at least, that runs as a join.
     joins_from: u64,
+    /// Other graphs that it reads, by name.
+    others: BTreeMap<Vec<u8>, Snapshot>,
 }
 
 impl StoredSpace {
@@ -74,6 +77,7 @@ impl StoredSpace {
             deltas: Vec::new(),
             memory,
             joins_from: bulk::ROWS_MIN,
+            others: BTreeMap::new(),
         };
         for exec in program::execs_of(&space.base)? {
             space.removed.insert(exec.clone());
@@ -85,6 +89,11 @@ impl StoredSpace {
     /// Runs steps as joins that read so many facts or more.
     pub fn joins_from(&mut self, rows: u64) {
         self.joins_from = rows;
+    }
+
+    /// Lets `ACT` sources read another graph, as of a snapshot.
+    pub fn reads(&mut self, name: &GraphName, snapshot: Snapshot) {
+        self.others.insert(name.as_str().as_bytes().to_vec(), snapshot);
     }
 
     /// The names and facts, without what is only in memory.
@@ -204,6 +213,13 @@ impl FactSpace for StoredSpace {
             return Ok(false);
         }
         Ok(self.removed.insert(fact.clone()))
+    }
+
+    fn other(&self, name: &[u8]) -> Result<&dyn FactSpace> {
+        match self.others.get(name) {
+            Some(snapshot) => Ok(snapshot),
+            None => Err(no_other(name)),
+        }
     }
 
     fn shortcut(&mut self, rule: &Rule, steps: u64, report: &mut Report) -> Result<bool> {

@@ -10,7 +10,7 @@
 //!
 //! Deliberately absent: ids, finding a text by its bytes ([`crate::dictionary`]).
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use craton_base::{Error, Result};
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use crate::{
     BlobWrite, Block, Storage,
     manifest::TextRun,
-    run::{codec, column},
+    run::{codec, column, places},
 };
 
 /// About the bytes of texts in a block.
@@ -38,15 +38,13 @@ const CACHED_BYTES_MAX: usize = 128 << 10;
 /// Columns of the index.
 const INDEX_WIDTH: usize = 2;
 
-const CACHED_BLOCKS: NonZeroUsize = match NonZeroUsize::new(48) {
-    Some(n) => n,
-    None => NonZeroUsize::MIN,
-};
+/// The most blocks that are kept, and about the bytes of one: its texts, and where each ends.
+const CACHED_BLOCKS_MAX: u64 = 48;
+const CACHED_BLOCK_BYTES: u64 = (BLOCK_BYTES + 8 * BLOCK_TEXTS) as u64;
 
-const CACHED_INDEXES: NonZeroUsize = match NonZeroUsize::new(8) {
-    Some(n) => n,
-    None => NonZeroUsize::MIN,
-};
+/// The most indexes that are kept, and the most bytes of one.
+const CACHED_INDEXES_MAX: u64 = 8;
+const INDEX_BYTES: u64 = (BLOCKS_MAX * INDEX_WIDTH * 8) as u64;
 
 /// Writes texts with consecutive numbers.
 pub struct Writer<'a> {
@@ -188,7 +186,7 @@ impl TextBlock {
     }
 }
 
-/// Reads texts by number, keeping blocks that were read lately. Bounded: about 3 MB.
+/// Reads texts by number, keeping blocks that were read lately.
 pub struct Texts {
     runs: Vec<TextRun>,
     blocks: Mutex<LruCache<(usize, usize), Arc<TextBlock>>>,
@@ -196,16 +194,17 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// About the most memory that one holds, in bytes.
-    pub const MEMORY: u64 = 4 << 20;
+    /// The most memory that one holds, about, in bytes.
+    pub const MEMORY: u64 = CACHED_BLOCKS_MAX * CACHED_BLOCK_BYTES + CACHED_INDEXES_MAX * INDEX_BYTES;
 
-    /// Of runs in ascending order of their numbers.
+    /// Of runs in ascending order of their numbers; holds about so many bytes, but a block and an index at least.
     #[must_use]
-    pub fn new(runs: Vec<TextRun>) -> Self {
+    pub fn new(runs: Vec<TextRun>, bytes: u64) -> Self {
+        let share = |most: u64| places(most.saturating_mul(bytes) / Self::MEMORY, most);
         Self {
             runs,
-            blocks: Mutex::new(LruCache::new(CACHED_BLOCKS)),
-            indexes: Mutex::new(LruCache::new(CACHED_INDEXES)),
+            blocks: Mutex::new(LruCache::new(share(CACHED_BLOCKS_MAX))),
+            indexes: Mutex::new(LruCache::new(share(CACHED_INDEXES_MAX))),
         }
     }
 

@@ -13,7 +13,12 @@
 //!
 //! Deliberately absent: what the facts are, programs, when levels are merged.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result, Sequence};
 use craton_gate::{Changes, Committed, Kind, Parts, Value, WritePermit};
@@ -26,7 +31,7 @@ use crate::{
     dictionary::{self, Dictionary},
     engine::Graphs,
     interner::Interner,
-    manifest::{FactsManifest, Level, NamesManifest},
+    manifest::{FactsManifest, Level, NamesManifest, Unfinished},
     merging::{self, Plan},
     run::Run,
     snapshot::{Scope, Snapshot, read_facts, read_names},
@@ -34,6 +39,7 @@ use crate::{
 };
 
 mod covering;
+mod kept;
 
 /// How often a commit is made again because another came first.
 const TRIES: usize = 256;
@@ -121,6 +127,7 @@ impl GraphWriter {
             &self.permit.handle().pinned(),
             random,
             self.blobs.control().clone(),
+            self.graphs.caches(),
         )
     }
 
@@ -132,7 +139,7 @@ impl GraphWriter {
     }
 
     /// The same, as work of its own that goes on when this one has ended.
-    fn detached(&self) -> Self {
+    pub(crate) fn detached(&self) -> Self {
         let limits = Limits {
             time: MERGING_MAX,
             ..Limits::default()
@@ -202,12 +209,22 @@ impl GraphWriter {
     /// # Errors
     /// `Denied`, `OutsidePrefix`; `Busy` if a client's lease is in the way, or other commits came first too often; the store's own.
     pub fn commit(&self, delta: Delta, orders: Vec<Level>) -> Result<Committed> {
+        self.commit_load(delta, &orders, None)
+    }
+
+    /// The same at the end of a load, which the manifest does not keep any longer.
+    pub(crate) fn commit_load(
+        &self,
+        delta: Delta,
+        orders: &[Level],
+        load: Option<&Unfinished>,
+    ) -> Result<Committed> {
         self.check_scope(&[&delta])?;
-        let names = Dictionary::new(read_names(&self.pinned())?.0);
+        let names = Dictionary::new(read_names(&self.pinned())?.0, 0);
         let touched = covering::covering(&delta, &names)?;
         let paths: Result<Vec<ResourcePath>> = touched.iter().map(|prefix| self.part(prefix)).collect();
         self.wait(self.permit.hold_to_write(&paths?, self.patience()))?;
-        let committed = self.commit_held(&[delta], &orders);
+        let committed = self.commit_held(&[delta], orders, load);
         self.permit.give_back();
         committed
     }
@@ -219,18 +236,26 @@ impl GraphWriter {
     /// As [`GraphWriter::commit`].
     pub fn commit_over(&self, deltas: &[Delta]) -> Result<Committed> {
         self.check_scope(&deltas.iter().collect::<Vec<_>>())?;
-        let committed = self.commit_held(deltas, &[]);
+        let committed = self.commit_held(deltas, &[], None);
         self.permit.give_back();
         committed
     }
 
-    fn commit_held(&self, deltas: &[Delta], orders: &[Level]) -> Result<Committed> {
+    fn commit_held(
+        &self,
+        deltas: &[Delta],
+        orders: &[Level],
+        load: Option<&Unfinished>,
+    ) -> Result<Committed> {
         for _ in 0..TRIES {
             self.blobs.control().check()?;
             let (old, version) = read_facts(&self.blobs)?;
-            let new = deltas
+            let mut new = deltas
                 .iter()
                 .fold(old.clone(), |manifest, delta| apply(&manifest, delta, orders));
+            if let Some(load) = load {
+                kept::end_load(&mut new, load)?;
+            }
             match self.replace(&old, version, &new) {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
                 Ok(committed) => {
@@ -329,6 +354,7 @@ impl GraphWriter {
         let new = FactsManifest {
             next_generation: old.next_generation.saturating_add(1),
             levels: Vec::new(),
+            ..old.clone()
         };
         let committed = self.replace(&old, version, &new);
         self.permit.give_back();
@@ -348,7 +374,7 @@ impl GraphWriter {
         if allowed.iter().any(String::is_empty) {
             return Ok(());
         }
-        let names = Dictionary::new(read_names(&self.pinned())?.0);
+        let names = Dictionary::new(read_names(&self.pinned())?.0, 0);
         let scope = Scope::of(allowed.iter().map(String::as_str), &names)?;
         for (table, run) in deltas.iter().flat_map(|d| d.adds.iter().chain(&d.removes)) {
             if scope.is_left_by(*table, run)? {
@@ -401,8 +427,10 @@ impl GraphWriter {
             changes = changes.put(Kind::GraphRun, run_name(graph, &id), value(extent));
         }
         let kept: HashSet<RunId> = after.iter().map(|r| r.id).collect();
-        for gone in before.iter().filter(|r| !kept.contains(&r.id)) {
-            changes = changes.delete(Kind::GraphRun, run_name(graph, &gone.id));
+        // One may be named more than once.
+        let named: BTreeSet<RunId> = before.iter().map(|r| r.id).collect();
+        for id in named.iter().filter(|id| !kept.contains(*id)) {
+            changes = changes.delete(Kind::GraphRun, run_name(graph, id));
         }
         Ok(changes.put(kind, name, value(extent)))
     }
@@ -437,7 +465,7 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> Fac
 }
 
 fn references_of_facts(manifest: &FactsManifest) -> Result<Vec<Reference>> {
-    references(manifest.levels.iter().map(|l| &l.run), std::iter::empty())
+    references(manifest.runs(), std::iter::empty())
 }
 
 fn references_of_names(manifest: &NamesManifest) -> Result<Vec<Reference>> {

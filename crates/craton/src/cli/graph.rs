@@ -34,6 +34,9 @@ pub(crate) enum Graph {
         /// Pass bad lines over, and tell which
         #[arg(long)]
         skip_bad: bool,
+        /// A name for the load: if it is interrupted, the same command goes on where it was
+        #[arg(long, value_name = "NAME")]
+        resume: Option<String>,
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
@@ -56,9 +59,9 @@ pub(crate) enum Graph {
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
-        /// The graph as it was after this commit
-        #[arg(long, value_name = "NUMBER")]
-        snapshot: Option<u64>,
+        /// The graph as it was after this commit, or a pinned snapshot
+        #[arg(long, value_name = "NUMBER|NAME")]
+        snapshot: Option<String>,
         #[command(flatten)]
         target: Target,
     },
@@ -74,9 +77,9 @@ pub(crate) enum Graph {
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
-        /// The graph as it was after this commit
-        #[arg(long, value_name = "NUMBER")]
-        snapshot: Option<u64>,
+        /// The graph as it was after this commit, or a pinned snapshot
+        #[arg(long, value_name = "NUMBER|NAME")]
+        snapshot: Option<String>,
         #[command(flatten)]
         target: Target,
     },
@@ -99,6 +102,37 @@ pub(crate) enum Graph {
     Snapshots {
         /// BUCKET/GRAPH
         graph: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Keep a snapshot of a graph under a name, whatever is merged
+    Pin {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// What it is called: --snapshot NAME reads it
+        name: String,
+        /// Not the newest, but the one after this commit
+        #[arg(long, value_name = "NUMBER")]
+        snapshot: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Keep a snapshot no longer
+    Unpin {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// What it is called
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The loads with a name that are not at their end
+    Loads {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// Give this one up
+        #[arg(long, value_name = "NAME")]
+        drop: Option<String>,
         #[command(flatten)]
         target: Target,
     },

@@ -25,7 +25,7 @@ mod stream;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use remote::{collect, object_error, unreachable};
-pub(crate) use stream::{cut, read_json, read_text};
+pub(crate) use stream::{cut, read_json, read_progress, read_text};
 
 use crate::{cli::Target, files};
 

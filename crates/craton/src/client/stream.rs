@@ -82,6 +82,42 @@ pub(crate) async fn read_json(answered: reqwest::Response) -> Result<Value> {
     serde_json::from_slice(&bytes).map_err(|e| Error::internal("the answer is no JSON").with_source(e))
 }
 
+/// The outcome of long work that tells how far it is, a JSON value on each line: `progress` is given each `progress`, and the last one
+/// is `done` or `error`.
+///
+/// # Errors
+/// What the server says; as [`read_json`].
+pub(crate) async fn read_progress(
+    mut answered: reqwest::Response,
+    progress: impl Fn(&Value),
+) -> Result<Value> {
+    let status = answered.status();
+    let mut line = Vec::new();
+    while let Some(piece) = answered.chunk().await.map_err(cut)? {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            if line.len().saturating_add(part.len()) > ANSWER_BYTES_MAX {
+                return Err(Error::internal("the answer is too long"));
+            }
+            line.extend_from_slice(part);
+            if !part.ends_with(b"\n") {
+                continue;
+            }
+            let told: Value = serde_json::from_slice(&line)
+                .map_err(|e| Error::internal("the answer is no JSON").with_source(e))?;
+            line.clear();
+            if let Some(done) = told.get("done") {
+                return Ok(done.clone());
+            }
+            if told.get("error").is_some() {
+                return Err(remote::api_error(status, Some(&told)));
+            }
+            told.get("progress").into_iter().for_each(&progress);
+        }
+    }
+    let message = "the answer was cut off; whether the work came to its end is not known";
+    Err(Error::new(Kind::Unavailable, "Remote", message))
+}
+
 /// An answer of text that is not long.
 ///
 /// # Errors

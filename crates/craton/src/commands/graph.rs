@@ -19,12 +19,13 @@ use super::{
 };
 use crate::{
     cli::{Graph as Command, Target},
-    client::{Client, cut, place, read_json, segment},
+    client::{Client, cut, place, read_json, read_progress, segment},
     output,
 };
 
 mod columns;
 mod explain;
+mod kept;
 mod repl;
 
 /// The content type of an answer in JSON lines.
@@ -44,7 +45,6 @@ pub(super) async fn run(command: Command) -> Result<()> {
             snapshot,
             target,
         } => {
-            let snapshot = snapshot.map(|s| s.to_string());
             let parameters = query(&[("prefix", prefix.as_deref()), ("snapshot", snapshot.as_deref())]);
             export(&graph, file.as_deref(), &parameters, &target).await
         }
@@ -56,7 +56,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
             snapshot,
             target,
         } => {
-            let (limit, snapshot) = (limit.map(|l| l.to_string()), snapshot.map(|s| s.to_string()));
+            let limit = limit.map(|l| l.to_string());
             let parameters = query(&[
                 ("limit", limit.as_deref()),
                 ("prefix", prefix.as_deref()),
@@ -80,6 +80,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
             explain::explain(&graph, &rules, &parameters, &target).await
         }
         Command::Snapshots { graph, target } => explain::snapshots(&graph, &target).await,
+        Command::Pin { .. } | Command::Unpin { .. } | Command::Loads { .. } => kept::run(command).await,
         Command::Repl {
             graph,
             local,
@@ -147,6 +148,7 @@ async fn load(command: Command) -> Result<()> {
         no_header,
         remove,
         skip_bad,
+        resume,
         prefix,
         target,
     } = command
@@ -168,6 +170,7 @@ async fn load(command: Command) -> Result<()> {
         ("header", no_header.then_some("no")),
         ("mode", remove.then_some("remove")),
         ("bad", skip_bad.then_some("skip")),
+        ("resume", resume.as_deref()),
         ("prefix", prefix.as_deref()),
     ]);
     let path = format!("{}/facts{parameters}", path_of(&graph)?);
@@ -187,25 +190,42 @@ async fn load(command: Command) -> Result<()> {
         }
         (Some(file), None) => source(file).await?,
     };
-    let answered = Client::new(&target)?.graph(Method::POST, &path, body).await;
-    let done = read_json(answered.map_err(|e| columns::reason(failure, e))?).await?;
+    // Of what is sent the bar says how far it is; of what the server reads itself, the server.
+    let client = Client::new(&target)?.accepting(object.is_some().then_some(JSON_LINES));
+    let answered = client.graph(Method::POST, &path, body).await;
+    let answered = answered.map_err(|e| columns::reason(failure, e))?;
+    let done = match object {
+        None => read_json(answered).await?,
+        Some(_) => followed(answered).await?,
+    };
     bar.finish_and_clear();
+    told_of_load(&graph, &done, remove, &target);
+    Ok(())
+}
+
+/// Says what a load did.
+fn told_of_load(graph: &str, done: &Value, remove: bool, target: &Target) {
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
     for fault in done.get("faults").and_then(Value::as_array).into_iter().flatten() {
         output::note(fault.as_str().unwrap_or_default());
     }
-    answer(&target, &done, |_| {
+    answer(target, done, |_| {
         let (facts, distinct, bad) = (number("facts"), number("distinct"), number("bad_lines"));
         let verb = if remove { "removed" } else { "added" };
         let size = ByteSize(number("bytes"));
         output::line(&format!(
             "{graph}  {facts} facts read, {distinct} different ones {verb}, {size}"
         ));
+        if number("passed") > 0 {
+            let passed = number("passed");
+            output::line(&format!(
+                "{passed} of them had been read before it was interrupted"
+            ));
+        }
         if bad > 0 {
             output::line(&format!("{bad} bad lines were passed over"));
         }
     });
-    Ok(())
 }
 
 /// The body of a file or standard input, and the bar that moves as it is read.
@@ -240,7 +260,8 @@ async fn program(command: Command) -> Result<()> {
     };
     let path = format!("{}/program{parameters}", path_of(&graph)?);
     let body = body_of(source, ProgressBar::hidden());
-    let done = read_json(Client::new(&target)?.graph(Method::POST, &path, body).await?).await?;
+    let client = Client::new(&target)?.accepting(Some(JSON_LINES));
+    let done = followed(client.graph(Method::POST, &path, body).await?).await?;
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
     for failure in done
         .get("failures")
@@ -262,6 +283,25 @@ async fn program(command: Command) -> Result<()> {
         ));
     });
     Ok(())
+}
+
+/// The outcome of the server's work, which is shown as it goes on.
+async fn followed(answered: reqwest::Response) -> Result<Value> {
+    let bar = bar(None);
+    let done = read_progress(answered, |told| {
+        let number = |name: &str| told.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let steps = match number("steps") {
+            0 => String::new(),
+            steps => format!("step {steps}, "),
+        };
+        let read = ByteSize(number("read_bytes"));
+        let (seconds, facts) = (number("seconds"), number("facts"));
+        bar.set_message(format!("{seconds} s: {steps}{facts} facts made, {read} read"));
+        bar.tick();
+    })
+    .await;
+    bar.finish_and_clear();
+    done
 }
 
 /// A body that is read as it is sent.

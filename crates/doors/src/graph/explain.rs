@@ -39,7 +39,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         for rule in &rules {
             let report = match measured {
                 false => None,
-                true => explain::measure(&opened, rule, memory.bytes())?,
+                true => explain::measure(&opened, rule, memory.bytes().saturating_sub(opened.caches()))?,
             };
             out.push(shown(&explain::explain(&opened, rule)?, report.as_ref()));
         }

@@ -2,25 +2,19 @@
 //!
 //! Deliberately absent: routes, identity.
 
-use craton_base::{BucketName, Error, ObjectKey, ResourcePath, Result, Sequence};
-use craton_gate::{Ask, Content, Direction, ReadPermit, Reservation, WritePermit};
+use craton_base::{Error, ResourcePath, Result};
+use craton_gate::{Ask, Direction, ReadPermit, Reservation, WritePermit};
 use craton_graph::{
     Control, Facts as _, Limits, Shape,
     engine::Share,
     export,
-    load::{Loader, Mode},
-    read::{self, Format, OnBad},
-    snapshot::Snapshot,
-    threads::at_leisure,
+    snapshot::{Asked, Snapshot},
     writer::GraphWriter,
 };
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{
-    Call, Operation, explain, program, query, respond, snapshots,
-    stream::{self, Writing},
-};
+use super::{Call, Operation, explain, load, program, query, respond, snapshots, stream::Writing};
 use crate::http::Body;
 
 /// The most graphs of a listing.
@@ -31,13 +25,17 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::ListGraphs => list(call).await,
         Operation::DescribeGraph => describe(call).await,
         Operation::ReadFacts => read_facts(call).await,
-        Operation::WriteFacts => write_facts(call).await,
+        Operation::WriteFacts => load::run(call).await,
         Operation::CompactGraph => compact(call).await,
         Operation::ClearGraph => clear(call).await,
         Operation::RunProgram => program::run(call).await,
         Operation::QueryFacts => query::run(call).await,
         Operation::ExplainRules => explain::run(call).await,
         Operation::ListSnapshots => snapshots::list(call).await,
+        Operation::PinSnapshot => snapshots::pin(call).await,
+        Operation::UnpinSnapshot => snapshots::unpin(call).await,
+        Operation::ListLoads => load::list(call).await,
+        Operation::DropLoad => load::drop(call).await,
     }
 }
 
@@ -49,7 +47,7 @@ async fn read_permit(call: &Call<'_>, path: ResourcePath) -> Result<ReadPermit> 
     call.gate.read(call.session, ask(call, path)).await
 }
 
-async fn write_permit(call: &Call<'_>, path: ResourcePath) -> Result<WritePermit> {
+pub(super) async fn write_permit(call: &Call<'_>, path: ResourcePath) -> Result<WritePermit> {
     call.gate.write(call.session, ask(call, path)).await
 }
 
@@ -100,19 +98,13 @@ async fn list(mut call: Call<'_>) -> Result<Response<Body>> {
 pub(super) async fn open(
     call: &Call<'_>,
     path: ResourcePath,
-    moment: Option<Sequence>,
+    moment: Asked,
 ) -> Result<(Snapshot, Reservation)> {
     let permit = read_permit(call, path).await?;
     let memory = call.graphs.reserve(Share::Reader).await?;
     let graphs = call.graphs.clone();
     let control = graphs.control(Limits::default());
-    let opened = blocking(move || {
-        let newest = graphs.snapshot(&permit, control)?;
-        match moment {
-            None => Ok(newest),
-            Some(moment) => newest.at(moment),
-        }
-    });
+    let opened = blocking(move || graphs.snapshot(&permit, control)?.asked(&moment));
     Ok((opened.await?, memory))
 }
 
@@ -184,115 +176,14 @@ pub(super) fn answer(body: Writing, kind: &'static str) -> Response<Body> {
     response
 }
 
-/// What a load is told in its query.
-struct Wanted {
-    format: Format,
-    on_bad: OnBad,
-    mode: Mode,
-}
-
-fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
-    let mode = match call.query.text("mode").as_deref() {
-        None | Some("add") => Mode::Add,
-        Some("remove") => Mode::Remove,
-        Some(other) => return Err(wrong("mode", other)),
-    };
-    let on_bad = match call.query.text("bad").as_deref() {
-        None | Some("stop") => OnBad::Stop,
-        Some("skip") => OnBad::Skip,
-        Some(other) => return Err(wrong("bad", other)),
-    };
-    let relation = call.query.text("relation").unwrap_or_else(|| "row".to_owned());
-    let header = match call.query.text("header").as_deref() {
-        None | Some("yes") => true,
-        Some("no") => false,
-        Some(other) => return Err(wrong("header", other)),
-    };
-    let table = |delimiter, relation| Format::Table {
-        relation,
-        delimiter,
-        header,
-    };
-    let format = match call.query.text("format").as_deref() {
-        None | Some("expressions") => Format::Expressions,
-        Some("csv") => table(b',', relation),
-        Some("tsv") => table(b'\t', relation),
-        Some("jsonl") => Format::JsonLines { relation },
-        Some("ntriples") => Format::NTriples,
-        Some("turtle") => Format::Turtle,
-        Some("obo") => Format::Obo,
-        Some("gff3") => Format::Gff3,
-        Some("vcf") => Format::Vcf,
-        Some(other) => return Err(wrong("format", other)),
-    };
-    Ok(Wanted { format, on_bad, mode })
+/// A parameter that there must be.
+pub(super) fn named(call: &mut Call<'_>, parameter: &str) -> Result<String> {
+    let given = call.query.text(parameter);
+    given.ok_or_else(|| Error::invalid(format!("the parameter {parameter:?} is missing")))
 }
 
 pub(super) fn wrong(parameter: &str, value: &str) -> Error {
     Error::invalid(format!("the parameter {parameter:?} can not be {value:?}"))
-}
-
-async fn write_facts(mut call: Call<'_>) -> Result<Response<Body>> {
-    let path = call.facts()?;
-    let wanted = wanted(&mut call)?;
-    let from = call.query.text("from");
-    call.end_query()?;
-    let permit = write_permit(&call, path).await?;
-    let memory = call.graphs.reserve(Share::Work).await?;
-    let control = call.graphs.control(Limits::default());
-    let _cancel = Cancel(control.clone());
-    let writer = call.graphs.writer(permit, control)?;
-    let (pump, body) = match from {
-        None => stream::reader(call.body),
-        Some(place) => {
-            let (content, permit) = object(&call, &place).await?;
-            stream::object(content, permit)
-        }
-    };
-    let work = at_leisure(move || load(writer, body, &wanted, memory));
-    let ((), done) = tokio::join!(pump.run(), work);
-    Ok(respond(StatusCode::OK, &done?))
-}
-
-/// The content of an object that the caller may read.
-async fn object(call: &Call<'_>, place: &str) -> Result<(Content, ReadPermit)> {
-    let (bucket, key) = place.split_once('/').ok_or_else(|| wrong("from", place))?;
-    let key = ObjectKey::new(key)?;
-    let path = ResourcePath::Object(BucketName::new(bucket)?, key.clone());
-    let ask = Ask::new("GetObject", "s3:GetObject", path);
-    let permit = call.gate.read(call.session, ask).await?;
-    let asked = craton_objects::get::ReadRequest::default();
-    let found = craton_objects::get::get(&permit, &key, &asked, None).await;
-    let (_, content) = found.map_err(|e| {
-        permit.failed(e.kind(), e.code());
-        e.to_base()
-    })?;
-    Ok((content, permit))
-}
-
-fn load(
-    writer: GraphWriter,
-    body: stream::BodyReader,
-    wanted: &Wanted,
-    memory: craton_gate::Reservation,
-) -> Result<Value> {
-    let ending = writer.permit().ending();
-    let loaded = || -> Result<Value> {
-        let mut loader = Loader::new(writer, wanted.mode, memory)?;
-        let input = read::unpacked(body).map_err(stream::own)?;
-        let summary = read::load(input, &wanted.format, wanted.on_bad, &mut loader, &mut |_| Ok(()));
-        let summary = summary.map_err(stream::own)?;
-        let (progress, committed) = loader.finish()?;
-        Ok(json!({
-            "facts": progress.facts,
-            "distinct": progress.distinct,
-            "bytes": progress.bytes,
-            "bad_lines": summary.bad,
-            "faults": summary.faults,
-            "snapshot": committed.sequence.0,
-        }))
-    };
-    loaded().inspect_err(|e| ending.failed(e.kind(), e.reason()))
 }
 
 async fn compact(mut call: Call<'_>) -> Result<Response<Body>> {
@@ -309,7 +200,7 @@ async fn clear(mut call: Call<'_>) -> Result<Response<Body>> {
 }
 
 /// A change of the whole graph.
-async fn change(
+pub(super) async fn change(
     call: &mut Call<'_>,
     work: impl FnOnce(&GraphWriter) -> Result<Value> + Send + 'static,
 ) -> Result<Response<Body>> {

@@ -2,8 +2,8 @@
 //!
 //! Deliberately absent: what programs mean, how what they touch is inferred (the engine's).
 
-use craton_base::{Error, Kind, Result};
-use craton_gate::Work;
+use craton_base::{Error, GraphName, Kind, Result};
+use craton_gate::{Ask, ReadPermit, Work};
 use craton_graph::{
     Control, Limits,
     engine::Share,
@@ -12,14 +12,14 @@ use craton_graph::{
     threads::at_leisure,
     writer::GraphWriter,
 };
-use http::{Response, StatusCode};
+use http::Response;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{
     Call,
     ops::{Cancel, blocking, wrong},
-    respond,
+    progress,
 };
 use crate::http::Body;
 
@@ -57,24 +57,30 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         read: READ,
         write: WRITE,
     };
+    // Its facts are matched with another graph's, as that is when the program begins.
+    let mut others = Vec::new();
+    for name in program.graphs()? {
+        let ask = Ask::new(call.route.operation.name(), READ, program.other(&name));
+        others.push((name, call.gate.read(call.session, ask).await?));
+    }
     let permit = call.gate.work(call.session, work, parts).await?;
     let limits = Limits {
         time: seconds.map_or(Limits::default().time, std::time::Duration::from_secs),
         ..Limits::default()
     };
     let control = call.graphs.control(limits);
-    let _cancel = Cancel(control.clone());
+    let cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control.clone())?;
     let options = exec::Options {
         steps: steps.unwrap_or(u64::MAX),
         gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
     };
-    let done = at_leisure(move || {
+    let work = at_leisure(move || {
         let ending = writer.permit().ending();
-        let ran = run_program(program, &writer, options, &control, memory.bytes());
+        let ran = run_program((program, others), &writer, options, &control, memory.bytes());
         ran.inspect_err(|e| ending.failed(e.kind(), e.reason()))
     });
-    Ok(respond(StatusCode::OK, &done.await?))
+    progress::answer(call.headers, cancel, work).await
 }
 
 /// Reads more of the body, until its end (true) or until there is more than `most`.
@@ -90,13 +96,16 @@ async fn read(call: &mut Call<'_>, text: &mut Vec<u8>, most: usize) -> Result<bo
 }
 
 fn run_program(
-    program: Program,
+    (program, others): (Program, Vec<(GraphName, ReadPermit)>),
     writer: &GraphWriter,
     options: exec::Options,
     control: &Control,
     memory: u64,
 ) -> Result<Value> {
     let mut space = program.open(writer, memory / 2)?;
+    for (name, permit) in &others {
+        space.reads(name, writer.graphs().snapshot(permit, control.clone())?);
+    }
     let report = exec::run(&mut space, options, control)?;
     let committed = space.commit()?;
     Ok(json!({

@@ -26,7 +26,7 @@ use crate::http::Body;
 const QUERY_BYTES_MAX: usize = 1 << 20;
 
 /// The content type of JSON lines.
-const JSON_LINES: &str = "application/x-ndjson";
+pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
 pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
@@ -44,7 +44,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     drop(tokio::task::spawn_blocking(move || {
         let asked = Asked {
             limit,
-            memory: memory.bytes(),
+            memory: memory.bytes().saturating_sub(opened.caches()),
             style: form.style(),
         };
         let done = match columns {

@@ -151,13 +151,15 @@ impl Out {
     /// # Errors
     /// `Unavailable` if the client is gone.
     pub(super) fn send(&self, piece: Vec<u8>) -> Result<()> {
-        self.0.blocking_send(Ok(piece.into())).map_err(|_| {
-            Error::new(
-                craton_base::Kind::Unavailable,
-                "ClientGone",
-                "the client does not read any more",
-            )
-        })
+        self.0.blocking_send(Ok(piece.into())).map_err(|_| gone())
+    }
+
+    /// Sends a piece of text, from a task.
+    ///
+    /// # Errors
+    /// As [`Out::send`].
+    pub(super) async fn tell(&self, text: String) -> Result<()> {
+        self.0.send(Ok(text.into())).await.map_err(|_| gone())
     }
 
     /// Cuts the answer off.
@@ -165,6 +167,14 @@ impl Out {
         // Nobody is left to tell if this fails.
         drop(self.0.blocking_send(Err(error)));
     }
+}
+
+fn gone() -> Error {
+    Error::new(
+        craton_base::Kind::Unavailable,
+        "ClientGone",
+        "the client does not read any more",
+    )
 }
 
 impl http_body::Body for Writing {

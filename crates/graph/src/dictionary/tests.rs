@@ -22,7 +22,7 @@ proptest! {
                 interner.expression(&[one.0, one.0, Id::variable(0).0]).unwrap();
             }
             resolve(&mut interner, &mut names, &Memory).unwrap();
-            let dictionary = Dictionary::new(names.clone());
+            let dictionary = Dictionary::new(names.clone(), 0);
             for text in batch {
                 let id = dictionary.symbol(text.as_bytes()).unwrap().unwrap();
                 prop_assert_eq!(*seen.entry(text.clone()).or_insert(id), id);
@@ -35,7 +35,7 @@ proptest! {
                 prop_assert_eq!(items, vec![one, one, Id::variable(0)]);
             }
         }
-        let dictionary = Dictionary::new(names);
+        let dictionary = Dictionary::new(names, 0);
         prop_assert_eq!(dictionary.symbol(b"zzz").unwrap(), None);
         let all: std::collections::BTreeSet<_> = seen.values().collect();
         prop_assert_eq!(all.len(), seen.len());
@@ -52,7 +52,7 @@ fn an_interner_that_goes_on_gets_ids_for_what_is_new() {
     resolve(&mut interner, &mut names, &Memory).unwrap();
     let ids = [a, b].map(|id| Id(interner.settled(id.0).unwrap()).form());
     assert_eq!(ids, [Some(Form::Symbol(0)), Some(Form::Symbol(1))]);
-    let dictionary = Dictionary::new(names);
+    let dictionary = Dictionary::new(names, 0);
     assert_eq!(text_of(&dictionary, Id::symbol(1)), "b");
     assert_eq!(text_of(&dictionary, Id::integer(-5).unwrap()), "-5");
 }

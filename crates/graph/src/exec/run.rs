@@ -79,6 +79,7 @@ pub fn run(space: &mut dyn FactSpace, options: Options, control: &Control) -> Re
         };
         let rule = Rule::read(exec)?;
         report.steps += 1;
+        control.at_step(report.steps);
         let left = options.steps.saturating_sub(report.steps).saturating_add(1);
         if space.shortcut(&rule, left, &mut report)? {
             continue;

@@ -88,7 +88,8 @@ pub trait FactSpace {
     }
 }
 
-fn no_other(name: &[u8]) -> Error {
+/// The error for a set of facts that a program names and can not have.
+pub(crate) fn no_other(name: &[u8]) -> Error {
     let name = String::from_utf8_lossy(name).into_owned();
     Error::new(
         Kind::NotFound,

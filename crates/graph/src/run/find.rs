@@ -9,36 +9,33 @@ use parking_lot::Mutex;
 use super::{Index, Run, Segment, is_less, scan};
 use crate::Block;
 
-/// Blocks that are kept unpacked: about 200 KB each for three columns.
-const BLOCKS: NonZeroUsize = match NonZeroUsize::new(8) {
-    Some(n) => n,
-    None => NonZeroUsize::MIN,
-};
+/// The most blocks that are kept unpacked, and about the bytes of one, of three columns.
+const BLOCKS_MAX: u64 = 8;
+const BLOCK_BYTES: u64 = 200 << 10;
 
-/// Indexes that are kept: at most 240 KB each for three columns.
-const INDEXES: NonZeroUsize = match NonZeroUsize::new(4) {
-    Some(n) => n,
-    None => NonZeroUsize::MIN,
-};
+/// The most indexes that are kept, and the bytes of one, of three columns.
+const INDEXES_MAX: u64 = 4;
+const INDEX_BYTES: u64 = 240 << 10;
 
-/// Blocks and indexes that were read lately. Bounded: about 2.5 MB.
+/// Blocks and indexes that were read lately.
 pub struct Cache {
     blocks: Mutex<LruCache<(u64, usize), Arc<Block>>>,
     indexes: Mutex<LruCache<u64, Arc<Index>>>,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    /// The most memory that one holds, about, in bytes.
+    pub const MEMORY: u64 = BLOCKS_MAX * BLOCK_BYTES + INDEXES_MAX * INDEX_BYTES;
+
+    /// One that holds about so many bytes, but a block and an index at least.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        let share = |most: u64| places(most.saturating_mul(bytes) / Self::MEMORY, most);
         Self {
-            blocks: Mutex::new(LruCache::new(BLOCKS)),
-            indexes: Mutex::new(LruCache::new(INDEXES)),
+            blocks: Mutex::new(LruCache::new(share(BLOCKS_MAX))),
+            indexes: Mutex::new(LruCache::new(share(INDEXES_MAX))),
         }
     }
-}
-
-impl Cache {
-    /// About the most memory that one holds, in bytes.
-    pub const MEMORY: u64 = 3 << 20;
 
     fn index(&self, segment: &Segment) -> Result<Arc<Index>> {
         if let Some(index) = self.indexes.lock().get(&segment.number) {
@@ -60,6 +57,12 @@ impl Cache {
         self.blocks.lock().put(key, Arc::clone(&out));
         Ok(out)
     }
+}
+
+/// How many places a cache has: one at least.
+pub(crate) fn places(wanted: u64, most: u64) -> NonZeroUsize {
+    let places = usize::try_from(wanted.min(most)).unwrap_or(1);
+    NonZeroUsize::new(places).unwrap_or(NonZeroUsize::MIN)
 }
 
 impl Run {

@@ -26,6 +26,7 @@ mod scan;
 mod write;
 
 pub use find::Cache;
+pub(crate) use find::places;
 pub use scan::Scan;
 pub use write::Writer;
 

@@ -1,7 +1,7 @@
 //! A graph as it was: each commit's manifest stays until the store collects what was superseded (24 hours by default), and can be
-//! read until its runs are merged into others.
+//! read until its runs are merged into others; one that is pinned has a name, and can be read until that is taken from it.
 //!
-//! Deliberately absent: keeping a snapshot for longer.
+//! Deliberately absent: pinning ([`crate::writer`]).
 
 use craton_base::{Error, Kind as ErrorKind, Result, Sequence};
 use craton_gate::{Kind, Standing};
@@ -18,7 +18,42 @@ pub struct Moment {
     pub manifest: FactsManifest,
 }
 
+/// Which snapshot is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Asked {
+    /// The newest.
+    #[default]
+    Newest,
+    /// The one of a commit.
+    Commit(Sequence),
+    /// A pinned one.
+    Pinned(String),
+}
+
 impl Snapshot {
+    /// The snapshot that is asked for. Blocks.
+    ///
+    /// # Errors
+    /// `NotFound`, `NoSuchSnapshot`; `Corrupt`; the store's own.
+    pub fn asked(self, asked: &Asked) -> Result<Self> {
+        match asked {
+            Asked::Newest => Ok(self),
+            Asked::Commit(sequence) => self.at(*sequence),
+            Asked::Pinned(name) => self.pinned(name),
+        }
+    }
+
+    fn pinned(mut self, name: &str) -> Result<Self> {
+        let Some(pin) = self.facts.pins.iter().find(|pin| pin.name == name).cloned() else {
+            let message = format!("the graph {} has no snapshot {name:?}", self.graph());
+            return Err(Error::new(ErrorKind::NotFound, "NoSuchSnapshot", message));
+        };
+        self.facts.levels = pin.levels;
+        self.versions.facts = Some(pin.sequence);
+        self.sorted.lock().clear();
+        Ok(self)
+    }
+
     /// The graph as it was after the commit `sequence`. Blocks.
     ///
     /// # Errors

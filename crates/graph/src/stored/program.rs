@@ -29,12 +29,14 @@ use crate::{
     parse,
     prefix::{self, Prefixes},
     snapshot::Snapshot,
-    term::Term,
+    term::{Item, Term},
     writer::GraphWriter,
 };
 
 /// How often a program is looked at again because the graph's own rules changed.
 const TRIES: usize = 8;
+/// The most other graphs that a program reads.
+const OTHERS_MAX: usize = 4;
 /// What `exec` facts begin with.
 const EXECS: &str = "(exec ";
 /// The action that reading needs.
@@ -75,6 +77,36 @@ impl Program {
     #[must_use]
     pub fn whole(&self) -> ResourcePath {
         ResourcePath::Facts(self.bucket.clone(), FactPath::whole(self.graph.clone()))
+    }
+
+    /// The other graphs that its `ACT`s name, those in what it writes included: each to be decided as a read of its own.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that no graph has; `TooLarge`, `TooManyGraphs`.
+    pub fn graphs(&self) -> Result<Vec<GraphName>> {
+        let mut out: Vec<GraphName> = Vec::new();
+        for fact in &self.facts {
+            let items: Vec<Item<'_>> = fact.items().collect();
+            for window in items.windows(3) {
+                if let [Item::Expression(3), Item::Symbol(b"ACT"), Item::Symbol(name)] = window {
+                    let name: GraphName = String::from_utf8_lossy(name).parse()?;
+                    if !out.contains(&name) {
+                        out.push(name);
+                    }
+                }
+            }
+        }
+        if out.len() > OTHERS_MAX {
+            let message = format!("a program reads at most {OTHERS_MAX} other graphs");
+            return Err(Error::new(Kind::TooLarge, "TooManyGraphs", message));
+        }
+        Ok(out)
+    }
+
+    /// Another graph of the same bucket.
+    #[must_use]
+    pub fn other(&self, graph: &GraphName) -> ResourcePath {
+        ResourcePath::Facts(self.bucket.clone(), FactPath::whole(graph.clone()))
     }
 
     /// What its own text touches: to be decided before anything is read.

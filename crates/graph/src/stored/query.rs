@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use craton_base::{Error, Kind, Result};
 
-use super::{explain, find, lines::Lines};
+use super::{explain, lines::Lines};
 use crate::{
-    exec::{FactSpace, Goal, Rule, Sink, Visit, for_each_match},
+    exec::{Rule, Sink, for_each_match},
     join, parse, print,
     snapshot::Snapshot,
-    term::Term,
 };
 
 /// Text is handed on when there is so much.
@@ -22,31 +21,6 @@ pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 /// The reason of the error that ends a search which has found enough.
 const ENOUGH: &str = "Enough";
-
-/// A snapshot that is only read.
-struct ReadSpace<'a>(&'a Snapshot);
-
-impl FactSpace for ReadSpace<'_> {
-    fn candidates(&self, goal: &Goal<'_>, visit: &mut Visit<'_>) -> Result<()> {
-        find::candidates(self.0, goal, visit)
-    }
-
-    fn estimate(&self, goal: &Goal<'_>) -> u64 {
-        find::estimate(self.0, goal).unwrap_or_else(|_| self.0.rows())
-    }
-
-    fn first(&self, _: &[u8]) -> Result<Option<Term>> {
-        Ok(None)
-    }
-
-    fn insert(&mut self, _: Term) -> Result<bool> {
-        Err(Error::internal("this space is only read"))
-    }
-
-    fn remove(&mut self, _: &Term) -> Result<bool> {
-        Err(Error::internal("this space is only read"))
-    }
-}
 
 /// Reads a query: patterns and templates as they stand in an `exec`, such as `(, (edge $x b)) (, $x)`.
 ///
@@ -164,7 +138,7 @@ impl Told<'_> {
 fn matches(snapshot: &Snapshot, rule: &Rule, told: &Told<'_>) -> Result<()> {
     let control = snapshot.blobs().control();
     let mut text = Vec::new();
-    let done = for_each_match(&ReadSpace(snapshot), rule, control, &mut |unifier, root| {
+    let done = for_each_match(snapshot, rule, control, &mut |unifier, root| {
         for sink in &rule.sinks {
             if let Sink::Add(part) = sink {
                 told.one()?;

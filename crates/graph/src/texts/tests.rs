@@ -6,7 +6,7 @@ use crate::storage::Memory;
 fn there_and_back(texts: &[Vec<u8>], first: u64) {
     let mut writer = Writer::new(&Memory, first);
     texts.iter().for_each(|t| writer.push(t).unwrap());
-    let read = Texts::new(writer.finish().unwrap());
+    let read = Texts::new(writer.finish().unwrap(), Texts::MEMORY);
     for (number, text) in (first..).zip(texts) {
         let mut out = Vec::new();
         read.text(number, &mut out).unwrap();

@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod kept;
 mod parallel;
 mod programs;
 mod random;

@@ -280,5 +280,6 @@ fn merging_in_the_background_changes_nothing() {
         .manifest()
         .levels
         .len();
-    assert!(levels < 8, "{levels} levels");
+    // At most three of about one size, and the sizes grow threefold: for some eighty facts.
+    assert!(levels <= 12, "{levels} levels");
 }

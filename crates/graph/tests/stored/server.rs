@@ -20,6 +20,25 @@ use craton_sim::{SimClock, SimDisk, SimRandom};
 use craton_store::{Options, Store};
 use tokio::runtime::{Builder, Runtime};
 
+/// An input that breaks off.
+struct Breaking<'a> {
+    text: &'a [u8],
+    until: Option<usize>,
+}
+
+impl std::io::Read for Breaking<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let most = self.until.unwrap_or(out.len()).min(out.len()).min(4096);
+        if most == 0 && !out.is_empty() {
+            return Err(std::io::Error::other("the line is cut"));
+        }
+        let out = out.get_mut(..most).unwrap_or_default();
+        let read = self.text.read(out)?;
+        self.until = self.until.map(|until| until - read);
+        Ok(read)
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) gate: Gate,
     pub(crate) graphs: Graphs,
@@ -149,6 +168,45 @@ impl Server {
             )?;
             Ok(loader.finish()?.0)
         })
+    }
+
+    /// Loads under a name, with just enough memory, from an input that breaks off after `until` bytes.
+    pub(crate) fn load_resumably(
+        &self,
+        path: ResourcePath,
+        name: &str,
+        text: &str,
+        until: Option<usize>,
+    ) -> Result<Progress> {
+        let writer = self.writer(path, self.control())?;
+        let mut memory = self.runtime.block_on(self.graphs.reserve(Share::Work))?;
+        memory.shrink_to(craton_graph::load::MEMORY_MIN);
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.blocking(move || {
+            let input = Breaking {
+                text: text.as_bytes(),
+                until,
+            };
+            let mut loader = Loader::new(writer, Mode::Add, memory)?.resumable(&name)?;
+            let format = Format::Expressions;
+            match load(input, &format, OnBad::Stop, &mut loader, &mut |_| Ok(())) {
+                Ok(_) => Ok(loader.finish()?.0),
+                Err(error) => {
+                    loader.interrupt()?;
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    /// Changes what is kept of a graph beside its facts.
+    pub(crate) fn keep<T: Send + 'static>(
+        &self,
+        graph: &str,
+        change: impl FnOnce(&GraphWriter) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let writer = self.writer(path(graph, ""), self.control())?;
+        self.blocking(move || change(&writer))
     }
 
     pub(crate) fn compact(&self, graph: &str) -> Result<()> {

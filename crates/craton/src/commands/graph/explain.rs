@@ -129,4 +129,8 @@ pub(super) fn show_snapshots(found: &Value) {
         })
         .collect();
     output::table(&["SNAPSHOT", "FACTS AT MOST", "SIZE"], &rows);
+    for pin in list(found, "pins") {
+        let name = pin.get("pin").and_then(Value::as_str).unwrap_or_default();
+        output::line(&format!("{name} is snapshot {}", number(pin, "snapshot")));
+    }
 }

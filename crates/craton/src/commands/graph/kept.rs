@@ -1,0 +1,99 @@
+//! `craton graph pin`, `unpin` and `loads`: what a graph keeps beside its facts.
+//!
+//! Deliberately absent: how it is kept.
+
+use craton_base::{ByteSize, Error, Result};
+use http::Method;
+use serde_json::Value;
+
+use super::{answer, path_of, query};
+use crate::{
+    cli::{Graph as Command, Target},
+    client::{Client, read_json},
+    output,
+};
+
+pub(super) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Pin {
+            graph,
+            name,
+            snapshot,
+            target,
+        } => {
+            let snapshot = snapshot.map(|s| s.to_string());
+            let of = [("pin", Some(name.as_str())), ("snapshot", snapshot.as_deref())];
+            change(Method::POST, &graph, "snapshots", &of, &target).await
+        }
+        Command::Unpin { graph, name, target } => {
+            let of = [("pin", Some(name.as_str()))];
+            change(Method::DELETE, &graph, "snapshots", &of, &target).await
+        }
+        Command::Loads {
+            graph,
+            drop: Some(name),
+            target,
+        } => {
+            let of = [("load", Some(name.as_str()))];
+            change(Method::DELETE, &graph, "loads", &of, &target).await
+        }
+        Command::Loads {
+            graph,
+            drop: None,
+            target,
+        } => {
+            let found = asked(Method::GET, &graph, "loads", &[], &target).await?;
+            answer(&target, &found, show);
+            Ok(())
+        }
+        _ => Err(Error::internal("this is about nothing that is kept")),
+    }
+}
+
+async fn asked(
+    method: Method,
+    graph: &str,
+    what: &str,
+    parameters: &[(&str, Option<&str>)],
+    target: &Target,
+) -> Result<Value> {
+    let path = format!("{}/{what}{}", path_of(graph)?, query(parameters));
+    let answered = Client::new(target)?
+        .graph(method, &path, reqwest::Body::from(""))
+        .await?;
+    read_json(answered).await
+}
+
+async fn change(
+    method: Method,
+    graph: &str,
+    what: &str,
+    parameters: &[(&str, Option<&str>)],
+    target: &Target,
+) -> Result<()> {
+    let done = asked(method, graph, what, parameters, target).await?;
+    answer(target, &done, |_| output::line(graph));
+    Ok(())
+}
+
+fn show(found: &Value) {
+    let loads = found.get("loads").and_then(Value::as_array);
+    let text = |load: &Value, name: &str| {
+        let text = load.get(name).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    let number = |load: &Value, name: &str| load.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let rows: Vec<Vec<String>> = loads
+        .into_iter()
+        .flatten()
+        .map(|load| {
+            vec![
+                text(load, "load"),
+                number(load, "facts").to_string(),
+                ByteSize(number(load, "bytes")).to_string(),
+                text(load, "prefix"),
+            ]
+        })
+        .collect();
+    output::table(&["LOAD", "FACTS READ", "SIZE", "PREFIX"], &rows);
+}

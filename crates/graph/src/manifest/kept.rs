@@ -1,0 +1,135 @@
+//! What a manifest of facts keeps beside the facts: pinned snapshots, and what interrupted loads have read.
+//!
+//! Because the manifest names them, their runs stay whatever is merged, and come and go with one commit as all runs do.
+//!
+//! Deliberately absent: who pins, how a load goes on.
+
+use craton_base::{Error, Kind, Result, Sequence};
+use prost::Message;
+
+use super::{Level, LevelRecord};
+use crate::{blobs::GraphBlobs, load::Mode};
+
+/// The longest name of a pin or a load, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// A snapshot that is kept.
+#[derive(Clone)]
+pub struct Pin {
+    /// What it is called.
+    pub name: String,
+    /// The commit whose snapshot it is.
+    pub sequence: Sequence,
+    /// The facts, as a manifest has them.
+    pub levels: Vec<Level>,
+}
+
+/// A load that was begun under a name and is not at its end.
+#[derive(Clone)]
+pub struct Unfinished {
+    /// What it is called.
+    pub name: String,
+    /// What its facts begin with.
+    pub prefix: String,
+    /// Whether it adds or removes.
+    pub mode: Mode,
+    /// How many facts of the input are in its runs.
+    pub facts: u64,
+    /// Which request works on it: the last that took it.
+    pub holder: u64,
+    /// The runs, which nobody sees.
+    pub levels: Vec<Level>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PinRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(uint64, tag = "2")]
+    sequence: u64,
+    #[prost(message, repeated, tag = "3")]
+    levels: Vec<LevelRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct UnfinishedRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    prefix: String,
+    #[prost(bool, tag = "3")]
+    removes: bool,
+    #[prost(uint64, tag = "4")]
+    facts: u64,
+    #[prost(fixed64, tag = "5")]
+    holder: u64,
+    #[prost(message, repeated, tag = "6")]
+    levels: Vec<LevelRecord>,
+}
+
+/// Whether a pin or a load can be called so: letters, digits, `.`, `_` and `-`, a letter first, so that it is no commit's number.
+///
+/// # Errors
+/// `Invalid`, `InvalidName`.
+pub fn check_name(name: &str) -> Result<()> {
+    let is_first = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if is_first && name.len() <= NAME_BYTES_MAX && name.chars().all(rest) {
+        return Ok(());
+    }
+    let message = format!(
+        "{name:?} is no name: it begins with a letter and has at most {NAME_BYTES_MAX} of letters, digits, '.', '_' and '-'"
+    );
+    Err(Error::new(Kind::Invalid, "InvalidName", message))
+}
+
+fn records(levels: &[Level]) -> Result<Vec<LevelRecord>> {
+    levels.iter().map(Level::to_record).collect()
+}
+
+fn levels(records: Vec<LevelRecord>, blobs: &GraphBlobs) -> Result<Vec<Level>> {
+    let level = |record| Level::from_record(record, blobs);
+    records.into_iter().map(level).collect()
+}
+
+impl Pin {
+    pub(super) fn to_record(&self) -> Result<PinRecord> {
+        Ok(PinRecord {
+            name: self.name.clone(),
+            sequence: self.sequence.0,
+            levels: records(&self.levels)?,
+        })
+    }
+
+    pub(super) fn from_record(record: PinRecord, blobs: &GraphBlobs) -> Result<Self> {
+        Ok(Self {
+            name: record.name,
+            sequence: Sequence(record.sequence),
+            levels: levels(record.levels, blobs)?,
+        })
+    }
+}
+
+impl Unfinished {
+    pub(super) fn to_record(&self) -> Result<UnfinishedRecord> {
+        Ok(UnfinishedRecord {
+            name: self.name.clone(),
+            prefix: self.prefix.clone(),
+            removes: self.mode == Mode::Remove,
+            facts: self.facts,
+            holder: self.holder,
+            levels: records(&self.levels)?,
+        })
+    }
+
+    pub(super) fn from_record(record: UnfinishedRecord, blobs: &GraphBlobs) -> Result<Self> {
+        Ok(Self {
+            name: record.name,
+            prefix: record.prefix,
+            mode: if record.removes { Mode::Remove } else { Mode::Add },
+            facts: record.facts,
+            holder: record.holder,
+            levels: levels(record.levels, blobs)?,
+        })
+    }
+}
