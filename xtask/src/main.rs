@@ -21,7 +21,8 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
   test [--only STEP] [--from STEP] [--list]   everything that must hold, in order, to the first failure
   tidy                                        style that is a test: arrows, lengths, dead files, links
-  bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md";
+  bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md
+  bench graph [PART]                          joins beside other engines; see bench/README.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::Choice::parse(rest).and_then(|choice| test::run(&root(), &choice)),
         ["tidy"] => tidy::run(&root()),
         ["bench", "s3", rest @ ..] => bench::s3(&root(), rest),
+        ["bench", "graph", rest @ ..] => bench::graph(&root(), rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -103,7 +103,9 @@ impl Server {
     pub(crate) fn load(&self, input: impl std::io::Read, runtime: &Runtime) -> Result<(u64, u64)> {
         let reserved = runtime.block_on(self.graphs.reserve(Share::Work))?;
         let mut loader = Loader::new(self.writer(runtime)?, Mode::Add, reserved)?;
-        load(input, &Format::Expressions, OnBad::Stop, &mut loader, &mut |_| Ok(()))?;
+        load(input, &Format::Expressions, OnBad::Stop, &mut loader, &mut |_| {
+            Ok(())
+        })?;
         let (progress, _) = loader.finish()?;
         Ok((progress.distinct, progress.bytes))
     }

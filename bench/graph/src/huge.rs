@@ -108,7 +108,10 @@ pub(crate) fn run(folder: &Path, gigabytes: u64, memory: u64) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let (write, read) = disk(folder)?;
     println!("the disk itself: {write:.0} MB/s written and flushed, {read:.0} MB/s read");
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let _in_runtime = runtime.enter();
     let server = open(folder, memory, &runtime)?;
     println!("| step | wall s | CPU s | facts | MB of text | MB/s | MB stored | peak MiB |");
@@ -118,13 +121,22 @@ pub(crate) fn run(folder: &Path, gigabytes: u64, memory: u64) -> Result<()> {
     let (facts, bytes) = server.load(&mut edges, &runtime)?;
     let (wall, cpu) = start.elapsed();
     let text = edges.made as f64 / 1e6;
-    println!("| load | {wall:.0} | {cpu:.0} | {facts} | {text:.0} | {:.0} | {:.0} | {:.0} |", text / wall, bytes as f64 / 1e6, peak_mib());
+    println!(
+        "| load | {wall:.0} | {cpu:.0} | {facts} | {text:.0} | {:.0} | {:.0} | {:.0} |",
+        text / wall,
+        bytes as f64 / 1e6,
+        peak_mib()
+    );
     let start = Start::now();
     let program = "(exec 0 (, (start $x) (edge $x $y) (edge $y $z)) (, (two $x $z)))";
     let added = server.program(program, &runtime)?;
     let (wall, cpu) = start.elapsed();
     // It goes through the stored edges twice.
     let read = 2.0 * bytes as f64 / 1e6;
-    println!("| two-hop from 1 in {SELECTED} | {wall:.0} | {cpu:.0} | {added} | | {:.0} | {read:.0} read | {:.0} |", read / wall, peak_mib());
+    println!(
+        "| two-hop from 1 in {SELECTED} | {wall:.0} | {cpu:.0} | {added} | | {:.0} | {read:.0} read | {:.0} |",
+        read / wall,
+        peak_mib()
+    );
     Ok(())
 }

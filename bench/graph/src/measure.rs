@@ -1,4 +1,4 @@
-//! What a task took: CPU and wall time between two moments, and the process's greatest memory.
+//! What a task took: CPU and wall time between two moments, and the process's greatest memory since the first.
 
 use std::{collections::BTreeMap, fmt, time::Instant};
 
@@ -9,7 +9,10 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// Now; the greatest memory is counted from here, too.
     pub(crate) fn now() -> Self {
+        // See proc(5): 5 is the peak resident set size. Where it can not be reset, it is the process's.
+        let _ = std::fs::write("/proc/self/clear_refs", "5");
         Self {
             wall: Instant::now(),
             cpu: cpu_seconds(),
@@ -35,7 +38,7 @@ fn cpu_seconds() -> f64 {
         / 100.0
 }
 
-/// The most memory that this process had, in MiB.
+/// The most memory that this process had since the last [`Start`], in MiB.
 pub(crate) fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -72,16 +75,28 @@ impl Row {
         row.0.contains_key("results").then_some(row)
     }
 
-    pub(crate) fn cells(&self) -> String {
-        let cell = |name: &str, digits: usize| match self.0.get(name) {
-            Some(value) => format!("| {value:.digits$} "),
-            None => "| ".to_owned(),
+    pub(crate) fn results(&self) -> Option<f64> {
+        self.0.get("results").copied()
+    }
+
+    pub(crate) fn cpu(&self) -> Option<f64> {
+        self.0.get("cpu").copied()
+    }
+
+    /// Its cells of the table; `craton` is the CPU time that all are compared with.
+    pub(crate) fn cells(&self, craton: Option<f64>) -> String {
+        let ratio = self.cpu().zip(craton).map(|(own, craton)| own / craton.max(0.01));
+        let cell = |name: &str, digits: usize| match (name, self.0.get(name)) {
+            ("ratio", _) => ratio.map_or_else(|| "| ".to_owned(), |r| format!("| {r:.1} ")),
+            (_, Some(value)) => format!("| {value:.digits$} "),
+            (_, None) => "| ".to_owned(),
         };
         [
             ("results", 0),
             ("cpu", 2),
             ("wall", 2),
             ("peak", 0),
+            ("ratio", 1),
             ("load", 0),
             ("bytes", 1),
         ]

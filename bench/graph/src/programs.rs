@@ -52,7 +52,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn in_folder(folder: &Path) -> Result<()> {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let _in_runtime = runtime.enter();
     let server = open(folder, 2 << 10, &runtime)?;
     server.load(facts().as_bytes(), &runtime)?;
@@ -67,7 +70,11 @@ fn in_folder(folder: &Path) -> Result<()> {
         thread::scope(|scope| {
             let other = scope.spawn(|| half(&server, "right", 2 * repeat + 1, &runtime));
             let done = half(&server, "left", 2 * repeat + 1, &runtime);
-            done.and(other.join().unwrap_or_else(|_| Err(craton_base::Error::internal("a thread ended"))))
+            done.and(
+                other
+                    .join()
+                    .unwrap_or_else(|_| Err(craton_base::Error::internal("a thread ended"))),
+            )
         })?;
         let two = start.elapsed().as_secs_f64();
         println!("| {} | {one:.2} | {two:.2} | {:.2} × |", 2 * RUNS, one / two);

@@ -9,7 +9,7 @@ use std::{
 
 use craton_base::Result;
 use craton_gate::Ask;
-use craton_graph::stored::query;
+use craton_graph::{engine::Share, stored::query};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::craton::{Server, open, path};
@@ -33,11 +33,20 @@ fn edges(from: usize, count: usize, head: &str) -> String {
 /// One query through the gate; its time.
 fn ask(server: &Server, vertex: usize, runtime: &Runtime) -> Result<Duration> {
     let start = Instant::now();
-    let permit = runtime.block_on(server.gate.read(&server.session, Ask::new("Query", "craton:ReadGraph", path()?)))?;
-    let _memory = runtime.block_on(server.graphs.reserve(craton_graph::engine::Share::Reader))?;
+    let permit = runtime.block_on(
+        server
+            .gate
+            .read(&server.session, Ask::new("Query", "craton:ReadGraph", path()?)),
+    )?;
+    let memory = runtime.block_on(server.graphs.reserve(Share::Reader))?;
     let snapshot = server.graphs.snapshot(&permit, server.control())?;
     let rule = query::read(&format!("(, (edge {vertex} $x)) (, $x)"))?;
-    query::query(&snapshot, &rule, u64::MAX, &mut |_| Ok(()))?;
+    let asked = query::Asked {
+        limit: u64::MAX,
+        memory: memory.bytes().saturating_sub(snapshot.caches()),
+        style: query::line,
+    };
+    query::query(&snapshot, &rule, asked, &|_| Ok(()))?;
     Ok(start.elapsed())
 }
 
@@ -56,7 +65,13 @@ fn row(name: &str, times: &[Duration]) {
         let place = (times.len() as f64 * share) as usize;
         times.get(place).map_or(0.0, |t| t.as_secs_f64() * 1e3)
     };
-    println!("| {name} | {} | {:.2} | {:.2} | {:.2} |", times.len(), at(0.5), at(0.9), at(0.99));
+    println!(
+        "| {name} | {} | {:.2} | {:.2} | {:.2} |",
+        times.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99)
+    );
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -68,7 +83,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn in_folder(folder: &Path) -> Result<()> {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let _in_runtime = runtime.enter();
     let server = open(folder, 2 << 10, &runtime)?;
     server.load(edges(0, EDGES, "edge").as_bytes(), &runtime)?;
@@ -87,8 +105,12 @@ fn in_folder(folder: &Path) -> Result<()> {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let (facts, _) = server.load(edges(round * 300_000, 300_000, "other").as_bytes(), &runtime)?;
-                    let join = format!("(exec 0 (, (edge $x $y) (edge $y $z)) (, (two {} $x $z)))", round % 4);
+                    let (facts, _) =
+                        server.load(edges(round * 300_000, 300_000, "other").as_bytes(), &runtime)?;
+                    let join = format!(
+                        "(exec 0 (, (edge $x $y) (edge $y $z)) (, (two {} $x $z)))",
+                        round % 4
+                    );
                     let added = server.program(&join, &runtime)?;
                     written.fetch_add(facts + added, Ordering::Relaxed);
                 }
@@ -98,11 +120,21 @@ fn in_folder(folder: &Path) -> Result<()> {
         });
         let busy = measure(&server, &runtime);
         stop.store(true, Ordering::Relaxed);
-        let ended = writer.join().unwrap_or_else(|_| Err(craton_base::Error::internal("a thread ended")));
+        let ended = writer
+            .join()
+            .unwrap_or_else(|_| Err(craton_base::Error::internal("a thread ended")));
         ended.and(busy)
     })?;
     row("under a writer", &busy);
-    let p99 = |times: &[Duration]| times.get(times.len() * 99 / 100).map_or(0.0, Duration::as_secs_f64);
-    println!("\np99 under the writer: {:.2} × idle; it wrote {} facts meanwhile", p99(&busy) / p99(&idle), written.into_inner());
+    let p99 = |times: &[Duration]| {
+        times
+            .get(times.len() * 99 / 100)
+            .map_or(0.0, Duration::as_secs_f64)
+    };
+    println!(
+        "\np99 under the writer: {:.2} × idle; it wrote {} facts meanwhile",
+        p99(&busy) / p99(&idle),
+        written.into_inner()
+    );
     Ok(())
 }

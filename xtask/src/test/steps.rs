@@ -218,7 +218,8 @@ fn crash(context: &Context) -> Result<Counts, String> {
 }
 
 fn bench(context: &Context) -> Result<Counts, String> {
-    crate::bench::smoke(&context.root).map(Counts::one)
+    crate::bench::smoke(&context.root)?;
+    crate::bench::graph_smoke(&context.root).map(Counts::one)
 }
 
 fn power(context: &Context) -> Result<Counts, String> {
