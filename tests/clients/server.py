@@ -47,6 +47,8 @@ class Server:
 
     # A port that the system chooses; a subclass may want the same one at every start.
     address = "127.0.0.1:0"
+    # By how much its clock is later than ours.
+    later_seconds = 0
 
     def __init__(self, folder: Path, *arguments: str, log: str = "trace"):
         self.folder = folder
@@ -57,19 +59,20 @@ class Server:
         self.secrets: set[str] = set()
         self.starts = 0
 
-    def start(self) -> "Server":
+    def start(self, **more: str) -> "Server":
+        """Starts it, with `more` variables in its environment."""
         self.starts += 1
         self.out = self.folder / f"stdout-{self.starts}"
         self.err = self.folder / f"stderr-{self.starts}"
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CRATON_", "AWS_"))}
-        environment["RUST_BACKTRACE"] = "1"
+        environment |= {"RUST_BACKTRACE": "1"} | more
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
                 [binary(), "serve", "--data", self.data, "--address", self.address, "--log", self.log, *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment,
             )
         self.endpoint = self._wait_for_endpoint()
-        self.host, port = self.endpoint.removeprefix("http://").rsplit(":", 1)
+        self.host, port = self.endpoint.split("://")[1].rsplit(":", 1)
         self.port = int(port)
         self.root = self._root_key()
         return self
@@ -77,7 +80,7 @@ class Server:
     def _wait_for_endpoint(self) -> str:
         end = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < end:
-            found = re.search(r"^listening on (http://\S+)$", self.out.read_text(), re.MULTILINE)
+            found = re.search(r"^listening on (https?://\S+)$", self.out.read_text(), re.MULTILINE)
             if found:
                 return found[1]
             self.check_alive()

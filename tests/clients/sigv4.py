@@ -181,7 +181,7 @@ class Signer:
     host: str | None = None
 
     def moment(self) -> str:
-        return amz_date(now(seconds=self.shift_seconds))
+        return amz_date(now(seconds=self.shift_seconds + self.server.later_seconds))
 
     def scope(self, date: str) -> str:
         return f"{self.scope_date or date[:8]}/{self.region}/{self.service}/aws4_request"

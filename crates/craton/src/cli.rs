@@ -7,12 +7,18 @@ use craton_base::ByteSize;
 
 use crate::{config::Settings, tour};
 
+mod asking;
 mod graph;
 mod guard;
+mod identities;
+mod policy;
 mod replication;
 
+pub(crate) use asking::{AsIf, Asking};
 pub(crate) use graph::Graph;
 pub(crate) use guard::Guard;
+pub(crate) use identities::{Group, Key, Role, Session, User};
+pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
@@ -140,32 +146,23 @@ pub(crate) enum Client {
     /// Access keys of a user
     #[command(subcommand)]
     Key(Key),
+    /// Groups of users
+    #[command(subcommand)]
+    Group(Group),
+    /// Roles, which users, sessions and outsiders can become for a while
+    #[command(subcommand)]
+    Role(Role),
+    /// Sessions: who acts for whom, until when
+    #[command(subcommand)]
+    Session(Session),
     /// Policies of a user
     #[command(subcommand)]
     Policy(Policy),
     /// Guard policies: what is forbidden whatever others allow
     #[command(subcommand)]
     Guard(Guard),
-    /// Say what is, or was, decided and why
-    Explain {
-        /// The decision's id, as a denial names it
-        #[arg(long, value_name = "ID", conflicts_with_all = ["user", "action", "resource"])]
-        decision: Option<String>,
-        /// The user who would ask
-        #[arg(required_unless_present = "decision")]
-        user: Option<String>,
-        /// The action: s3:GetObject
-        #[arg(required_unless_present = "decision")]
-        action: Option<String>,
-        /// The resource: arn:aws:s3:::BUCKET/KEY
-        #[arg(required_unless_present = "decision")]
-        resource: Option<String>,
-        /// A condition key's value: aws:SourceIp=203.0.113.9; may be repeated
-        #[arg(long, value_name = "KEY=VALUE")]
-        context: Vec<String>,
-        #[command(flatten)]
-        target: Target,
-    },
+    #[command(flatten)]
+    Asking(Asking),
     /// The ledger: who asked for what, what was decided, how it ended
     #[command(subcommand)]
     Audit(Audit),
@@ -196,99 +193,6 @@ pub(crate) enum Bucket {
         /// on or off
         #[arg(value_parser = ["on", "off"])]
         state: String,
-        #[command(flatten)]
-        target: Target,
-    },
-}
-
-/// Users.
-#[derive(Debug, Subcommand)]
-pub(crate) enum User {
-    /// Make a user with a first access key, whose secret is shown once
-    Add {
-        /// The user's name
-        user: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// List users
-    List {
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Delete a user with its keys and policies
-    Rm {
-        /// The user's name
-        user: String,
-        #[command(flatten)]
-        target: Target,
-    },
-}
-
-/// Access keys.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Key {
-    /// Make an access key; its secret is shown once
-    Add {
-        /// Whose
-        user: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// List access keys
-    List {
-        /// Whose
-        user: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Delete an access key
-    Rm {
-        /// Whose
-        user: String,
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        target: Target,
-    },
-}
-
-/// Policies.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    /// Set a policy of a user
-    Put {
-        /// Whose
-        user: String,
-        /// The policy's name
-        name: String,
-        /// A file with the policy in IAM's JSON
-        file: PathBuf,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Show a policy
-    Get {
-        /// Whose
-        user: String,
-        /// The policy's name
-        name: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// List policies
-    List {
-        /// Whose
-        user: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Remove a policy
-    Rm {
-        /// Whose
-        user: String,
-        /// The policy's name
-        name: String,
         #[command(flatten)]
         target: Target,
     },

@@ -14,7 +14,7 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{Gate, HolderKind, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
+use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -22,9 +22,12 @@ use serde_json::{Value, json};
 
 use crate::{
     errors,
+    settle::settle,
     whole::{Room, Rooms},
 };
 
+mod access;
+mod authzen;
 mod guard;
 mod identities;
 mod kms;
@@ -36,6 +39,7 @@ mod sessions;
 mod system;
 
 use query::Query;
+pub(crate) use routes::AUTHZEN;
 pub use routes::{Operation, ROUTES, Route};
 
 /// The largest body of a request, in bytes.
@@ -152,20 +156,8 @@ where
             return Err(error);
         }
     };
-    let done = run(found, &mut call).await;
-    if let Err(error) = &done
-        && !session.has_asked()
-    {
-        // A name or a body that is wrong: the gate has recorded nothing, so this leaves a denial all the same.
-        gate.refuse(
-            &origin,
-            session.access_key_id(),
-            operation,
-            parts.uri.path(),
-            error,
-        )?;
-    }
-    done
+    let done = routes::run(found, &mut call).await;
+    settle(gate, session, operation, parts.uri.path(), done)
 }
 
 /// Everything that comes before the gate is asked: the route, who may ask at all, the body, the query.
@@ -191,51 +183,6 @@ where
     let (body, room) = rooms.read(session, &size, BODY_BYTES_MAX, read(body)).await?;
     let query = Query::parse(parts.uri.query())?;
     Ok((found, (varied, query, body), room))
-}
-
-async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
-    match operation {
-        Operation::ListUsers => identities::list_users(call).await,
-        Operation::CreateUser => identities::create_user(call).await,
-        Operation::DeleteUser => identities::delete_user(call).await,
-        Operation::ListAccessKeys => identities::list_access_keys(call).await,
-        Operation::CreateAccessKey => identities::create_access_key(call).await,
-        Operation::DeleteAccessKey => identities::delete_access_key(call).await,
-        Operation::ListUserPolicies => identities::list_user_policies(call).await,
-        Operation::GetUserPolicy => identities::get_user_policy(call).await,
-        Operation::PutUserPolicy => identities::put_user_policy(call).await,
-        Operation::DeleteUserPolicy => identities::delete_user_policy(call).await,
-        Operation::ListGuardPolicies => guard::list(call).await,
-        Operation::GetGuardPolicy => guard::get(call).await,
-        Operation::PutGuardPolicy => guard::put(call).await,
-        Operation::DeleteGuardPolicy => guard::delete(call).await,
-        Operation::CheckGuardPolicy => guard::check(call).await,
-        Operation::GetGuardSchema => guard::schema(call).await,
-        Operation::Explain => ledger::explain(call).await,
-        Operation::ExplainDecision => ledger::explain_decision(call).await,
-        Operation::ListRecords => ledger::list_records(call).await,
-        Operation::ProveRecord => ledger::prove_record(call).await,
-        Operation::VerifyLedger => ledger::verify(call).await,
-        Operation::GetCheckpoint => ledger::checkpoint(call).await,
-        Operation::SetBucketStrict => system::set_bucket_strict(call).await,
-        Operation::RotateKeys => system::rotate_keys(call).await,
-        Operation::ListNamedKeys => kms::list(call).await,
-        Operation::CreateNamedKey => kms::create(call).await,
-        Operation::DeleteNamedKey => kms::delete(call).await,
-        Operation::EnableNamedKey => kms::enable(call, true).await,
-        Operation::DisableNamedKey => kms::enable(call, false).await,
-        Operation::Collect => system::collect(call).await,
-        Operation::ListRuns => runs::list_runs(call).await,
-        Operation::CancelRun => runs::cancel_run(call).await,
-        Operation::StartRun => runs::start_run(call).await,
-        Operation::StartNamedRun => runs::start_named_run(call).await,
-        Operation::ListSessions => sessions::list(call).await,
-        Operation::RevokeSession => sessions::revoke(call).await,
-        Operation::RevokeUserSessions => sessions::revoke_of(call, HolderKind::User).await,
-        Operation::RevokeRoleSessions => sessions::revoke_of(call, HolderKind::Role).await,
-        Operation::RotateSigningKey => sessions::rotate(call).await,
-        Operation::ReplicationStatus => runs::replication_status(call).await,
-    }
 }
 
 /// The whole body, within the limit.

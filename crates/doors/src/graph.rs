@@ -21,7 +21,7 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::{api::query::Query, errors, http::Body};
+use crate::{api::query::Query, errors, http::Body, settle::settle};
 
 mod explain;
 mod load;
@@ -269,7 +269,7 @@ async fn answer(
     origin: Origin,
     operation: &mut &'static str,
 ) -> Result<Response<Body>> {
-    let admitted = gate.identify_or_bearer(parts, origin.clone())?;
+    let admitted = gate.identify_or_bearer(parts, origin)?;
     let session = &admitted.session;
     let body = VerifiedBody::new(body, admitted.payload);
     let done = match find(parts) {
@@ -293,19 +293,7 @@ async fn answer(
         }
         Err(e) => Err(e),
     };
-    if let Err(error) = &done
-        && !session.has_asked()
-    {
-        // The gate has recorded nothing, so this leaves a denial all the same.
-        gate.refuse(
-            &origin,
-            session.access_key_id(),
-            operation,
-            parts.uri.path(),
-            error,
-        )?;
-    }
-    done
+    settle(gate, session, operation, parts.uri.path(), done)
 }
 
 /// The route of a request, and what varies in its path.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! /_health/live   /_health/ready   /_metrics        answered here, without identity
-//! /_api/v1/…                                        crate::api
+//! /.well-known/authzen-configuration                answered here, without identity
+//! /_api/v1/…   POST /access/v1/evaluation…          crate::api
 //! /_graph/v1/…                                      crate::graph
 //! /_api/v1/oauth/…                                  crate::oauth: tokens, before who asks is known
 //! POST / with a form                                crate::query: IAM and STS
@@ -10,7 +11,7 @@
 //! ```
 //!
 //! Invariants
-//! - names that are not S3's begin with `/_`, which no bucket's name does;
+//! - names that are not S3's begin with `/_` or `/.`, which no bucket's name does, but for AuthZEN's own two;
 //! - the address of a caller is the peer's, unless the peer is a proxy that the administrator named.
 //!
 //! Deliberately absent: sockets, TLS, limits on headers and idle connections (the binary's).
@@ -83,8 +84,8 @@ pub struct Parts {
 pub struct Peer {
     /// Its address.
     pub ip: IpAddr,
-    /// Whether the connection is TLS.
-    pub secure: bool,
+    /// The version of TLS that the connection is, as `s3:TlsVersion` has it: `1.2`, `1.3`.
+    pub tls: Option<&'static str>,
 }
 
 /// All doors. Cheap to clone.
@@ -199,7 +200,14 @@ impl Inner {
                 operation: done.operation,
             };
         }
-        if path == "/_api" || path.starts_with("/_api/") {
+        if path == AUTHZEN_CONFIGURATION && matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Answered {
+                response: authzen_configuration(&request, peer.tls.is_some()),
+                door: "open",
+                operation: "AuthZenConfiguration",
+            };
+        }
+        if path == "/_api" || path.starts_with("/_api/") || is_authzen(&request) {
             let origin = self.origin("api", &request, peer, request_id);
             let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
             let response = done.response.map(Body::http_body);
@@ -268,7 +276,7 @@ impl Inner {
         Origin {
             door,
             source_ip: source_ip(headers, peer.ip, &self.proxies),
-            secure: peer.secure,
+            tls: peer.tls,
             request_id: request_id.clone(),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
@@ -307,6 +315,37 @@ impl Expects {
     fn must_close(self, status: StatusCode) -> bool {
         self.waits && (self.empty || !status.is_success())
     }
+}
+
+/// Where AuthZEN's clients look first. No bucket's name begins with a dot.
+const AUTHZEN_CONFIGURATION: &str = "/.well-known/authzen-configuration";
+
+/// Where questions are put, at the address that the client used itself. It is told to nobody else: no cache keeps it.
+fn authzen_configuration(request: &Request<Body>, secure: bool) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let Some(host) = host.filter(|h| h.chars().all(plain)) else {
+        return text(StatusCode::BAD_REQUEST, "the request names no host\n".into());
+    };
+    let base = format!("{}://{host}", if secure { "https" } else { "http" });
+    let [evaluation, evaluations] = crate::api::AUTHZEN;
+    let told = serde_json::json!({
+        "policy_decision_point": base,
+        "access_evaluation_endpoint": format!("{base}{evaluation}"),
+        "access_evaluations_endpoint": format!("{base}{evaluations}"),
+    });
+    let mut response = text(StatusCode::OK, told.to_string().into());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    let keep = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, keep);
+    response
+}
+
+fn is_authzen(request: &Request<Body>) -> bool {
+    let uri = request.uri();
+    *request.method() == Method::POST && uri.query().is_none() && crate::api::AUTHZEN.contains(&uri.path())
 }
 
 fn open_path(path: &str) -> Option<&'static str> {

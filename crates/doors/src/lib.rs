@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod query;
 pub mod s3;
+mod settle;
 mod whole;
 
 /// What the binary's log filter must contain: `s3s` logs whole requests and malformed bodies itself, while

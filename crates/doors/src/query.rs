@@ -38,6 +38,9 @@ pub const BODY_BYTES_MAX: usize = 256 << 10;
 /// The operation of a request that names none of ours.
 const UNKNOWN: &str = "Unknown";
 
+/// The operation whose proof is a token in the form; the gate records it under that.
+const PROVES_ITSELF: &str = "AssumeRoleWithWebIdentity";
+
 /// One operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -162,7 +165,7 @@ where
     let size = body.size_hint();
     let read = rooms.read_unknown(&size, BODY_BYTES_MAX, read(body)).await;
     let (body, _room) = refused(gate, &origin, parts, read)?;
-    let admitted = gate.identify_with_body(parts, envelope.service, &body, origin.clone())?;
+    let admitted = gate.identify_with_body(parts, envelope.service, &body, origin)?;
     let session = &admitted.session;
     let form = Form::parse(&body);
     let form = refused_to(gate, session, parts, form)?;
@@ -170,10 +173,8 @@ where
     if let Some(route) = routes().find(|r| r.action == action && r.service == envelope.service.as_str()) {
         envelope.action = route.action;
     }
-    if session.kind() == PrincipalKind::Anonymous {
-        if envelope.action == "AssumeRoleWithWebIdentity" {
-            return sts::with_web_identity(gate, &form, origin).await;
-        }
+    let proves_itself = envelope.action == PROVES_ITSELF;
+    if session.kind() == PrincipalKind::Anonymous && !proves_itself {
         let error = Error::new(
             Kind::Denied,
             "MissingAuthenticationToken",
@@ -195,7 +196,7 @@ where
     });
     match done {
         // The gate has recorded nothing of a form that is wrong, so this leaves a denial all the same.
-        Err(error) if !session.has_asked() => refused_to(gate, session, parts, Err(error)),
+        Err(error) if !session.has_asked() && !proves_itself => refused_to(gate, session, parts, Err(error)),
         done => done,
     }
 }

@@ -145,6 +145,53 @@ fn evaluate_for(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Verdi
     }
 }
 
+/// One of those in an identity, and what its own policies say.
+pub(crate) struct Link {
+    pub(crate) principal: String,
+    pub(crate) decided: Verdicts,
+    /// The kinds of its policies that would have to allow it, and do not.
+    pub(crate) lacking: Vec<&'static str>,
+}
+
+/// What is decided for each of the identity: all must be allowed.
+pub(crate) fn links(question: &Question<'_>) -> Vec<Link> {
+    let facts = facts(question);
+    let actors = question.session.identity().actors();
+    let link = |actor: &Actor| {
+        let decided = evaluate_for(question, actor, &facts);
+        let lacking = match decided.verdict {
+            Verdict::ImplicitDeny => lacking(question, actor, &facts),
+            _ => Vec::new(),
+        };
+        Link {
+            principal: actor.principal.label.to_string(),
+            decided,
+            lacking,
+        }
+    };
+    actors.map(link).collect()
+}
+
+fn lacking(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Vec<&'static str> {
+    let Ok(context) = context(question.session, actor, facts) else {
+        return Vec::new();
+    };
+    let arn = arn(question.resource);
+    let mut out = Vec::new();
+    for action in question.actions {
+        let request = policy::Request {
+            action,
+            resource: &arn,
+            context: &context,
+        };
+        let guarded = question.bucket.and_then(|b| guarded(b, caller(actor)));
+        out.extend(actor.policies.lacking(&request, guarded));
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
 /// The request's condition keys, with the object's tags if a policy asks about any.
 fn facts<'a>(question: &Question<'a>) -> Cow<'a, [Fact]> {
     let by_bucket = question.bucket.and_then(BucketAccess::policy);
@@ -367,7 +414,10 @@ pub(crate) fn request_context(session: &Session) -> craton_base::Result<Context>
     out.set("aws:ResourceAccount", ACCOUNT)?;
     out.set("s3:ResourceAccount", ACCOUNT)?;
     out.set_source_ip(origin.source_ip)?;
-    out.set_secure_transport(origin.secure)?;
+    out.set_secure_transport(origin.is_secure())?;
+    if let Some(version) = origin.tls {
+        out.set("s3:TlsVersion", version)?;
+    }
     out.set_time(origin.time)?;
     if let Some(agent) = &origin.user_agent {
         out.set("aws:UserAgent", &**agent)?;
@@ -392,41 +442,4 @@ fn proof(session: &Session, out: &mut Context) -> craton_base::Result<()> {
         out.set("s3:x-amz-content-sha256", &**hash)?;
     }
     Ok(())
-}
-
-/// A decision in words: what decided, and what would have to change.
-pub(crate) fn explain(
-    kind: policy::DecisionKind,
-    question: &crate::audit::Question,
-    statements: &[String],
-) -> (&'static str, String) {
-    let crate::audit::Question {
-        principal,
-        action,
-        resource,
-        ..
-    } = question;
-    let named = statements.join(", ");
-    match kind {
-        policy::DecisionKind::Allow => (
-            "allow",
-            format!(
-                "{principal} may {action} on {resource}: allowed by {named}, and no statement denies it."
-            ),
-        ),
-        policy::DecisionKind::ExplicitDeny => (
-            "explicit-deny",
-            format!(
-                "{principal} may not {action} on {resource}: denied by {named}. A deny wins over every allow; \
-                 that statement would have to change."
-            ),
-        ),
-        policy::DecisionKind::ImplicitDeny => (
-            "implicit-deny",
-            format!(
-                "{principal} may not {action} on {resource}: no statement of its policies allows it. A policy of \
-                 {principal} would have to allow {action} on it."
-            ),
-        ),
-    }
 }

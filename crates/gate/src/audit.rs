@@ -1,49 +1,15 @@
-//! Reading the ledger, and asking what would be decided: permitted and recorded like any other access.
+//! Reading the ledger: permitted and recorded like any other access.
 //!
 //! Deliberately absent: the ledger's own format ([`crate::ledger`]).
 
-use craton_base::{BucketName, Error, Kind as ErrorKind, PrincipalName, ResourcePath, Result};
+use craton_base::{ResourcePath, Result};
 
 use crate::{
-    access,
     ask::Ask,
     gate::Gate,
-    ledger::{Entry, Filter, Listing, Receipt, Record, RecordId, Verified, VerifyOptions},
-    policy,
+    ledger::{Entry, Filter, Listing, Receipt, RecordId, Verified, VerifyOptions},
     session::Session,
 };
-
-/// A question: what would be decided?
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// For whom.
-    pub principal: PrincipalName,
-    /// The action: `s3:GetObject`.
-    pub action: String,
-    /// The resource's ARN: `arn:aws:s3:::bucket/key`.
-    pub resource: String,
-    /// Condition keys and their values.
-    pub context: Vec<(String, String)>,
-}
-
-/// The answer to a [`Question`].
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// Whether it would be allowed.
-    pub allowed: bool,
-    /// `allow`, `explicit-deny` or `implicit-deny`.
-    pub verdict: &'static str,
-    /// The statements that decide, as `policy#sid`.
-    pub statements: Vec<String>,
-    /// The same in words, and what would have to change.
-    pub explanation: String,
-}
-
-/// The bucket that an ARN lies in, if it is of S3.
-fn bucket_of(arn: &str) -> Option<BucketName> {
-    let path = arn.strip_prefix("arn:aws:s3:::")?;
-    BucketName::new(path.split('/').next().unwrap_or_default()).ok()
-}
 
 fn ledger_ask(operation: &'static str) -> Ask {
     Ask::new(
@@ -113,23 +79,6 @@ impl Gate {
         .await
     }
 
-    /// The record of a decision, by the id that the client was given with a denial.
-    ///
-    /// # Errors
-    /// `Denied`; `NotFound`.
-    pub async fn explain_decision(&self, session: &Session, id: RecordId) -> Result<Record> {
-        let _permit = self.read(session, ledger_ask("ExplainDecision")).await?;
-        let erased = || {
-            Error::new(
-                ErrorKind::NotFound,
-                "SubjectErased",
-                "the record's subject was erased",
-            )
-        };
-        self.blocking(move |gate| gate.ledger().explain_id(id)?.ok_or_else(erased))
-            .await
-    }
-
     /// The newest signed checkpoint, and the key that verifies it.
     ///
     /// # Errors
@@ -144,47 +93,7 @@ impl Gate {
         .await
     }
 
-    /// What would be decided, and why. Nothing is accessed.
-    ///
-    /// # Errors
-    /// `Denied`; `NotFound`, `NoSuchEntity`; `Invalid` for a condition key or ARN that is not one.
-    pub async fn explain(&self, session: &Session, question: Question) -> Result<Answer> {
-        let resource = ResourcePath::System(format!("users/{}", question.principal));
-        let ask = Ask::new("Explain", "iam:SimulatePrincipalPolicy", resource);
-        let _permit = self.read(session, ask).await?;
-        let inner = &self.inner;
-        let user = inner.directory.user(&inner.store, question.principal.as_str())?;
-        let user = user.ok_or_else(|| crate::directory::no_such_user(question.principal.as_str()))?;
-        let mut context = policy::Context::new();
-        let actor = crate::directory::Actor::plain(user);
-        access::identify(&actor, &mut context)?;
-        context.set_time(inner.clock.now())?;
-        for (key, value) in &question.context {
-            context.set(key, value.as_str())?;
-        }
-        let request = policy::Request {
-            action: &question.action,
-            resource: &question.resource,
-            context: &context,
-        };
-        let bucket = bucket_of(&question.resource)
-            .map(|name| inner.bucket(&name))
-            .transpose()?;
-        let bucket = bucket.flatten();
-        let caller = access::caller(&actor);
-        let guarded = bucket.as_ref().and_then(|b| access::guarded(&b.access, caller));
-        let decision = actor.policies.decide_about(&request, guarded);
-        let statements: Vec<String> = decision.statements.iter().map(ToString::to_string).collect();
-        let (verdict, explanation) = access::explain(decision.kind, &question, &statements);
-        Ok(Answer {
-            allowed: decision.allowed,
-            verdict,
-            statements,
-            explanation,
-        })
-    }
-
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {

@@ -26,13 +26,12 @@ use craton_store::{
 use parking_lot::Mutex;
 
 use crate::{
-    access,
     admit::Keys,
     ask::Ask,
     bucket::BucketInfo,
     configuration::{cache::BucketCache, state::BucketState},
     directory::Directory,
-    guards::{self, GuardPlane},
+    guards::GuardPlane,
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
@@ -369,29 +368,6 @@ impl Inner {
         page.entries.iter().map(BucketInfo::from_stored).collect()
     }
 
-    /// Whether `session` would be allowed `action`; records nothing.
-    pub(crate) fn would_allow(
-        &self,
-        session: &Session,
-        action: &'static str,
-        resource: &ResourcePath,
-    ) -> bool {
-        let Ok(bucket) = self.bucket_of(resource) else {
-            return false;
-        };
-        let question = access::Question {
-            session,
-            actions: &[action],
-            resource,
-            extra: &[],
-            bucket: bucket.as_ref().map(|b| &b.access),
-            object_acl: &|| self.object_acl(bucket.as_deref()?, resource, &[]),
-            object_tags: &|| self.object_tags(bucket.as_deref()?, resource, &[]),
-        };
-        let asked = guards::asked(&question, bucket.as_ref().map(|b| &*b.info));
-        self.guards.restrict(access::evaluate(&question), &asked).allowed
-    }
-
     /// Outcomes that can not be recorded stop the gate: the ledger refuses from then on.
     pub(crate) fn record_outcome(&self, mut record: Record) {
         if let Err(error) = self.ledger.append_outcome(&mut record) {
@@ -404,7 +380,7 @@ pub(crate) fn origin_record(origin: &Origin) -> Record {
     let mut record = Record::of(RecordKind::Decision);
     record.source_ip = origin.source_ip.to_string();
     record.door = origin.door.to_owned();
-    record.secure = origin.secure;
+    record.secure = origin.is_secure();
     record.request_id = origin.request_id.to_string();
     record
 }

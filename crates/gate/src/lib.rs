@@ -13,6 +13,7 @@
 
 mod access;
 mod admit;
+pub mod answers;
 mod ask;
 pub mod audit;
 mod background;

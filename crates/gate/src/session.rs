@@ -16,7 +16,10 @@ use std::{
 
 use craton_base::{PrincipalName, Timestamp};
 
-use crate::directory::{Actor, Identity, SessionFacts};
+use crate::{
+    directory::{Actor, Identity, SessionFacts},
+    policy::Policy,
+};
 
 /// What kind of identity a session has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +43,8 @@ pub struct Origin {
     pub door: &'static str,
     /// The address of the peer, or the one that a configured proxy vouches for.
     pub source_ip: IpAddr,
-    /// Whether it came over TLS.
-    pub secure: bool,
+    /// The version of TLS that it came over, as `s3:TlsVersion` has it: `1.2`, `1.3`.
+    pub tls: Option<&'static str>,
     /// The request's id, as answered to the client.
     pub request_id: Arc<str>,
     /// The `User-Agent` header, cut to 256 bytes.
@@ -50,6 +53,14 @@ pub struct Origin {
     pub referer: Option<Arc<str>>,
     /// When the request arrived.
     pub time: Timestamp,
+}
+
+impl Origin {
+    /// Whether it came over TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 /// How a request proved who it is.
@@ -142,6 +153,36 @@ impl Session {
 
     fn facts(&self) -> Option<&SessionFacts> {
         self.inner.identity.session.as_ref()
+    }
+
+    /// The same with another policy of this name, for one of those in it or for all who have one; to be asked about.
+    pub(crate) fn replacing(
+        &self,
+        principal: Option<&str>,
+        name: &str,
+        policy: Option<&Arc<Policy>>,
+    ) -> Self {
+        let changed = |actor: &Actor| match principal.is_none_or(|p| p == &*actor.principal.label) {
+            true => Actor {
+                policies: actor.policies.replacing(name, policy, principal.is_some()),
+                ..actor.clone()
+            },
+            false => actor.clone(),
+        };
+        let known = self.identity();
+        let identity = Identity {
+            actor: changed(&known.actor),
+            chain: known.chain.iter().map(changed).collect(),
+            session: known.session.clone(),
+            credential: None,
+            generation: known.generation,
+        };
+        Self::without_key(Arc::new(identity), self.inner.origin.clone())
+    }
+
+    /// The gate has recorded what it decided for this session.
+    pub(crate) fn note_asked(&self) {
+        self.inner.asked.store(true, Ordering::Relaxed);
     }
 
     /// The principal's name as records and owners have it: a user's, `role/<name>`, `root`, or `anonymous`.

@@ -193,7 +193,7 @@ impl Workers {
         let origin = Origin {
             door: "system",
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            secure: true,
+            tls: Some("1.3"),
             request_id: run.clone(),
             user_agent: None,
             referer: None,

@@ -155,6 +155,11 @@ impl Rules {
         &self.needs
     }
 
+    /// The prefixes of keys that policies name: `bucket/path/`.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(String::as_str)
+    }
+
     /// Whether a policy names this prefix of keys.
     pub(crate) fn names_prefix(&self, id: &str) -> bool {
         self.prefixes.contains(id)

@@ -31,8 +31,8 @@ impl Needs {
         self.whole_context || self.circumstances.contains(name)
     }
 
-    /// Those of two policies.
-    pub(crate) fn join(&mut self, other: &Self) {
+    /// Adds those of another policy.
+    pub fn join(&mut self, other: &Self) {
         self.circumstances.extend(other.circumstances.iter().cloned());
         self.whole_context |= other.whole_context;
         self.tags |= other.tags;

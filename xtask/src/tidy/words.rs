@@ -24,8 +24,29 @@ const MACHINE: [(&str, &str); 5] = [
     ("/Us", "ers/"),
 ];
 
+/// The switch of the benchmark that decides nothing, and the only files that may name it: where it is known to the
+/// compiler, where it counts, where it is set, and what says so.
+const SWITCH: (&str, &str) = ("craton_always", "_yes");
+const SWITCH_IN: [&str; 4] = [
+    "Cargo.toml",
+    "bench/README.md",
+    "crates/gate/src/decide.rs",
+    "xtask/src/bench.rs",
+];
+
 pub(super) fn check(tree: &Tree, _root: &Path) -> Vec<Finding> {
-    tree.files.iter().flat_map(file).collect()
+    let words = tree.files.iter().flat_map(file);
+    words.chain(tree.files.iter().filter_map(switch)).collect()
+}
+
+/// A file that names the benchmark's switch and may not: a build with it would let everybody in.
+fn switch(file: &File) -> Option<Finding> {
+    let named = format!("{}{}", SWITCH.0, SWITCH.1);
+    let may = SWITCH_IN.contains(&file.path.as_str());
+    (!may && file.text.contains(&named)).then(|| {
+        let text = format!("`{named}`: only `cargo xtask bench gate` sets it");
+        Finding::new(&file.path, 0, text)
+    })
 }
 
 fn file(file: &File) -> Vec<Finding> {

@@ -170,7 +170,7 @@ async fn verify_folder(folder: &Folder, earlier: Option<String>) -> Result<Verif
     let origin = Origin {
         door: "command",
         source_ip: IpAddr::from([127, 0, 0, 1]),
-        secure: true,
+        tls: Some("1.3"),
         request_id: Arc::from("offline"),
         user_agent: None,
         referer: None,

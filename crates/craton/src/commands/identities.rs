@@ -1,18 +1,28 @@
-//! `craton user`, `craton key`, `craton policy`.
+//! `craton user`, `key`, `group`, `role`, `policy`.
 
-use craton_base::{Error, Result, Timestamp};
+use craton_base::{Result, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{answer, list, text};
+use super::{
+    answer, list,
+    policies::{self, document},
+    text,
+};
 use crate::{
-    cli::{Key, Policy, Target, User},
+    cli::{Group, Key, Policy, Role, Target, User},
     client::{Client, segment},
-    files, output,
+    output,
 };
 
-/// The largest policy, in bytes; the server's own limit is lower.
-const POLICY_BYTES_MAX: u64 = 1 << 20;
+/// Of a user, or of `group/NAME`, `role/NAME`.
+fn holder_path(holder: &str) -> String {
+    match holder.split_once('/') {
+        Some(("group", name)) => format!("groups/{}", segment(name)),
+        Some(("role", name)) => format!("roles/{}", segment(name)),
+        _ => user_path(holder),
+    }
+}
 
 fn user_path(user: &str) -> String {
     format!("users/{}", segment(user))
@@ -39,10 +49,7 @@ pub(super) async fn user(command: User) -> Result<()> {
             show_key(&target, &key);
         }
         User::List { target } => {
-            let users = all_users(&Client::new(&target)?).await?;
-            answer(&target, &json!({ "users": users }), |_| {
-                users.iter().filter_map(Value::as_str).for_each(output::line);
-            });
+            show_names(&target, "users", "users").await?;
         }
         User::Rm { user, target } => {
             Client::new(&target)?
@@ -53,16 +60,65 @@ pub(super) async fn user(command: User) -> Result<()> {
     Ok(())
 }
 
-async fn all_users(client: &Client) -> Result<Vec<Value>> {
+/// Every element of a list that the API answers in pages.
+pub(super) async fn all(client: &Client, path: &str, field: &str) -> Result<Vec<Value>> {
     let mut out = Vec::new();
-    let mut path = "users".to_owned();
+    let mut next = path.to_owned();
     loop {
-        let page = client.api(Method::GET, &path, None).await?;
-        out.extend(list(&page, "users").cloned());
+        let page = client.api(Method::GET, &next, None).await?;
+        out.extend(list(&page, field).cloned());
         match page.get("next").and_then(Value::as_str) {
-            Some(next) => path = format!("users?after={}", craton_gate::identify::sign::encode_query(next)),
+            Some(after) => {
+                next = format!(
+                    "{path}?after={}",
+                    craton_gate::identify::sign::encode_query(after)
+                );
+            }
             None => return Ok(out),
         }
+    }
+}
+
+async fn show_names(target: &Target, path: &str, field: &str) -> Result<()> {
+    let names = all(&Client::new(target)?, path, field).await?;
+    answer(target, &json!({ field: names }), |_| {
+        names.iter().filter_map(Value::as_str).for_each(output::line);
+    });
+    Ok(())
+}
+
+async fn change(target: &Target, method: Method, path: &str, body: Option<&Value>) -> Result<()> {
+    Client::new(target)?.api(method, path, body).await.map(drop)
+}
+
+pub(super) async fn group(command: Group) -> Result<()> {
+    let path = |group: &str| format!("groups/{}", segment(group));
+    let member = |group: &str, user: &str| format!("{}/members/{}", path(group), segment(user));
+    match command {
+        Group::Add { group, target } => change(&target, Method::PUT, &path(&group), None).await,
+        Group::List { group: None, target } => show_names(&target, "groups", "groups").await,
+        Group::List {
+            group: Some(group),
+            target,
+        } => show_names(&target, &format!("{}/members", path(&group)), "users").await,
+        Group::Rm { group, target } => change(&target, Method::DELETE, &path(&group), None).await,
+        Group::Join { group, user, target } => {
+            change(&target, Method::PUT, &member(&group, &user), None).await
+        }
+        Group::Leave { group, user, target } => {
+            change(&target, Method::DELETE, &member(&group, &user), None).await
+        }
+    }
+}
+
+pub(super) async fn role(command: Role) -> Result<()> {
+    let path = |role: &str| format!("roles/{}", segment(role));
+    match command {
+        Role::Add { role, trust, target } => {
+            change(&target, Method::PUT, &path(&role), Some(&document(&trust)?)).await
+        }
+        Role::List { target } => show_names(&target, "roles", "roles").await,
+        Role::Rm { role, target } => change(&target, Method::DELETE, &path(&role), None).await,
     }
 }
 
@@ -104,7 +160,7 @@ fn key_row(key: &Value) -> Vec<String> {
 }
 
 pub(super) async fn policy(command: Policy) -> Result<()> {
-    let path = |user: &str, name: &str| format!("{}/policies/{}", user_path(user), segment(name));
+    let path = |holder: &str, name: &str| format!("{}/policies/{}", holder_path(holder), segment(name));
     match command {
         Policy::Put {
             user,
@@ -112,10 +168,8 @@ pub(super) async fn policy(command: Policy) -> Result<()> {
             file,
             target,
         } => {
-            let document: Value = serde_json::from_str(&files::read_text(&file, POLICY_BYTES_MAX)?)
-                .map_err(|e| Error::invalid(format!("the file {} is not JSON: {e}", file.display())))?;
             Client::new(&target)?
-                .api(Method::PUT, &path(&user, &name), Some(&document))
+                .api(Method::PUT, &path(&user, &name), Some(&document(&file)?))
                 .await?;
         }
         Policy::Get { user, name, target } => {
@@ -125,7 +179,7 @@ pub(super) async fn policy(command: Policy) -> Result<()> {
             output::json(policy.get("document").unwrap_or(&policy));
         }
         Policy::List { user, target } => {
-            let all = format!("{}/policies", user_path(&user));
+            let all = format!("{}/policies", holder_path(&user));
             let policies = Client::new(&target)?.api(Method::GET, &all, None).await?;
             answer(&target, &policies, |policies| {
                 list(policies, "policies").for_each(|p| output::line(text(p, "name")));
@@ -136,6 +190,25 @@ pub(super) async fn policy(command: Policy) -> Result<()> {
                 .api(Method::DELETE, &path(&user, &name), None)
                 .await?;
         }
+        Policy::Check {
+            file,
+            user,
+            role,
+            days,
+            target,
+        } => {
+            let body = match &file {
+                Some(file) => json!({ "document": document(file)? }),
+                None => json!({ "user": user, "role": role, "days": days }),
+            };
+            policies::check(&body, days, &target).await?;
+        }
+        Policy::Replay {
+            place,
+            file,
+            days,
+            target,
+        } => policies::replay(&place, file.as_deref(), days, &target).await?,
     }
     Ok(())
 }

@@ -17,8 +17,10 @@ mod graph;
 mod guard;
 mod identities;
 mod objects;
+mod policies;
 mod replication;
 mod runs;
+mod sessions;
 mod system;
 
 /// Runs a command.
@@ -52,23 +54,11 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Bucket(command) => system::bucket(command).await,
         Command::User(command) => identities::user(command).await,
         Command::Key(command) => identities::key(command).await,
+        Command::Group(command) => identities::group(command).await,
+        Command::Role(command) => identities::role(command).await,
+        Command::Session(command) => sessions::run(command).await,
         Command::Policy(command) => identities::policy(command).await,
-        Command::Explain {
-            decision: Some(id),
-            target,
-            ..
-        } => explain::decision(&id, &target).await,
-        Command::Explain {
-            user,
-            action,
-            resource,
-            context,
-            target,
-            ..
-        } => {
-            let text = |t: Option<String>| t.unwrap_or_default();
-            explain::question(&text(user), &text(action), &text(resource), &context, &target).await
-        }
+        Command::Asking(command) => explain::run(command).await,
         Command::Guard(command) => guard::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,

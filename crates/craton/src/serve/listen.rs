@@ -82,8 +82,8 @@ pub(super) fn connections(bytes: u64, most: u32) -> usize {
 pub(super) struct Peer {
     /// Its address.
     pub(super) ip: IpAddr,
-    /// Whether the connection is TLS.
-    pub(super) secure: bool,
+    /// The version of TLS that the connection is.
+    pub(super) tls: Option<&'static str>,
 }
 
 /// Answers requests.
@@ -167,9 +167,12 @@ impl<H: Handler> Line<H> {
         let ip = from.ip().to_canonical();
         let stream = Stall::new(stream, self.limits.body_timeout);
         match tls {
-            None => self.serve(stream, Peer { ip, secure: false }).await,
+            None => self.serve(stream, Peer { ip, tls: None }).await,
             Some(tls) => match timeout(self.limits.header_timeout, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.serve(stream, Peer { ip, secure: true }).await,
+                Ok(Ok(stream)) => {
+                    let tls = Some(super::tls::version(stream.get_ref().1));
+                    self.serve(stream, Peer { ip, tls }).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, %ip, "no TLS connection"),
                 Err(_) => tracing::debug!(%ip, "a TLS handshake took too long"),
             },

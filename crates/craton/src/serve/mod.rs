@@ -73,7 +73,7 @@ impl Handler for Doors {
     async fn handle(&self, request: http::Request<TimedBody>, peer: Peer) -> http::Response<doors::Body> {
         let peer = doors::Peer {
             ip: peer.ip,
-            secure: peer.secure,
+            tls: peer.tls,
         };
         let request = request.map(doors::Body::http_body);
         match &self.traces {

@@ -41,6 +41,14 @@ pub(crate) fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// The version of a connection, as `s3:TlsVersion` has it. The acceptor takes no older one.
+pub(super) fn version(connection: &rustls::ServerConnection) -> &'static str {
+    match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
+        _ => "1.3",
+    }
+}
+
 fn zeroize_on_drop(bytes: Vec<u8>) -> craton_base::Secret {
     craton_base::Secret::new(bytes)
 }

@@ -138,7 +138,10 @@ fn what_is_under_way_ends_before_the_server_does() {
 fn tls_serves_who_trusts_its_certificate() {
     let folder = Folder::new();
     // As it is now: a target folder that checkouts share may hold what another one built.
-    let tls = format!("{}/tests/binary/tls", std::env::var("CARGO_MANIFEST_DIR").unwrap());
+    let tls = format!(
+        "{}/tests/binary/tls",
+        std::env::var("CARGO_MANIFEST_DIR").unwrap()
+    );
     let (cert, key) = (format!("{tls}/cert.pem"), format!("{tls}/key.pem"));
     let server = Server::start(&folder, &["--tls-cert", &cert, "--tls-key", &key]);
     assert!(server.endpoint.starts_with("https://"));

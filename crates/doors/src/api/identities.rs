@@ -1,45 +1,76 @@
-//! Users, their access keys and policies.
+//! Users, groups and roles, their policies, and access keys.
 
 use craton_base::{Error, PrincipalName, Result};
-use craton_gate::{Act, Holder, HolderKind, NewAccessKey, NewEntity};
+use craton_gate::{Act, Entity, Holder, HolderKind, NewAccessKey, NewEntity};
 use serde_json::{Value, json};
 
 use super::Call;
 
-/// The most users in one answer.
-const USERS_MAX: usize = 1000;
+/// The most users, groups or roles in one answer.
+const LISTED_MAX: usize = 1000;
 
 fn user(call: &Call<'_>) -> Result<PrincipalName> {
     PrincipalName::new(call.part(0)?)
 }
 
-fn holder(call: &Call<'_>) -> Result<Holder> {
-    Ok(Holder::new(HolderKind::User, user(call)?.as_str()))
+/// The user, group or role that the path names.
+fn holder(call: &Call<'_>, kind: HolderKind) -> Result<Holder> {
+    Ok(match kind {
+        HolderKind::User => Holder::new(kind, user(call)?.as_str()),
+        _ => Holder::new(kind, call.part(0)?),
+    })
 }
 
-pub(super) async fn list_users(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn list(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     let query = std::mem::replace(&mut call.query, super::Query::parse(None)?);
-    let (after, limit) = query.page(USERS_MAX)?;
+    let (after, limit) = query.page(LISTED_MAX)?;
     let listed = call
         .gate
-        .list_entities(call.session, HolderKind::User, "/", after.as_deref(), limit);
-    let (users, next) = listed.await?;
-    let users: Vec<String> = users.into_iter().map(|u| u.name).collect();
-    Ok(json!({ "users": users, "next": next }))
+        .list_entities(call.session, kind, "/", after.as_deref(), limit);
+    let (all, next) = listed.await?;
+    Ok(names(&format!("{}s", kind.word()), all, next))
 }
 
-pub(super) async fn create_user(call: &mut Call<'_>) -> Result<Value> {
+fn names(what: &str, all: Vec<Entity>, next: Option<String>) -> Value {
+    let names: Vec<String> = all.into_iter().map(|e| e.name).collect();
+    json!({ what: names, "next": next })
+}
+
+pub(super) async fn create(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
-    let new = NewEntity::default();
-    let made = call.gate.create_entity(call.session, &holder(call)?, new).await?;
-    Ok(json!({ "user": made.name, "id": made.id, "arn": made.arn }))
+    let mut new = NewEntity::default();
+    if kind == HolderKind::Role {
+        new.trust = call.body.clone();
+    }
+    let made = call
+        .gate
+        .create_entity(call.session, &holder(call, kind)?, new)
+        .await?;
+    Ok(json!({ kind.word(): made.name, "id": made.id, "arn": made.arn }))
 }
 
-pub(super) async fn delete_user(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn delete(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
     call.gate
-        .delete_entity(call.session, &holder(call)?, true)
+        .delete_entity(call.session, &holder(call, kind)?, true)
         .await?;
+    Ok(json!({}))
+}
+
+pub(super) async fn list_members(call: &mut Call<'_>) -> Result<Value> {
+    let query = std::mem::replace(&mut call.query, super::Query::parse(None)?);
+    let (after, limit) = query.page(LISTED_MAX)?;
+    let listed = call
+        .gate
+        .group_members(call.session, call.part(0)?, after.as_deref(), limit);
+    let (_, members, next) = listed.await?;
+    Ok(names("users", members, next))
+}
+
+pub(super) async fn set_member(call: &mut Call<'_>, member: bool) -> Result<Value> {
+    call.no_query()?;
+    let (group, user) = (call.part(0)?, call.part(1)?);
+    call.gate.set_member(call.session, group, user, member).await?;
     Ok(json!({}))
 }
 
@@ -73,12 +104,16 @@ pub(super) async fn delete_access_key(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({}))
 }
 
-pub(super) async fn list_user_policies(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn list_policies(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
-    let act = Act::of("iam:GetUserPolicy");
+    let act = Act::of(match kind {
+        HolderKind::User => "iam:GetUserPolicy",
+        HolderKind::Group => "iam:GetGroupPolicy",
+        HolderKind::Role => "iam:GetRolePolicy",
+    });
     let policies = call
         .gate
-        .entity_for(call.session, &holder(call)?, act)
+        .entity_for(call.session, &holder(call, kind)?, act)
         .await?
         .policies;
     let policies: Vec<Value> = policies
@@ -88,10 +123,11 @@ pub(super) async fn list_user_policies(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({ "policies": policies }))
 }
 
-pub(super) async fn get_user_policy(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn get_policy(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
     let name = call.part(1)?;
-    let document = call.gate.policy_of(call.session, &holder(call)?, name).await?;
+    let holder = holder(call, kind)?;
+    let document = call.gate.policy_of(call.session, &holder, name).await?;
     Ok(json!({ "name": name, "document": parsed(&document)? }))
 }
 
@@ -100,20 +136,23 @@ fn parsed(document: &[u8]) -> Result<Value> {
     serde_json::from_slice(document).map_err(|e| Error::corrupt("a stored policy is not JSON").with_source(e))
 }
 
-pub(super) async fn put_user_policy(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn put_policy(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
+    let holder = holder(call, kind)?;
+    let document = call.body.clone();
     call.gate
-        .put_policy(call.session, &holder(call)?, name.as_str(), call.body.clone())
+        .put_policy(call.session, &holder, name.as_str(), document)
         .await?;
     Ok(json!({ "name": name.as_str() }))
 }
 
-pub(super) async fn delete_user_policy(call: &mut Call<'_>) -> Result<Value> {
+pub(super) async fn delete_policy(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
     let name = PrincipalName::new(call.part(1)?)?;
+    let holder = holder(call, kind)?;
     call.gate
-        .delete_policy_of(call.session, &holder(call)?, name.as_str())
+        .delete_policy_of(call.session, &holder, name.as_str())
         .await?;
     Ok(json!({}))
 }

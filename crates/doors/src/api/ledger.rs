@@ -1,29 +1,11 @@
-//! The ledger, and explanations.
+//! The ledger.
 
-use std::collections::BTreeMap;
-
-use craton_base::{PrincipalName, Result};
-use craton_gate::{
-    audit::Question,
-    ledger::{Entry, RecordId},
-};
+use craton_base::Result;
+use craton_gate::ledger::{Entry, RecordId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Query};
-
-/// The most condition keys of a question.
-const CONTEXT_MAX: usize = 64;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    principal: String,
-    action: String,
-    resource: String,
-    #[serde(default)]
-    context: BTreeMap<String, String>,
-}
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -33,37 +15,8 @@ struct Verify {
     earlier: Option<String>,
 }
 
-pub(super) async fn explain(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let asked: Asked = call.json()?;
-    if asked.context.len() > CONTEXT_MAX {
-        return Err(craton_base::Error::invalid(format!(
-            "a question has at most {CONTEXT_MAX} condition keys"
-        )));
-    }
-    let question = Question {
-        principal: PrincipalName::new(&asked.principal)?,
-        action: asked.action,
-        resource: asked.resource,
-        context: asked.context.into_iter().collect(),
-    };
-    let answer = call.gate.explain(call.session, question).await?;
-    Ok(json!({
-        "allowed": answer.allowed,
-        "verdict": answer.verdict,
-        "statements": answer.statements,
-        "explanation": answer.explanation,
-    }))
-}
-
 fn record_id(call: &Call<'_>) -> Result<RecordId> {
     call.part(0)?.parse()
-}
-
-pub(super) async fn explain_decision(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let record = call.gate.explain_decision(call.session, record_id(call)?).await?;
-    Ok(record.to_json())
 }
 
 pub(super) async fn list_records(call: &mut Call<'_>) -> Result<Value> {

@@ -1,95 +1,14 @@
-//! Every route of the API: method, path, and the action that the gate decides.
+//! Every route of the API: method, path, the action that the gate decides, and what runs.
 //!
 //! A path's `{…}` parts match one segment each, percent-decoded.
 
 use craton_base::{Error, Kind, Result};
+use craton_gate::HolderKind;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
-/// What a route does.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Operation {
-    /// The users.
-    ListUsers,
-    /// Makes a user.
-    CreateUser,
-    /// Deletes a user.
-    DeleteUser,
-    /// A user's access keys.
-    ListAccessKeys,
-    /// Makes an access key.
-    CreateAccessKey,
-    /// Deletes an access key.
-    DeleteAccessKey,
-    /// A user's policies.
-    ListUserPolicies,
-    /// One policy.
-    GetUserPolicy,
-    /// Sets a policy.
-    PutUserPolicy,
-    /// Removes a policy.
-    DeleteUserPolicy,
-    /// The documents of guard policies.
-    ListGuardPolicies,
-    /// A document of guard policies.
-    GetGuardPolicy,
-    /// Sets a document of guard policies.
-    PutGuardPolicy,
-    /// Deletes a document of guard policies.
-    DeleteGuardPolicy,
-    /// Checks a document of guard policies.
-    CheckGuardPolicy,
-    /// The schema of guard policies.
-    GetGuardSchema,
-    /// What would be decided.
-    Explain,
-    /// The record of a decision.
-    ExplainDecision,
-    /// Records of the ledger.
-    ListRecords,
-    /// A record with its proof.
-    ProveRecord,
-    /// Checks the whole ledger.
-    VerifyLedger,
-    /// The ledger's newest checkpoint and its key.
-    GetCheckpoint,
-    /// Sets whether a bucket is strict.
-    SetBucketStrict,
-    /// Makes a new root key.
-    RotateKeys,
-    /// The named keys of the key service.
-    ListNamedKeys,
-    /// Makes a named key.
-    CreateNamedKey,
-    /// Deletes a named key.
-    DeleteNamedKey,
-    /// Lets a named key be used.
-    EnableNamedKey,
-    /// Keeps a named key from being used.
-    DisableNamedKey,
-    /// Removes what is no longer needed, now.
-    Collect,
-    /// What the system does by itself.
-    ListRuns,
-    /// Tells a run to end.
-    CancelRun,
-    /// Asks for a run.
-    StartRun,
-    /// Asks for a run on one of several things of a bucket.
-    StartNamedRun,
-    /// How a bucket's replication stands.
-    ReplicationStatus,
-    /// Sessions that have not ended.
-    ListSessions,
-    /// Ends a session.
-    RevokeSession,
-    /// Ends the sessions of a user.
-    RevokeUserSessions,
-    /// Ends the sessions of a role.
-    RevokeRoleSessions,
-    /// Makes a new key that signs tokens.
-    RotateSigningKey,
-}
+use super::{Call, access, authzen, guard, identities, kms, ledger, runs, sessions, system};
 
 /// One route.
 #[derive(Clone, Copy, Debug)]
@@ -104,296 +23,173 @@ pub struct Route {
     pub action: &'static str,
 }
 
-const fn route(
-    method: &'static str,
-    path: &'static str,
-    operation: Operation,
-    action: &'static str,
-) -> Route {
-    Route {
-        method,
-        path,
-        operation,
-        action,
-    }
+/// Makes the operations, their names, the table, and the function that runs one.
+macro_rules! routes {
+    ($($(#[$doc:meta])* $name:ident: $method:ident $path:literal, $action:literal => $run:path $(, $with:expr)?;)+) => {
+        /// What a route does.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Operation {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Operation {
+            /// The operation's name, for records and metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+
+        /// Every route; a request that matches none is answered 404, or 405 if another method would match.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            operation: Operation::$name,
+            action: $action,
+        },)+];
+
+        /// Runs an operation.
+        pub(super) async fn run(operation: Operation, call: &mut Call<'_>) -> Result<Value> {
+            match operation {
+                $(Operation::$name => Box::pin($run(call $(, $with)?)).await,)+
+            }
+        }
+    };
 }
 
-/// Every route; a request that matches none is answered 404, or 405 if another method would match.
-pub const ROUTES: &[Route] = &[
-    route("GET", "/_api/v1/users", Operation::ListUsers, "iam:ListUsers"),
-    route(
-        "PUT",
-        "/_api/v1/users/{user}",
-        Operation::CreateUser,
-        "iam:CreateUser",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/users/{user}",
-        Operation::DeleteUser,
-        "iam:DeleteUser",
-    ),
-    route(
-        "GET",
-        "/_api/v1/users/{user}/keys",
-        Operation::ListAccessKeys,
-        "iam:ListAccessKeys",
-    ),
-    route(
-        "POST",
-        "/_api/v1/users/{user}/keys",
-        Operation::CreateAccessKey,
-        "iam:CreateAccessKey",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/users/{user}/keys/{key}",
-        Operation::DeleteAccessKey,
-        "iam:DeleteAccessKey",
-    ),
-    route(
-        "GET",
-        "/_api/v1/users/{user}/policies",
-        Operation::ListUserPolicies,
-        "iam:GetUserPolicy",
-    ),
-    route(
-        "GET",
-        "/_api/v1/users/{user}/policies/{policy}",
-        Operation::GetUserPolicy,
-        "iam:GetUserPolicy",
-    ),
-    route(
-        "PUT",
-        "/_api/v1/users/{user}/policies/{policy}",
-        Operation::PutUserPolicy,
-        "iam:PutUserPolicy",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/users/{user}/policies/{policy}",
-        Operation::DeleteUserPolicy,
-        "iam:DeleteUserPolicy",
-    ),
-    route(
-        "GET",
-        "/_api/v1/guard/policies",
-        Operation::ListGuardPolicies,
-        "craton:ListGuardPolicies",
-    ),
-    route(
-        "GET",
-        "/_api/v1/guard/policies/{name}",
-        Operation::GetGuardPolicy,
-        "craton:GetGuardPolicy",
-    ),
-    route(
-        "PUT",
-        "/_api/v1/guard/policies/{name}",
-        Operation::PutGuardPolicy,
-        "craton:PutGuardPolicy",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/guard/policies/{name}",
-        Operation::DeleteGuardPolicy,
-        "craton:DeleteGuardPolicy",
-    ),
-    route(
-        "POST",
-        "/_api/v1/guard/check",
-        Operation::CheckGuardPolicy,
-        "craton:GetGuardPolicy",
-    ),
-    route(
-        "GET",
-        "/_api/v1/guard/schema",
-        Operation::GetGuardSchema,
-        "craton:GetGuardPolicy",
-    ),
-    route(
-        "POST",
-        "/_api/v1/explain",
-        Operation::Explain,
-        "iam:SimulatePrincipalPolicy",
-    ),
-    route(
-        "GET",
-        "/_api/v1/decisions/{record}",
-        Operation::ExplainDecision,
-        "craton:ReadLedger",
-    ),
-    route(
-        "GET",
-        "/_api/v1/ledger/records",
-        Operation::ListRecords,
-        "craton:ReadLedger",
-    ),
-    route(
-        "GET",
-        "/_api/v1/ledger/records/{record}/receipt",
-        Operation::ProveRecord,
-        "craton:ReadLedger",
-    ),
-    route(
-        "GET",
-        "/_api/v1/ledger/checkpoint",
-        Operation::GetCheckpoint,
-        "craton:ReadLedger",
-    ),
-    route(
-        "POST",
-        "/_api/v1/ledger/verify",
-        Operation::VerifyLedger,
-        "craton:ReadLedger",
-    ),
-    route(
-        "PUT",
-        "/_api/v1/buckets/{bucket}/strict",
-        Operation::SetBucketStrict,
-        "craton:SetBucketStrict",
-    ),
-    route(
-        "POST",
-        "/_api/v1/keys/rotate",
-        Operation::RotateKeys,
-        "craton:RotateKeys",
-    ),
-    route(
-        "GET",
-        "/_api/v1/kms/keys",
-        Operation::ListNamedKeys,
-        "kms:ListKeys",
-    ),
-    route(
-        "PUT",
-        "/_api/v1/kms/keys/{key}",
-        Operation::CreateNamedKey,
-        "kms:CreateKey",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/kms/keys/{key}",
-        Operation::DeleteNamedKey,
-        "kms:ScheduleKeyDeletion",
-    ),
-    route(
-        "POST",
-        "/_api/v1/kms/keys/{key}/enable",
-        Operation::EnableNamedKey,
-        "kms:EnableKey",
-    ),
-    route(
-        "POST",
-        "/_api/v1/kms/keys/{key}/disable",
-        Operation::DisableNamedKey,
-        "kms:DisableKey",
-    ),
-    route("POST", "/_api/v1/collect", Operation::Collect, "craton:Collect"),
-    route("GET", "/_api/v1/runs", Operation::ListRuns, "craton:ListRuns"),
-    route(
-        "DELETE",
-        "/_api/v1/runs/{run}",
-        Operation::CancelRun,
-        "craton:CancelRun",
-    ),
-    route(
-        "POST",
-        "/_api/v1/runs/{worker}/{bucket}",
-        Operation::StartRun,
-        "craton:StartRun",
-    ),
-    route(
-        "POST",
-        "/_api/v1/runs/{worker}/{bucket}/{id}",
-        Operation::StartNamedRun,
-        "craton:StartRun",
-    ),
-    route(
-        "GET",
-        "/_api/v1/replication/{bucket}",
-        Operation::ReplicationStatus,
-        "craton:ReadReplication",
-    ),
-    route(
-        "GET",
-        "/_api/v1/sessions",
-        Operation::ListSessions,
-        "craton:ListSessions",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/sessions/{session}",
-        Operation::RevokeSession,
-        "craton:RevokeSession",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/users/{user}/sessions",
-        Operation::RevokeUserSessions,
-        "craton:RevokeSession",
-    ),
-    route(
-        "DELETE",
-        "/_api/v1/roles/{role}/sessions",
-        Operation::RevokeRoleSessions,
-        "craton:RevokeSession",
-    ),
-    route(
-        "POST",
-        "/_api/v1/keys/signing/rotate",
-        Operation::RotateSigningKey,
-        "craton:RotateKeys",
-    ),
-];
+/// The paths of AuthZEN. A bucket may be called `access`: only a POST there without a query, which S3 has no meaning for, is
+/// not that bucket's.
+pub(crate) const AUTHZEN: [&str; 2] = ["/access/v1/evaluation", "/access/v1/evaluations"];
 
-impl Operation {
-    /// The operation's name, for records and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ListUsers => "ListUsers",
-            Self::CreateUser => "CreateUser",
-            Self::DeleteUser => "DeleteUser",
-            Self::ListAccessKeys => "ListAccessKeys",
-            Self::CreateAccessKey => "CreateAccessKey",
-            Self::DeleteAccessKey => "DeleteAccessKey",
-            Self::ListUserPolicies => "ListUserPolicies",
-            Self::GetUserPolicy => "GetUserPolicy",
-            Self::PutUserPolicy => "PutUserPolicy",
-            Self::DeleteUserPolicy => "DeleteUserPolicy",
-            Self::ListGuardPolicies => "ListGuardPolicies",
-            Self::GetGuardPolicy => "GetGuardPolicy",
-            Self::PutGuardPolicy => "PutGuardPolicy",
-            Self::DeleteGuardPolicy => "DeleteGuardPolicy",
-            Self::CheckGuardPolicy => "CheckGuardPolicy",
-            Self::GetGuardSchema => "GetGuardSchema",
-            Self::Explain => "Explain",
-            Self::ExplainDecision => "ExplainDecision",
-            Self::ListRecords => "ListRecords",
-            Self::ProveRecord => "ProveRecord",
-            Self::VerifyLedger => "VerifyLedger",
-            Self::GetCheckpoint => "GetCheckpoint",
-            Self::SetBucketStrict => "SetBucketStrict",
-            Self::RotateKeys => "RotateKeys",
-            Self::ListNamedKeys => "ListNamedKeys",
-            Self::CreateNamedKey => "CreateNamedKey",
-            Self::DeleteNamedKey => "DeleteNamedKey",
-            Self::EnableNamedKey => "EnableNamedKey",
-            Self::DisableNamedKey => "DisableNamedKey",
-            Self::Collect => "Collect",
-            Self::ListRuns => "ListRuns",
-            Self::CancelRun => "CancelRun",
-            Self::StartRun => "StartRun",
-            Self::StartNamedRun => "StartNamedRun",
-            Self::ReplicationStatus => "ReplicationStatus",
-            Self::ListSessions => "ListSessions",
-            Self::RevokeSession => "RevokeSession",
-            Self::RevokeUserSessions => "RevokeUserSessions",
-            Self::RevokeRoleSessions => "RevokeRoleSessions",
-            Self::RotateSigningKey => "RotateSigningKey",
-        }
-    }
+routes! {
+    /// The users.
+    ListUsers: GET "/_api/v1/users", "iam:ListUsers" => identities::list, HolderKind::User;
+    /// Makes a user.
+    CreateUser: PUT "/_api/v1/users/{user}", "iam:CreateUser" => identities::create, HolderKind::User;
+    /// Deletes a user.
+    DeleteUser: DELETE "/_api/v1/users/{user}", "iam:DeleteUser" => identities::delete, HolderKind::User;
+    /// A user's access keys.
+    ListAccessKeys: GET "/_api/v1/users/{user}/keys", "iam:ListAccessKeys" => identities::list_access_keys;
+    /// Makes an access key.
+    CreateAccessKey: POST "/_api/v1/users/{user}/keys", "iam:CreateAccessKey" => identities::create_access_key;
+    /// Deletes an access key.
+    DeleteAccessKey: DELETE "/_api/v1/users/{user}/keys/{key}", "iam:DeleteAccessKey" => identities::delete_access_key;
+    /// A user's policies.
+    ListUserPolicies: GET "/_api/v1/users/{user}/policies", "iam:GetUserPolicy" => identities::list_policies, HolderKind::User;
+    /// One policy.
+    GetUserPolicy: GET "/_api/v1/users/{user}/policies/{policy}", "iam:GetUserPolicy" => identities::get_policy, HolderKind::User;
+    /// Sets a policy.
+    PutUserPolicy: PUT "/_api/v1/users/{user}/policies/{policy}", "iam:PutUserPolicy" => identities::put_policy, HolderKind::User;
+    /// Removes a policy.
+    DeleteUserPolicy: DELETE "/_api/v1/users/{user}/policies/{policy}", "iam:DeleteUserPolicy" => identities::delete_policy, HolderKind::User;
+    /// The groups.
+    ListGroups: GET "/_api/v1/groups", "iam:ListGroups" => identities::list, HolderKind::Group;
+    /// Makes a group.
+    CreateGroup: PUT "/_api/v1/groups/{group}", "iam:CreateGroup" => identities::create, HolderKind::Group;
+    /// Deletes a group.
+    DeleteGroup: DELETE "/_api/v1/groups/{group}", "iam:DeleteGroup" => identities::delete, HolderKind::Group;
+    /// The users of a group.
+    ListMembers: GET "/_api/v1/groups/{group}/members", "iam:GetGroup" => identities::list_members;
+    /// Puts a user into a group.
+    AddMember: PUT "/_api/v1/groups/{group}/members/{user}", "iam:AddUserToGroup" => identities::set_member, true;
+    /// Takes a user out of a group.
+    RemoveMember: DELETE "/_api/v1/groups/{group}/members/{user}", "iam:RemoveUserFromGroup" => identities::set_member, false;
+    /// The roles.
+    ListRoles: GET "/_api/v1/roles", "iam:ListRoles" => identities::list, HolderKind::Role;
+    /// Makes a role with its trust policy.
+    CreateRole: PUT "/_api/v1/roles/{role}", "iam:CreateRole" => identities::create, HolderKind::Role;
+    /// Deletes a role.
+    DeleteRole: DELETE "/_api/v1/roles/{role}", "iam:DeleteRole" => identities::delete, HolderKind::Role;
+    /// A group's policies.
+    ListGroupPolicies: GET "/_api/v1/groups/{group}/policies", "iam:GetGroupPolicy" => identities::list_policies, HolderKind::Group;
+    /// One of them.
+    GetGroupPolicy: GET "/_api/v1/groups/{group}/policies/{policy}", "iam:GetGroupPolicy" => identities::get_policy, HolderKind::Group;
+    /// Sets a policy of a group.
+    PutGroupPolicy: PUT "/_api/v1/groups/{group}/policies/{policy}", "iam:PutGroupPolicy" => identities::put_policy, HolderKind::Group;
+    /// Removes a policy of a group.
+    DeleteGroupPolicy: DELETE "/_api/v1/groups/{group}/policies/{policy}", "iam:DeleteGroupPolicy" => identities::delete_policy, HolderKind::Group;
+    /// A role's policies.
+    ListRolePolicies: GET "/_api/v1/roles/{role}/policies", "iam:GetRolePolicy" => identities::list_policies, HolderKind::Role;
+    /// One of them.
+    GetRolePolicy: GET "/_api/v1/roles/{role}/policies/{policy}", "iam:GetRolePolicy" => identities::get_policy, HolderKind::Role;
+    /// Sets a policy of a role.
+    PutRolePolicy: PUT "/_api/v1/roles/{role}/policies/{policy}", "iam:PutRolePolicy" => identities::put_policy, HolderKind::Role;
+    /// Removes a policy of a role.
+    DeleteRolePolicy: DELETE "/_api/v1/roles/{role}/policies/{policy}", "iam:DeleteRolePolicy" => identities::delete_policy, HolderKind::Role;
+    /// The documents of guard policies.
+    ListGuardPolicies: GET "/_api/v1/guard/policies", "craton:ListGuardPolicies" => guard::list;
+    /// A document of guard policies.
+    GetGuardPolicy: GET "/_api/v1/guard/policies/{name}", "craton:GetGuardPolicy" => guard::get;
+    /// Sets a document of guard policies.
+    PutGuardPolicy: PUT "/_api/v1/guard/policies/{name}", "craton:PutGuardPolicy" => guard::put;
+    /// Deletes a document of guard policies.
+    DeleteGuardPolicy: DELETE "/_api/v1/guard/policies/{name}", "craton:DeleteGuardPolicy" => guard::delete;
+    /// Checks a document of guard policies.
+    CheckGuardPolicy: POST "/_api/v1/guard/check", "craton:GetGuardPolicy" => guard::check;
+    /// The schema of guard policies.
+    GetGuardSchema: GET "/_api/v1/guard/schema", "craton:GetGuardPolicy" => guard::schema;
+    /// What would be decided.
+    Explain: POST "/_api/v1/explain", "iam:SimulatePrincipalPolicy" => access::explain;
+    /// Who can do something.
+    WhoCan: POST "/_api/v1/access/who", "craton:ReadAccess" => access::who;
+    /// What one can reach.
+    Reach: POST "/_api/v1/access/reach", "craton:ReadAccess" => access::reach;
+    /// Looks a policy over.
+    CheckPolicy: POST "/_api/v1/policy/check", "iam:SimulateCustomPolicy" => access::check_policy;
+    /// Tries a policy on the ledger.
+    ReplayPolicy: POST "/_api/v1/policy/replay", "iam:SimulateCustomPolicy" => access::replay;
+    /// An AuthZEN evaluation.
+    Evaluate: POST "/access/v1/evaluation", "craton:Evaluate" => authzen::evaluate;
+    /// Several AuthZEN evaluations.
+    EvaluateAll: POST "/access/v1/evaluations", "craton:Evaluate" => authzen::evaluate_all;
+    /// The record of a decision.
+    ExplainDecision: GET "/_api/v1/decisions/{record}", "craton:ReadLedger" => access::explain_decision;
+    /// Records of the ledger.
+    ListRecords: GET "/_api/v1/ledger/records", "craton:ReadLedger" => ledger::list_records;
+    /// A record with its proof.
+    ProveRecord: GET "/_api/v1/ledger/records/{record}/receipt", "craton:ReadLedger" => ledger::prove_record;
+    /// The ledger's newest checkpoint and its key.
+    GetCheckpoint: GET "/_api/v1/ledger/checkpoint", "craton:ReadLedger" => ledger::checkpoint;
+    /// Checks the whole ledger.
+    VerifyLedger: POST "/_api/v1/ledger/verify", "craton:ReadLedger" => ledger::verify;
+    /// Sets whether a bucket is strict.
+    SetBucketStrict: PUT "/_api/v1/buckets/{bucket}/strict", "craton:SetBucketStrict" => system::set_bucket_strict;
+    /// Makes a new root key.
+    RotateKeys: POST "/_api/v1/keys/rotate", "craton:RotateKeys" => system::rotate_keys;
+    /// The named keys of the key service.
+    ListNamedKeys: GET "/_api/v1/kms/keys", "kms:ListKeys" => kms::list;
+    /// Makes a named key.
+    CreateNamedKey: PUT "/_api/v1/kms/keys/{key}", "kms:CreateKey" => kms::create;
+    /// Deletes a named key.
+    DeleteNamedKey: DELETE "/_api/v1/kms/keys/{key}", "kms:ScheduleKeyDeletion" => kms::delete;
+    /// Lets a named key be used.
+    EnableNamedKey: POST "/_api/v1/kms/keys/{key}/enable", "kms:EnableKey" => kms::enable, true;
+    /// Keeps a named key from being used.
+    DisableNamedKey: POST "/_api/v1/kms/keys/{key}/disable", "kms:DisableKey" => kms::enable, false;
+    /// Removes what is no longer needed, now.
+    Collect: POST "/_api/v1/collect", "craton:Collect" => system::collect;
+    /// What the system does by itself.
+    ListRuns: GET "/_api/v1/runs", "craton:ListRuns" => runs::list_runs;
+    /// Tells a run to end.
+    CancelRun: DELETE "/_api/v1/runs/{run}", "craton:CancelRun" => runs::cancel_run;
+    /// Asks for a run.
+    StartRun: POST "/_api/v1/runs/{worker}/{bucket}", "craton:StartRun" => runs::start_run;
+    /// Asks for a run on one of several things of a bucket.
+    StartNamedRun: POST "/_api/v1/runs/{worker}/{bucket}/{id}", "craton:StartRun" => runs::start_named_run;
+    /// How a bucket's replication stands.
+    ReplicationStatus: GET "/_api/v1/replication/{bucket}", "craton:ReadReplication" => runs::replication_status;
+    /// Sessions that have not ended.
+    ListSessions: GET "/_api/v1/sessions", "craton:ListSessions" => sessions::list;
+    /// Ends a session.
+    RevokeSession: DELETE "/_api/v1/sessions/{session}", "craton:RevokeSession" => sessions::revoke;
+    /// Ends the sessions of a user.
+    RevokeUserSessions: DELETE "/_api/v1/users/{user}/sessions", "craton:RevokeSession" => sessions::revoke_of, HolderKind::User;
+    /// Ends the sessions of a role.
+    RevokeRoleSessions: DELETE "/_api/v1/roles/{role}/sessions", "craton:RevokeSession" => sessions::revoke_of, HolderKind::Role;
+    /// Makes a new key that signs tokens.
+    RotateSigningKey: POST "/_api/v1/keys/signing/rotate", "craton:RotateKeys" => sessions::rotate;
 }
 
 /// What varied in a path, in order.

@@ -80,3 +80,47 @@ fn a_connection_on_which_no_100_was_sent_ends() {
     assert!(!closes(false, "", StatusCode::OK));
     assert!(!closes(false, "x", StatusCode::BAD_REQUEST));
 }
+
+/// The clients' tests try every route as every kind of caller; they know the routes by this file.
+#[test]
+fn the_clients_tests_know_every_route() {
+    let s3 = crate::s3::ROUTES
+        .iter()
+        .map(|r| format!("s3 {} {}", r.operation, r.action.unwrap_or("-")));
+    let api = crate::api::ROUTES
+        .iter()
+        .map(|r| format!("api {} {} {} {}", r.operation.name(), r.action, r.method, r.path));
+    let graph = crate::graph::ROUTES
+        .iter()
+        .map(|r| format!("graph {:?} {} {} {}", r.operation, r.action, r.method, r.path));
+    let query = crate::query::routes().map(|r| format!("{} {} {}", r.service, r.action, r.permission));
+    let oauth = crate::oauth::ROUTES
+        .iter()
+        .map(|r| format!("oauth {} - {} {}", r.operation, r.method, r.path));
+    let routes: Vec<String> = s3.chain(api).chain(graph).chain(query).chain(oauth).collect();
+    let known: Vec<&str> = include_str!("../../../../tests/clients/routes.txt")
+        .lines()
+        .collect();
+    let missing: Vec<&String> = routes.iter().filter(|r| !known.contains(&r.as_str())).collect();
+    assert!(
+        missing.is_empty(),
+        "add to tests/clients/routes.txt: {missing:#?}"
+    );
+    assert_eq!(
+        known.len(),
+        routes.len(),
+        "tests/clients/routes.txt has routes that are none"
+    );
+}
+
+/// Guard policies can name what they know: an action that only a route knows could not be forbidden by its level.
+#[test]
+fn guard_policies_know_every_action_of_every_route() {
+    let s3 = crate::s3::ROUTES.iter().filter_map(|r| r.action);
+    let api = crate::api::ROUTES.iter().map(|r| r.action);
+    let graph = crate::graph::ROUTES.iter().map(|r| r.action);
+    let query = crate::query::routes().map(|r| r.permission);
+    let all = s3.chain(api).chain(graph).chain(query);
+    let unknown: Vec<&str> = all.filter(|a| craton_guard::actions::find(a).is_none()).collect();
+    assert!(unknown.is_empty(), "add to craton_guard::actions: {unknown:#?}");
+}

@@ -1,13 +1,13 @@
 //! The operations of STS.
 
 use craton_base::{Error, Result};
-use craton_gate::{AssumeRole, Gate, Issued, Origin, SessionLimits, WebIdentity};
+use craton_gate::{AssumeRole, Issued, SessionLimits, WebIdentity};
 
 use super::{Call, Xml, form::Form, operations};
 
 operations! { "sts";
     AssumeRole => "sts:AssumeRole", assume_role;
-    AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity", signed_web_identity;
+    AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity", with_web_identity;
     GetCallerIdentity => "sts:GetCallerIdentity", get_caller_identity;
     GetSessionToken => "sts:GetSessionToken", get_session_token;
     GetAccessKeyInfo => "sts:GetAccessKeyInfo", get_access_key_info;
@@ -71,16 +71,17 @@ async fn assume_role(call: &Call<'_>) -> Result<Xml> {
 }
 
 /// Signed or not, the token is what counts.
-async fn signed_web_identity(call: &Call<'_>) -> Result<Xml> {
-    with_web_identity(call.gate, &call.form, call.session.origin().clone()).await
-}
-
-pub(super) async fn with_web_identity(gate: &Gate, form: &Form, origin: Origin) -> Result<Xml> {
+async fn with_web_identity(call: &Call<'_>) -> Result<Xml> {
+    let (gate, form, origin) = (call.gate, &call.form, call.session.origin().clone());
+    let limits = limits(form);
+    if let Err(error) = &limits {
+        gate.refuse(&origin, None, "AssumeRoleWithWebIdentity", "/", error)?;
+    }
     let wanted = WebIdentity {
         role_arn: form.get("RoleArn").unwrap_or_default().to_owned(),
         session_name: form.get("RoleSessionName").unwrap_or_default().to_owned(),
         token: form.get("WebIdentityToken").unwrap_or_default().to_owned(),
-        limits: limits(form)?,
+        limits: limits?,
     };
     let made = gate.assume_role_with_web_identity(wanted, origin).await?;
     let mut xml = Xml::new();

@@ -373,7 +373,11 @@ impl Answer {
         key: ObjectKey,
         session: &Session,
     ) -> Self {
-        let scheme = if session.origin().secure { "https" } else { "http" };
+        let scheme = if session.origin().is_secure() {
+            "https"
+        } else {
+            "http"
+        };
         let host = plain::host(parts).unwrap_or_default();
         let key_text = url_encoded(key.as_str().to_owned(), true);
         let redirect = fields

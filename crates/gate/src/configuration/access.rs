@@ -131,6 +131,11 @@ impl BucketAccess {
         self.requester_pays
     }
 
+    /// Another policy instead, to be tried.
+    pub(crate) fn replace_policy(&mut self, policy: Option<ResourcePolicy>) {
+        self.policy = policy;
+    }
+
     /// Takes one document in.
     pub(super) fn take(&mut self, subresource: Subresource, configuration: &Configuration) -> Result<()> {
         let document = configuration.document();

@@ -110,6 +110,7 @@ impl Actor {
 }
 
 /// What a session adds to its principal.
+#[derive(Clone)]
 pub(crate) struct SessionFacts {
     pub(crate) id: Arc<str>,
     pub(crate) issued: Timestamp,

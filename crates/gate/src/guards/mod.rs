@@ -19,7 +19,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
 use craton_guard::{
-    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Question, Rules, Ruling,
+    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Rules,
 };
 use craton_store::{
     Store,
@@ -141,20 +141,27 @@ impl GuardPlane {
         if !verdicts.allowed || !self.active.load(Ordering::SeqCst) {
             return verdicts;
         }
-        match self.forbids(asked) {
+        self.restrict_by(&self.state.load(), verdicts, asked)
+    }
+
+    /// Takes back what these guard policies would forbid.
+    pub(crate) fn restrict_by(&self, state: &State, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
+        if !verdicts.allowed {
+            return verdicts;
+        }
+        match self.forbids(state, asked) {
             forbidden if forbidden.is_empty() => verdicts,
             forbidden => denied(forbidden),
         }
     }
 
     /// The names of what forbids it, with [`GUARD`] before each.
-    fn forbids(&self, asked: &Asked<'_>) -> Vec<String> {
+    fn forbids(&self, state: &State, asked: &Asked<'_>) -> Vec<String> {
         let kind = asked.session.kind();
         let is_always_roots = || asked.actions.iter().all(|a| ALWAYS_ROOTS.contains(a));
         if kind == PrincipalKind::System || (kind == PrincipalKind::Root && is_always_roots()) {
             return Vec::new();
         }
-        let state = self.state.load();
         if !state.broken.is_empty() {
             return state
                 .broken
@@ -167,14 +174,36 @@ impl GuardPlane {
         };
         let mut out = Vec::new();
         for action in asked.actions {
-            let ruling = judge(&state.rules, language, asked, action);
+            let ruling = asking(asked, action, |question| state.rules.judge(language, question));
             out.extend(ruling.forbidden_by.iter().map(|name| format!("{GUARD}{name}")));
         }
         out
     }
 }
 
-fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) -> Ruling {
+impl State {
+    /// Policies that are not in force, to be tried.
+    pub(crate) const fn of(rules: Rules) -> Self {
+        Self {
+            rules,
+            broken: Vec::new(),
+        }
+    }
+}
+
+/// What the policies that would be evaluated look at.
+pub(crate) fn looks_at(rules: &Rules, language: &Language, asked: &Asked<'_>) -> Needs {
+    let mut out = Needs::default();
+    for action in asked.actions {
+        out.join(&asking(asked, action, |question| {
+            rules.looks_at(language, question)
+        }));
+    }
+    out
+}
+
+/// Puts a session's question.
+fn asking<T>(asked: &Asked<'_>, action: &str, put: impl FnOnce(&Question<'_>) -> T) -> T {
     let session = asked.session;
     let origin = session.origin();
     let identity = session.identity();
@@ -183,7 +212,7 @@ fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) ->
     let prefix = asked.extra.iter().find(|(key, _)| key == "s3:prefix");
     let circumstances = Circumstances {
         door: origin.door,
-        secure: origin.secure,
+        secure: origin.is_secure(),
         source: origin.source_ip,
         time: origin.time,
         chain: &chain,
@@ -199,19 +228,16 @@ fn judge(rules: &Rules, language: &Language, asked: &Asked<'_>, action: &str) ->
         let tags = (asked.object_tags)().unwrap_or_default();
         tags.list.into_iter().map(|t| (t.key, t.value)).collect()
     };
-    rules.judge(
-        language,
-        &Question {
-            askers: &askers,
-            action,
-            resource: asked.resource,
-            bucket: BucketFacts {
-                owner: asked.bucket.map_or("", |b| &b.owner),
-            },
-            circumstances: &circumstances,
-            tags: &tags,
+    put(&Question {
+        askers: &askers,
+        action,
+        resource: asked.resource,
+        bucket: BucketFacts {
+            owner: asked.bucket.map_or("", |b| &b.owner),
         },
-    )
+        circumstances: &circumstances,
+        tags: &tags,
+    })
 }
 
 fn asker(actor: &Actor) -> Asker<'_> {

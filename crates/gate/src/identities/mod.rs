@@ -11,7 +11,11 @@
 use std::collections::BTreeMap;
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result, Secret, Sequence, random};
-use craton_store::{namespace::Precondition, store::Transaction};
+use craton_store::{
+    namespace::{Key, Precondition},
+    store::Transaction,
+    value::Value,
+};
 
 use crate::{
     ask::{Ask, Fact},
@@ -423,6 +427,20 @@ fn no_such_policy(arn: &str) -> Error {
 fn is_being_changed(name: &str) -> Error {
     let text = format!("{name} is being changed by another request; try again");
     Error::new(ErrorKind::Busy, "ConcurrentModification", text)
+}
+
+/// Commits an entry that there must not be yet.
+async fn commit_new(
+    permit: &WritePermit,
+    (key, value): (Key, Value),
+    (what, name): (&str, &str),
+) -> Result<()> {
+    let mut transaction = Transaction::default();
+    transaction.preconditions.push(Precondition::Absent(key.clone()));
+    transaction.puts.push((key, value));
+    let done = permit.commit_transaction(transaction).await;
+    let done = done.map(drop).map_err(exists(what, name));
+    done.inspect_err(|e| permit.failed(e.kind(), e.reason()))
 }
 
 fn exists(what: &str, name: &str) -> impl Fn(Error) -> Error {

@@ -11,9 +11,8 @@ use craton_store::{
 };
 
 use super::{
-    Act, Edit, check_name, check_path, check_tags, conflict,
+    Act, Edit, check_name, check_path, check_tags, commit_new, conflict,
     entities::{records, remove_tags, set_tags},
-    exists,
     grants::{parse, require_held},
     is_being_changed, limit, missing, no_such_policy, request_tags, resource_tags,
 };
@@ -171,15 +170,8 @@ impl Gate {
             }],
             ..ManagedRecord::default()
         };
-        let key = managed::key(name);
-        let mut transaction = Transaction::default();
-        transaction.preconditions.push(Precondition::Absent(key.clone()));
-        transaction.puts.push((key, stored_value(&record)));
-        let done = permit
-            .commit_transaction(transaction)
-            .await
-            .map_err(exists("A policy", name));
-        done.inspect_err(|e| permit.failed(e.kind(), e.reason()))?;
+        let entry = (managed::key(name), stored_value(&record));
+        commit_new(&permit, entry, ("A policy", name)).await?;
         Ok(ManagedPolicy::of(&record))
     }
 

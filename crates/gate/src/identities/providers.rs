@@ -9,9 +9,9 @@ use craton_store::{
 };
 
 use super::{
-    Act, check_tags,
+    Act, check_tags, commit_new,
     entities::{records, remove_tags, set_tags},
-    exists, invalid, is_being_changed, limit, missing, request_tags,
+    invalid, is_being_changed, limit, missing, request_tags,
 };
 use crate::{
     ask::Ask,
@@ -122,15 +122,8 @@ impl Gate {
             tags: records(tags),
             id: self.new_id("OIDC")?,
         };
-        let key = provider_key(address);
-        let mut transaction = Transaction::default();
-        transaction.preconditions.push(Precondition::Absent(key.clone()));
-        transaction.puts.push((key, stored_value(&record)));
-        let done = permit
-            .commit_transaction(transaction)
-            .await
-            .map_err(exists("Provider", address));
-        done.inspect_err(|e| permit.failed(e.kind(), e.reason()))?;
+        let entry = (provider_key(address), stored_value(&record));
+        commit_new(&permit, entry, ("Provider", address)).await?;
         Ok(Provider::of(&record))
     }
 

@@ -312,6 +312,12 @@ impl Record {
         self.decision_counter = decision.counter;
     }
 
+    /// Whether a principal asked, or somebody asked for it.
+    #[must_use]
+    pub fn is_about(&self, principal: &str) -> bool {
+        self.principal == principal || self.chain.iter().any(|p| p == principal)
+    }
+
     /// Names the statements that decided: the first [`STATEMENTS_MAX`], and how many there are beyond.
     pub fn name_statements(&mut self, mut all: impl Iterator<Item = String>) {
         self.statements = all.by_ref().take(STATEMENTS_MAX).collect();

@@ -196,22 +196,12 @@ impl Workers {
     /// # Errors
     /// The store's own.
     pub fn buckets_and(&self, subresource: Subresource) -> Result<Vec<(BucketName, Option<Sequence>)>> {
-        let inner = &self.gate.inner;
-        let mut out = Vec::new();
-        let mut after: Option<BucketName> = None;
-        loop {
-            let page = inner.list_buckets(after.as_ref(), Sequence::MAX, BUCKETS_AT_ONCE)?;
-            let Some(last) = page.last() else {
-                return Ok(out);
-            };
-            after = Some(last.name.clone());
-            for bucket in page {
-                let state = inner.bucket(&bucket.name)?;
-                let found = state.as_ref().and_then(|state| state.document(subresource));
-                let sequence = found.map(|found| found.sequence());
-                out.push((bucket.name, sequence));
-            }
-        }
+        self.each_bucket(|inner, bucket| {
+            let state = inner.bucket(&bucket.name)?;
+            let found = state.as_ref().and_then(|state| state.document(subresource));
+            let sequence = found.map(|found| found.sequence());
+            Ok(Some((bucket.name, sequence)))
+        })
     }
 
     /// The buckets that have such configurations by id. As [`Workers::buckets_with`].
@@ -219,6 +209,14 @@ impl Workers {
     /// # Errors
     /// The store's own.
     pub fn buckets_with_named(&self, subresource: Subresource) -> Result<Vec<BucketName>> {
+        self.each_bucket(|inner, bucket| {
+            let found = all_named(&inner.store, bucket.id, subresource, None, 1)?;
+            Ok((!found.is_empty()).then_some(bucket.name))
+        })
+    }
+
+    /// What is told of each bucket, by name.
+    fn each_bucket<T>(&self, mut of: impl FnMut(&Inner, BucketInfo) -> Result<Option<T>>) -> Result<Vec<T>> {
         let inner = &self.gate.inner;
         let mut out = Vec::new();
         let mut after: Option<BucketName> = None;
@@ -229,9 +227,7 @@ impl Workers {
             };
             after = Some(last.name.clone());
             for bucket in page {
-                if !all_named(&inner.store, bucket.id, subresource, None, 1)?.is_empty() {
-                    out.push(bucket.name);
-                }
+                out.extend(of(inner, bucket)?);
             }
         }
     }

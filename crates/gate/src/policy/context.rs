@@ -5,7 +5,11 @@
 //! list without values is the same as no key. Only the gate fills a context, never a request's
 //! own headers by their own names.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::IpAddr,
+};
 
 use craton_base::{Error, Kind, Result, Timestamp};
 
@@ -13,6 +17,47 @@ use craton_base::{Error, Kind, Result, Timestamp};
 pub const CONTEXT_KEYS_MAX: usize = 512;
 /// The most values of one key.
 pub const CONTEXT_VALUES_MAX: usize = 1024;
+
+thread_local! {
+    /// Whether keys are watched: looked at first.
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
+    static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { keys: &[], absent: false, seen: false }) };
+}
+
+/// Which keys are watched for, and whether one was looked at.
+struct Watched {
+    keys: &'static [&'static str],
+    /// Also every key that is absent.
+    absent: bool,
+    seen: bool,
+}
+
+/// Evaluates something, and says whether that looked at one of `keys` (in lower case; with `/` at the end, those that
+/// begin so) or, if `absent`, at a key that is not there.
+pub(crate) fn noting_unknown<T>(
+    keys: &'static [&'static str],
+    absent: bool,
+    evaluate: impl FnOnce() -> T,
+) -> (T, bool) {
+    let watched = Watched {
+        keys,
+        absent,
+        seen: false,
+    };
+    WATCHED.with(|w| w.replace(watched));
+    WATCHING.set(true);
+    let out = evaluate();
+    WATCHING.set(false);
+    (out, WATCHED.with(|w| w.borrow().seen))
+}
+
+fn note(key: &str, is_there: bool) {
+    WATCHED.with(|watched| {
+        let mut watched = watched.borrow_mut();
+        let named = |k: &&str| *k == key || (k.ends_with('/') && key.starts_with(*k));
+        watched.seen |= watched.keys.iter().any(named) || (watched.absent && !is_there);
+    });
+}
 
 /// The condition keys of one request.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +168,11 @@ impl Context {
 
     /// The values of `key` (already in lower case); `None` if absent or without values.
     pub(super) fn get(&self, key: &str) -> Option<&Values> {
-        self.values.get(key).filter(|v| !v.as_slice().is_empty())
+        let found = self.values.get(key).filter(|v| !v.as_slice().is_empty());
+        if WATCHING.get() {
+            note(key, found.is_some());
+        }
+        found
     }
 
     /// The text that stands for the variable `key` (already in lower case). A multivalued key

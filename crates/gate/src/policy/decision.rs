@@ -171,6 +171,10 @@ impl Found {
         found
     }
 
+    pub(super) fn allows(&self) -> bool {
+        !self.allows.is_empty()
+    }
+
     pub(super) fn into_decision(self) -> Decision {
         if !self.denies.is_empty() {
             Decision::explicit_deny(self.denies)

@@ -38,6 +38,7 @@ mod value;
 
 use craton_base::Result;
 
+pub(crate) use self::context::noting_unknown;
 pub use self::{
     context::{CONTEXT_KEYS_MAX, CONTEXT_VALUES_MAX, Context},
     decision::{Decision, DecisionKind, Request, STATEMENTS_NAMED_MAX, StatementRef, decide},
@@ -137,6 +138,14 @@ impl Policy {
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    /// The resources of S3 that it names, as written after `arn:aws:s3:::`.
+    fn s3_resources(&self) -> impl Iterator<Item = &str> {
+        let resources = self.statements.iter().filter_map(|s| s.resources.as_ref());
+        resources
+            .flat_map(|choice| &choice.values)
+            .filter_map(|r| r.of_s3())
     }
 
     /// How many statements it has.

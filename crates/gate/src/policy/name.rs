@@ -223,6 +223,13 @@ impl ResourcePattern {
         }
     }
 
+    /// What stands after `arn:aws:s3:::`.
+    pub(super) fn of_s3(&self) -> Option<&str> {
+        let Self::Arn(pattern) = self else { return None };
+        let mut texts = pattern.texts();
+        (texts.nth(2) == Some("s3")).then(|| texts.last()).flatten()
+    }
+
     pub(super) fn start(&self) -> &str {
         match self {
             Self::All => "",

@@ -147,6 +147,11 @@ impl ResourcePolicy {
         self.layer.policies().iter().any(|p| p.asks_for_tags)
     }
 
+    /// The resources of S3 that it names, as written after `arn:aws:s3:::`.
+    pub(crate) fn s3_resources(&self) -> impl Iterator<Item = &str> {
+        self.layer.policies().iter().flat_map(|p| p.s3_resources())
+    }
+
     fn statements(&self) -> impl Iterator<Item = &Statement> {
         self.layer.policies().iter().flat_map(|p| &p.statements)
     }

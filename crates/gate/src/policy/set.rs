@@ -58,6 +58,33 @@ impl PolicySet {
             .map(|layer| &**layer)
     }
 
+    /// With another policy wherever there is one of this name, or without that; to be tried. If there is none, it is one
+    /// more of the principal's own where `add` says so.
+    #[must_use]
+    pub(crate) fn replacing(&self, name: &str, policy: Option<&Arc<Policy>>, add: bool) -> Self {
+        let has = |layer: &Layer| layer.policies.iter().any(|p| p.name() == name);
+        let with = |layer: &Arc<Layer>| {
+            let others = layer.policies.iter().filter(|p| p.name() != name);
+            Arc::new(Layer::new(others.chain(policy).cloned().collect()))
+        };
+        let change = |layer: &Arc<Layer>| if has(layer) { with(layer) } else { layer.clone() };
+        Self {
+            identity: match add && !self.layers().any(has) {
+                true => with(&self.identity),
+                false => change(&self.identity),
+            },
+            boundary: self.boundary.as_ref().map(change),
+            sessions: self.sessions.iter().map(change).collect(),
+        }
+    }
+
+    /// The resources of S3 that its statements name, as written after `arn:aws:s3:::`.
+    pub(crate) fn s3_resources(&self) -> impl Iterator<Item = &str> {
+        self.layers()
+            .flat_map(|l| &l.policies)
+            .flat_map(|p| p.s3_resources())
+    }
+
     /// Whether any of them may ask about the tags that an object has.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
@@ -80,22 +107,9 @@ impl PolicySet {
     }
 
     fn decide_target(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> Decision {
-        let granted = resource
-            .map(|r| r.find(target, self.boundary.is_some()))
-            .unwrap_or_default();
-        let boundary = self.boundary.as_ref().map(|l| l.find(target));
-        let sessions: Vec<Found> = self.sessions.iter().map(|l| l.find(target)).collect();
-        let identity = self.identity.find(target);
-        let allows = |found: &Found| !found.allows.is_empty();
-        let bounded = boundary.as_ref().is_none_or(allows);
-        let in_session = sessions.iter().all(allows);
-        let by_own = bounded && (granted.to_role || allows(&identity));
-        let allowed = granted.to_session || (in_session && (granted.to_principal || by_own));
-        let found: Vec<Found> = std::iter::once(granted.found)
-            .chain(boundary)
-            .chain(sessions)
-            .chain([identity])
-            .collect();
+        let each = self.find(target, resource);
+        let allowed = each.allow();
+        let found: Vec<Found> = each.into_found().collect();
         if found.iter().any(|f| !f.denies.is_empty()) {
             Decision::explicit_deny(found.into_iter().flat_map(|f| f.denies).collect())
         } else if allowed {
@@ -103,6 +117,73 @@ impl PolicySet {
         } else {
             Decision::implicit_deny()
         }
+    }
+
+    fn find(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> EachFound {
+        EachFound {
+            granted: resource
+                .map(|r| r.find(target, self.boundary.is_some()))
+                .unwrap_or_default(),
+            boundary: self.boundary.as_ref().map(|l| l.find(target)),
+            sessions: self.sessions.iter().map(|l| l.find(target)).collect(),
+            identity: self.identity.find(target),
+        }
+    }
+
+    /// The kinds of policies that would have to allow what none of them denies, and do not.
+    #[must_use]
+    pub(crate) fn lacking(&self, request: &Request<'_>, resource: Option<Guarded<'_>>) -> Vec<&'static str> {
+        with_target(request, |target| self.find(target, resource).lacking()).unwrap_or_default()
+    }
+}
+
+/// What matches in each kind of policies.
+struct EachFound {
+    granted: Granted,
+    boundary: Option<Found>,
+    sessions: Vec<Found>,
+    identity: Found,
+}
+
+impl EachFound {
+    fn is_bounded(&self) -> bool {
+        self.boundary.as_ref().is_none_or(Found::allows)
+    }
+
+    fn in_session(&self) -> bool {
+        self.sessions.iter().all(Found::allows)
+    }
+
+    fn by_own(&self) -> bool {
+        self.granted.to_role || self.identity.allows()
+    }
+
+    /// Whether it is allowed, if nothing denies.
+    fn allow(&self) -> bool {
+        let granted = &self.granted;
+        let by_own = self.is_bounded() && self.by_own();
+        granted.to_session || (self.in_session() && (granted.to_principal || by_own))
+    }
+
+    fn lacking(&self) -> Vec<&'static str> {
+        if self.allow() {
+            return Vec::new();
+        }
+        let granted = self.granted.to_principal;
+        let kinds = [
+            ("own policies", granted || self.by_own()),
+            ("permissions boundary", granted || self.is_bounded()),
+            ("session policies", self.in_session()),
+        ];
+        let lacking = kinds.into_iter().filter(|(_, allow)| !allow);
+        lacking.map(|(kind, _)| kind).collect()
+    }
+
+    fn into_found(self) -> impl Iterator<Item = Found> {
+        std::iter::once(self.granted.found)
+            .chain(self.boundary)
+            .chain(self.sessions)
+            .chain([self.identity])
     }
 }
 

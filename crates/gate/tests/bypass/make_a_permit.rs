@@ -2,7 +2,9 @@
 use craton_gate::ReadPermit;
 
 fn door(permit: craton_gate::WritePermit) -> ReadPermit {
-    ReadPermit { permit: permit.permit }
+    ReadPermit {
+        permit: permit.permit,
+    }
 }
 
 fn main() {}

@@ -7,17 +7,17 @@ use craton_crypto::SystemRandom;
 use craton_gate::{Gate, Settings};
 use craton_store::{Options, Store, disk::real::RealDisk};
 
-pub struct Folder(pub std::path::PathBuf);
+pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("craton-gate-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub fn open(&self) -> Gate {
+    pub(crate) fn open(&self) -> Gate {
         let store = Store::open(Options {
             disk: Arc::new(RealDisk::open(&self.0).unwrap()),
             memory: ByteSize::mib(128),

@@ -45,7 +45,7 @@ fn origin() -> Origin {
     Origin {
         door: "s3",
         source_ip: IpAddr::from([127, 0, 0, 1]),
-        secure: false,
+        tls: None,
         request_id: "R1".into(),
         user_agent: None,
         referer: None,

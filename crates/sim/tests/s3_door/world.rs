@@ -163,7 +163,7 @@ impl World {
     async fn answer(&self, request: Request<Body>) -> Answer {
         let peer = Peer {
             ip: IpAddr::from([127, 0, 0, 1]),
-            secure: false,
+            tls: None,
         };
         let (parts, body) = self.doors.handle(request, &peer).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -195,7 +195,7 @@ impl World {
         let origin = Origin {
             door: "s3",
             source_ip: IpAddr::from([127, 0, 0, 1]),
-            secure: false,
+            tls: None,
             request_id: "R".into(),
             user_agent: None,
             referer: None,

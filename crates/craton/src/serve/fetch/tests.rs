@@ -71,7 +71,7 @@ fn addresses_of_documents_are_https_and_public() {
 
 /// A name that resolves inside is as good as none: what it resolves to is what is connected to.
 #[tokio::test]
-async fn a_name_that_resolves_inside_is_not_reached() {
+async fn ghsa_m479_a_name_that_resolves_inside_is_not_reached() {
     let fetch = GuardedFetch::new(&[]).unwrap();
     let error = fetch.get("https://localhost:1/x").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);

@@ -188,7 +188,7 @@ pub(in crate::s3) async fn complete(
 
 /// The address of the object, as its client sees this server.
 fn location(call: &Call, extensions: &http::Extensions) -> Option<String> {
-    let scheme = if call.session().origin().secure {
+    let scheme = if call.session().origin().is_secure() {
         "https"
     } else {
         "http"

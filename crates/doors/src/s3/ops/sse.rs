@@ -62,7 +62,7 @@ impl CustomerHeaders {
             return Ok(None);
         }
         // What comes from this machine itself crossed no network: a proxy that ends TLS, or a test.
-        if !origin.secure && !origin.source_ip.to_canonical().is_loopback() {
+        if !origin.is_secure() && !origin.source_ip.to_canonical().is_loopback() {
             return Err(s3_error!(
                 InvalidRequest,
                 "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure \

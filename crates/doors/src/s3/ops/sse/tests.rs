@@ -13,7 +13,7 @@ fn origin(secure: bool) -> Origin {
     Origin {
         door: "s3",
         source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
-        secure,
+        tls: secure.then_some("1.3"),
         request_id: "r".into(),
         user_agent: None,
         referer: None,
