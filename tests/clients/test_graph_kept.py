@@ -126,19 +126,21 @@ def told(server, path: str, body: bytes, **query: str) -> list[dict]:
 
 
 def test_a_program_tells_how_far_it_is(server, graph):
-    # Matched one by one: long enough for a line of progress on any machine.
-    data = "".join(f"(n {n} {n % 97})" for n in range(3000))
-    assert load(server, graph, data).status_code == 200
-    rule = b"(exec 0 (, (n $a $r) (n $b $r) (n $c $r)) (O (count (all $k) $k ((odd $a) $b $c))))"
-    lines = told(server, f"{graph}/program", rule)
-    assert all("progress" in line for line in lines[:-1])
-    for line in lines[:-1]:
+    assert load(server, graph, "(n 1)").status_code == 200
+    endless = b"""(exec go (, (exec go $p $t) (n $x)) (O (- (n $x)) (+ (exec go $p $t))
+        (pure (n $y) $y (i64_to_string (sum_i64 (i64_from_string $x) (i64_from_string 1))))))"""
+    *progress, last = told(server, f"{graph}/program", endless, seconds="4")
+    assert progress
+    steps = [line["progress"]["steps"] for line in progress]
+    assert steps == sorted(steps) and steps[-1] > 1
+    for line in progress:
         assert set(line["progress"]) == {"seconds", "steps", "facts", "read_bytes"}
-    (done,) = lines[-1].values()
-    assert (list(lines[-1]), done["steps"], done["finished"]) == (["done"], 1, True)
-    assert "1 steps" in craton(server, "graph", "run", graph, "-", stdin="(exec 0 (, (n 1 $x)) (, (found $x)))")
-    wrong = craton(server, "graph", "run", graph, "-", stdin="(exec 0 (, (n 1 $x)) (malformed))", code=2)
-    assert wrong == ""
+    assert last["error"]["reason"] == "TimeLimit"
+    assert facts(server, graph) == ["(n 1)"]
+    (done,) = told(server, f"{graph}/program", b"(exec 0 (, (n $x)) (, (found $x)))")
+    assert (done["done"]["steps"], done["done"]["added"], done["done"]["finished"]) == (1, 1, True)
+    assert "1 steps" in craton(server, "graph", "run", graph, "-", stdin="(exec 0 (, (n 1)) (, (again 1)))")
+    assert craton(server, "graph", "run", graph, "-", stdin="(exec 0 (, (n 1)) (malformed))", code=2) == ""
 
 
 def test_an_error_is_the_last_line(server, graph):

@@ -120,7 +120,8 @@ def test_earlier_snapshots_are_read(server, signer, graph):
     assert first not in [s["snapshot"] for s in call(signer, server, "GET", f"{graph}/snapshots").json()["snapshots"]]
     missing = call(signer, server, "GET", f"{graph}/facts", snapshot="1")
     assert missing.status_code == 404 and missing.json()["error"]["reason"] == "NoSuchSnapshot"
-    assert call(signer, server, "GET", f"{graph}/facts", snapshot="x").status_code == 400
+    assert call(signer, server, "GET", f"{graph}/facts", snapshot="-x").status_code == 400
+    assert call(signer, server, "GET", f"{graph}/facts", snapshot="x").status_code == 404, "nothing is pinned under that name"
 
 
 def test_who_may_explain_and_list(server, signer, graph, make_user):

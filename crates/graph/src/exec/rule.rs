@@ -103,12 +103,14 @@ impl Rule {
         }
         let (form, items) =
             list(bytes, *patterns).ok_or_else(|| malformed("the patterns are (, …) or (I …)"))?;
+        if !matches!(form, b"," | b"I") {
+            return Err(malformed("the patterns are (, …) or (I …)"));
+        }
         let mut sources = Vec::with_capacity(items.len());
         for item in items {
             let source = match form {
                 b"," => Some(Source::Space(item)),
-                b"I" => source(bytes, item),
-                _ => return Err(malformed("the patterns are (, …) or (I …)")),
+                _ => source(bytes, item),
             };
             sources.push(source.ok_or_else(|| malformed("a source is none of BTM, ACT, == and !="))?);
         }
@@ -117,12 +119,14 @@ impl Rule {
         }
         let (form, items) =
             list(bytes, *templates).ok_or_else(|| malformed("the templates are (, …) or (O …)"))?;
+        if !matches!(form, b"," | b"O") {
+            return Err(malformed("the templates are (, …) or (O …)"));
+        }
         let mut sinks = Vec::with_capacity(items.len());
         for item in items {
             sinks.push(match form {
                 b"," => Sink::Add(item),
-                b"O" => sink(bytes, item).map_err(malformed)?,
-                _ => return Err(malformed("the templates are (, …) or (O …)")),
+                _ => sink(bytes, item).map_err(malformed)?,
             });
         }
         Ok(Self { exec, sources, sinks })
