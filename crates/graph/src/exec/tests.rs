@@ -301,6 +301,8 @@ fn malformed_execs_are_named() {
         "(exec 0 (. a) (, b))",
         "(exec 0 (, a) (Q b))",
         "(exec 0 () (, b))",
+        "(exec 0 (Q) (, b))",
+        "(exec 0 (, a) (Q))",
         "(exec 0 (, a) (O (+ b c)))",
         "(exec 0 (, a) (O b))",
         "(exec 0 (I a) (, b))",
