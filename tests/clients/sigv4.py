@@ -4,6 +4,7 @@ A `Request` is what goes over the wire, byte for byte; a `Signer` fills in a goo
 then changes one thing. It shares no code with the server or with a client library.
 """
 
+import base64
 import datetime
 import hashlib
 import hmac
@@ -154,6 +155,11 @@ def encode(text: str | bytes, path: bool = False) -> str:
 
 def query_string(pairs: list[tuple[str, str]]) -> str:
     return "&".join(f"{encode(n)}={encode(v)}" for n, v in pairs)
+
+
+def digest(body: bytes) -> tuple[str, str]:
+    """The header `Content-MD5`, which some requests must have."""
+    return ("content-md5", base64.b64encode(hashlib.md5(body).digest()).decode())
 
 
 def _hmac(key: bytes, text: str) -> bytes:

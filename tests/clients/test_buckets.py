@@ -95,8 +95,9 @@ def test_another_user_s_bucket(server, bucket, make_user):
 
 def test_location_of_another_region(s3):
     name = unique("b")
-    with error("InvalidLocationConstraint", 400):
-        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for region, code in (("eu-west-1", "IllegalLocationConstraintException"), ("nowhere", "InvalidLocationConstraint")):
+        with error(code, 400):
+            s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     with error("404"):
         s3.head_bucket(Bucket=name)
 

@@ -7,7 +7,7 @@ import pytest
 
 import ledger
 from server import Key
-from sigv4 import send
+from sigv4 import digest, send
 
 PART = b"x" * (5 << 20)
 
@@ -85,28 +85,28 @@ class TestXml:
         ids=range(14),
     )
     def test_deletes_that_are_none(self, server, vault, root, body):
-        vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", body=body.encode()), 400, "MalformedXML", "MissingRequestBodyError", "InvalidRequest")
+        vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", headers=[digest(body.encode())], body=body.encode()), 400, "MalformedXML", "MissingRequestBodyError", "InvalidRequest")
 
     def test_entities_are_not_expanded(self, server, s3, vault, root):
         """A billion laughs: memory and time stay small."""
         entities = '<!ENTITY a0 "lol">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
         body = f"<!DOCTYPE x [{entities}]><Delete><Object><Key>&a11;</Key></Object></Delete>".encode()
         before = server.peak_memory_bytes()
-        vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", body=body), 400, "MalformedXML")
+        vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", headers=[digest(body)], body=body), 400, "MalformedXML")
         assert server.peak_memory_bytes() - before < 32 << 20
 
     def test_a_million_keys(self, server, vault, root):
         """Refused by its length, before it is read."""
         body = DELETE.format("".join(f"<Object><Key>k{n}</Key></Object>" for n in range(1_000_000))).encode()
         before = server.peak_memory_bytes()
-        answer = vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", body=body), 400)
+        answer = vault.refuses(root.request("POST", f"/{vault.bucket}", "delete=", headers=[digest(body)], body=body), 400)
         assert answer.code == "MaxMessageLengthExceeded"
         assert server.peak_memory_bytes() - before < 32 << 20
 
     def test_keys_that_are_none_fail_alone(self, server, s3, vault, root):
         keys = ["", "../x", "a" * 1025, "fine"]
         body = "<Delete>" + "".join(f"<Object><Key>{k}</Key></Object>" for k in keys) + "</Delete>"
-        answer = send(server, root.request("POST", f"/{vault.bucket}", "delete=", body=body.encode()))
+        answer = send(server, root.request("POST", f"/{vault.bucket}", "delete=", headers=[digest(body.encode())], body=body.encode()))
         assert answer.status in (200, 400), answer
         assert s3.get_object(Bucket=vault.bucket, Key="kept")["Body"].read() == b"as it was"
 

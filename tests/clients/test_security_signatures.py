@@ -15,7 +15,7 @@ import ledger
 from conftest import allow
 from server import Key, Server
 from sigv4 import (
-    EMPTY_SHA256, STREAMING, STREAMING_TRAILER, STREAMING_UNSIGNED, UNSIGNED, Request, Signer, encode, now, query_string, send,
+    EMPTY_SHA256, STREAMING, STREAMING_TRAILER, STREAMING_UNSIGNED, UNSIGNED, Request, Signer, digest, encode, now, query_string, send,
 )
 
 MODES = ["signed", UNSIGNED, STREAMING, STREAMING_TRAILER, STREAMING_UNSIGNED]
@@ -57,6 +57,8 @@ def write(signer: Signer, route: str, mode: str, vault) -> Request:
         **dict.fromkeys(("delete", "abort", "initiate", "make", "remove", "copy"), b""),
         "form": b"--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nnew\r\n--x--\r\n",
     }.get(route, b"x")
+    if route == "multi-delete":
+        headers = [digest(body)]
     if mode in ("signed", UNSIGNED):
         return signer.request(method, path, query, headers, body, payload=None if mode == "signed" else mode)
     headers = [*headers, ("x-amz-decoded-content-length", str(len(body))), ("content-encoding", "aws-chunked")]

@@ -29,6 +29,7 @@ const S3_CODES: &[(&str, u16)] = &[
     ("EntityTooLarge", 400),
     ("EntityTooSmall", 400),
     ("ExpiredToken", 400),
+    ("IllegalLocationConstraintException", 400),
     ("IllegalVersioningConfigurationException", 400),
     ("IncompleteBody", 400),
     ("IncorrectNumberOfFilesInPostRequest", 400),

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use craton_base::Error;
 use craton_gate::{Gate, Origin, identify::body::VerifiedBody};
+use craton_objects::error::Details;
 use http::{Method, Request, request::Parts};
 use http_body::Body as _;
 use s3s::{
@@ -146,7 +147,7 @@ impl S3Door {
             Ok(admitted) => admitted,
             Err(error) => {
                 return Answered {
-                    response: answer::refusal(&error, &xml, head),
+                    response: answer::refusal_telling(&error, &self.unidentified(&error), &xml, head),
                     operation: "Refused",
                 };
             }
@@ -203,6 +204,15 @@ impl S3Door {
         }
     }
 
+    /// What is said besides of a request whose sender is not known: clients look for the region that they should
+    /// have signed for.
+    fn unidentified(&self, error: &Error) -> Details {
+        match error.reason() {
+            "AuthorizationHeaderMalformed" => vec![("Region", self.gate.settings().region.clone())],
+            _ => Details::new(),
+        }
+    }
+
     /// Hands a prepared request to s3s, which calls its handler.
     async fn dispatch(&self, ready: Ready, call: &Call, xml: &ErrorXml<'_>, head: bool) -> Response {
         // The room is held until s3s has made its values of the body and the handler has used them.
@@ -220,7 +230,9 @@ impl S3Door {
 
     /// Gives the request its body: streams are handed on, XML is read and compared first.
     async fn with_body(&self, parts: Parts, body: Watched, call: &Call) -> Result<Ready, Error> {
+        plain::check_method(&parts)?;
         plain::check_part(&parts)?;
+        plain::check_copy_source(&parts, call)?;
         plain::check_numbers(&parts, call)?;
         plain::check_attributes(&parts)?;
         let (body, room) = if plain::is_stream(&parts) {

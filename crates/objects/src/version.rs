@@ -60,7 +60,11 @@ impl VersionId {
         {
             return Ok(Self::Number(Sequence(u64::from_be_bytes(number))));
         }
-        Err(Error::argument("versionId", text, "Invalid version id specified"))
+        let message = match text {
+            "" => "Version id cannot be the empty string",
+            _ => "Invalid version id specified",
+        };
+        Err(Error::argument("versionId", text, message))
     }
 
     /// The text form, opaque to clients: `null`, or a check and the number as 24 hexadecimal digits.

@@ -55,9 +55,13 @@ impl ErrorXml<'_> {
         let code = front
             .split_once("<Code>")
             .and_then(|(_, rest)| rest.split_once('<'));
+        let code = code.map_or("", |(code, _)| code);
         let mut out = String::with_capacity(front.len() + 160);
         out.push_str(front);
-        self.tail(&mut out, code.map_or("", |(code, _)| code), details);
+        if !front.contains("<Message>") {
+            element(&mut out, "Message", words(code).unwrap_or(code));
+        }
+        self.tail(&mut out, code, details);
         out.push_str("</Error>");
         Some(out.into())
     }
@@ -240,11 +244,32 @@ pub(super) fn fail_base(error: &Error) -> S3Error {
 /// The text of an error of the crates below, in S3's words where tools look for them.
 fn message(error: &Error) -> String {
     match error.reason() {
-        "NoSuchBucket" => "The specified bucket does not exist".to_owned(),
-        "InvalidBucketName" => "The specified bucket is not valid.".to_owned(),
-        "KeyTooLongError" => "Your key is too long".to_owned(),
-        _ => errors::message(error),
+        // These say more than S3 does.
+        "InvalidURI" | "MalformedXML" => errors::message(error),
+        reason => words(reason).map_or_else(|| errors::message(error), ToOwned::to_owned),
     }
+}
+
+/// S3's words for a code, where they are always the same.
+fn words(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "InvalidAccessKeyId" => "The AWS Access Key Id you provided does not exist in our records.",
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "KeyTooLongError" => "Your key is too long",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        }
+        "NoSuchBucket" => "The specified bucket does not exist",
+        "RequestTimeTooSkewed" => {
+            "The difference between the request time and the current time is too large."
+        }
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and \
+             signing method."
+        }
+        _ => return None,
+    })
 }
 
 fn error_of(kind: craton_base::Kind, reason: &str, message: String) -> S3Error {

@@ -82,6 +82,7 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
     }
     remove_aws_chunked(&mut parts.headers)?;
     keep_single_range(&mut parts.headers);
+    keep_dates(&mut parts.headers);
     set_aside(&mut parts.headers, &mut parts.extensions);
     check_owner(&parts.headers)?;
     Ok(parts)
@@ -226,6 +227,19 @@ fn keep_single_range(headers: &mut HeaderMap) {
     }
 }
 
+/// A condition on a time that is no HTTP date is none (RFC 9110, sections 13.1.3 and 13.1.4).
+fn keep_dates(headers: &mut HeaderMap) {
+    for name in [header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
+        let date = headers.get(&name).map(|value| {
+            let text = value.to_str().unwrap_or_default();
+            s3s::dto::Timestamp::parse(s3s::dto::TimestampFormat::HttpDate, text)
+        });
+        if date.is_some_and(|date| date.is_err()) {
+            headers.remove(name);
+        }
+    }
+}
+
 /// Whether the body is an object's or a part's: a PUT of a key that names no sub-resource.
 pub(super) fn is_stream(parts: &Parts) -> bool {
     let has_key = parts
@@ -255,6 +269,47 @@ pub(super) fn check_part(parts: &Parts) -> Result<()> {
         return Err(invalid("InvalidArgument", message));
     }
     Ok(())
+}
+
+/// What S3 has no such method for: s3s says of it only that it is no operation.
+pub(super) fn check_method(parts: &Parts) -> Result<()> {
+    let about_all = parts.uri.path().trim_start_matches('/').is_empty();
+    let asks = parts.uri.query().is_some_and(|query| !query.is_empty());
+    let is_method = match parts.method {
+        Method::GET => true,
+        Method::HEAD | Method::PUT | Method::DELETE => !about_all,
+        // A form is no such request any more.
+        Method::POST => !about_all && asks,
+        _ => false,
+    };
+    if is_method {
+        return Ok(());
+    }
+    let message = "The specified method is not allowed against this resource.";
+    Err(invalid("MethodNotAllowed", message))
+}
+
+/// The source of a copy is a bucket and a key.
+pub(super) fn check_copy_source(parts: &Parts, call: &Call) -> Result<()> {
+    let Some(value) = parts.headers.get("x-amz-copy-source") else {
+        return Ok(());
+    };
+    let stated = String::from_utf8_lossy(value.as_bytes());
+    let path = stated
+        .split_once("?versionId=")
+        .map_or(&*stated, |(path, _)| path);
+    let source = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let named = source.strip_prefix('/').unwrap_or(&source).split_once('/');
+    let message = match named {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => return Ok(()),
+        Some((_, "")) => "Invalid copy source object key",
+        _ => "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+    };
+    call.tell(vec![
+        ("ArgumentName", "x-amz-copy-source".to_owned()),
+        ("ArgumentValue", stated.into_owned()),
+    ]);
+    Err(invalid("InvalidArgument", message))
 }
 
 /// Numbers in the query, which s3s refuses in other words than S3.
@@ -336,8 +391,18 @@ pub(super) async fn collect(parts: &Parts, mut body: Watched, call: &Call) -> Re
     } else {
         claims(&parts.headers, call)?
     };
+    if deletes_many(parts) && claims.md5.is_none() && claims.checksum.is_none() {
+        let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+        return Err(invalid("InvalidRequest", message));
+    }
     verify(&data, &claims, Some(&call.trailers())).map_err(|e| e.to_base())?;
     Ok(Body::from(data.freeze()))
+}
+
+fn deletes_many(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut names = query.split('&').map(|part| part.split('=').next());
+    parts.method == Method::POST && names.any(|name| name == Some("delete"))
 }
 
 fn completes_upload(parts: &Parts) -> bool {

@@ -207,10 +207,10 @@ impl<C: Credentials> Verifier<C> {
         match claim.how {
             How::Presigned { expires } => {
                 if at > now.plus(SKEW_MAX) {
-                    return Err(refuse::denied("AccessDenied", "the request is not yet valid"));
+                    return Err(refuse::denied("AccessDenied", "Request is not yet valid"));
                 }
                 if now > at.plus(expires) {
-                    return Err(refuse::denied("AccessDenied", "the request has expired"));
+                    return Err(refuse::denied("AccessDenied", "Request has expired"));
                 }
             }
             How::Header | How::Form => {

@@ -27,13 +27,13 @@ fn text(response: &Response) -> String {
 
 #[test]
 fn the_shape_of_a_refusal() {
-    let error = Error::new(Kind::Denied, "SignatureDoesNotMatch", "no \"match\"");
+    let error = Error::new(Kind::Denied, "AccessDenied", "no \"match\"");
     let response = refusal(&error, &xml(), false);
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/xml");
     assert_eq!(
         text(&response),
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>no \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>no \
          &quot;match&quot;</Message><Resource>/b/&lt;k&gt;&amp;</Resource><RequestId>0123456789ABCDEF</RequestId>\
          <HostId>0123456789ABCDEF</HostId></Error>"
     );
@@ -50,6 +50,17 @@ fn an_engines_error_keeps_its_code_and_gets_the_ids() {
     assert!(
         text.ends_with("<RequestId>0123456789ABCDEF</RequestId><HostId>0123456789ABCDEF</HostId></Error>"),
         "{text}"
+    );
+}
+
+#[test]
+fn every_document_has_a_message() {
+    let plain = s3s::S3Error::new(s3s::S3ErrorCode::MalformedXML);
+    let none = Details::new();
+    let xml = text(&finish(plain.to_http_response().unwrap(), &none, &xml(), false));
+    assert!(
+        xml.contains("<Code>MalformedXML</Code><Message>The XML you provided was not well-formed"),
+        "{xml}"
     );
 }
 

@@ -4,7 +4,7 @@ use craton_base::{BucketName, Error, Kind, ResourcePath};
 use craton_gate::{Ask, ConfigurationChange, Ownership, PublicAccessBlock, ReadPermit, WritePermit};
 use craton_objects::bucket::{self as engine, BUCKETS_PAGE_MAX};
 use s3s::{
-    S3Request, S3Result,
+    S3Error, S3Request, S3Result,
     dto::{
         Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
         DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
@@ -29,7 +29,7 @@ use crate::s3::{
 pub(in crate::s3) async fn list_buckets(request: S3Request<ListBucketsInput>) -> S3Result<ListBucketsOutput> {
     let call = Call::of(&request)?;
     let input = request.input;
-    let limit = convert::limit(input.max_buckets, "maxBuckets", BUCKETS_PAGE_MAX)?;
+    let limit = buckets_limit(input.max_buckets)?;
     let after = input
         .continuation_token
         .as_deref()
@@ -65,6 +65,35 @@ pub(in crate::s3) async fn list_buckets(request: S3Request<ListBucketsInput>) ->
         owner: Some(convert::owner(call.session().principal())),
         prefix: input.prefix,
     })
+}
+
+fn buckets_limit(asked: Option<i32>) -> S3Result<usize> {
+    let Some(asked) = asked else {
+        return Ok(BUCKETS_PAGE_MAX);
+    };
+    let limit = usize::try_from(asked).ok();
+    limit
+        .filter(|limit| (1..=BUCKETS_PAGE_MAX).contains(limit))
+        .ok_or_else(|| {
+            let message = format!("Argument maxBuckets must be an integer between 1 and {BUCKETS_PAGE_MAX}");
+            argument("maxBuckets", asked.to_string(), message)
+        })
+}
+
+/// What is said of a region that a bucket can not be made in: S3 has other words for what is none.
+fn wrong_region(asked: &str, ours: &str) -> S3Error {
+    let parts: Vec<&str> = asked.split('-').collect();
+    let numbered = parts.last().is_some_and(|last| last.parse::<u8>().is_ok());
+    if parts.len() >= 3 && numbered {
+        return s3_error!(
+            IllegalLocationConstraintException,
+            "The {asked} location constraint is incompatible for the region specific endpoint this request was sent to."
+        );
+    }
+    s3_error!(
+        InvalidLocationConstraint,
+        "The specified location-constraint is not valid: {ours} is."
+    )
 }
 
 pub(in crate::s3) async fn create_bucket(
@@ -109,11 +138,9 @@ pub(in crate::s3) async fn create_bucket(
     };
     let permit = write(&call, ask).await?;
     let region = &call.gate().settings().region;
-    if location.is_some_and(|l| !l.as_str().is_empty() && l.as_str() != region) {
-        return Err(s3_error!(
-            InvalidLocationConstraint,
-            "The specified location-constraint is not valid: {region} is."
-        ));
+    let asked = location.map(BucketLocationConstraint::as_str).unwrap_or_default();
+    if !asked.is_empty() && asked != region {
+        return Err(wrong_region(asked, region));
     }
     let configurations = initial(&permit, &stated, ownership)?;
     settle(&permit, engine::create(&permit, lock, &configurations).await)?;

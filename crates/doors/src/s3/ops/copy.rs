@@ -109,16 +109,8 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
     let (source_permit, source_target) = source.permit(&call, "CopyObject").await?;
     let stated = Stated::of(&request, call.session().origin())?;
     let (headers, mut input) = (request.headers, request.input);
-    let replaces = |directive: Option<&str>| match directive {
-        None | Some("COPY") => Ok(false),
-        Some("REPLACE") => Ok(true),
-        Some(other) => {
-            let message = "Unknown metadata directive.";
-            Err(argument("x-amz-metadata-directive", other, message))
-        }
-    };
-    let replaced = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()))?;
-    let retagged = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()))?;
+    let replaced = replaces("metadata", input.metadata_directive.as_ref().map(|d| d.as_str()))?;
+    let retagged = replaces("tagging", input.tagging_directive.as_ref().map(|d| d.as_str()))?;
     let wanted = stated.encryption(&permit)?;
     let acl = stated.acl(&permit)?;
     let context = sse::stated_context(&headers);
@@ -166,6 +158,19 @@ pub(in crate::s3) async fn copy_object(request: S3Request<CopyObjectInput>) -> S
         server_side_encryption: sse.method,
         ..CopyObjectOutput::default()
     })
+}
+
+/// Whether the request's own count instead of the source's.
+fn replaces(what: &str, directive: Option<&str>) -> S3Result<bool> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(argument(
+            &format!("x-amz-{what}-directive"),
+            other,
+            format!("Unknown {what} directive."),
+        )),
+    }
 }
 
 /// The conditions on the copy itself, which s3s does not know of.

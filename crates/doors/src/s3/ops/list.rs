@@ -173,9 +173,7 @@ pub(in crate::s3) async fn list_objects_v2(
     };
     let prefix = common.prefix.as_deref().unwrap_or_default();
     let start_after = input.start_after.filter(|s| !s.is_empty());
-    // An empty token is none, and is given back.
-    let token = input.continuation_token.as_ref().filter(|t| !t.is_empty());
-    let after = match (token, &start_after) {
+    let after = match (&input.continuation_token, &start_after) {
         (Some(token), _) => Some(After::from_token(token).map_err(fail)?),
         (None, Some(key)) => Some(After::from_marker(key, prefix, common.delimiter.as_deref())),
         (None, None) => None,

@@ -19,7 +19,7 @@ use s3s::{
 
 use super::{changing_by, configure, reading, refused, settle};
 use crate::s3::{
-    answer::fail_base,
+    answer::{argument, fail_base},
     call::Call,
     convert,
     ops::{stated::text, with},
@@ -51,12 +51,29 @@ pub(in crate::s3) struct Owners<'a> {
     pub(in crate::s3) bucket_owner: &'a str,
 }
 
+/// The names that `x-amz-acl` knows.
+const CANNED: [&str; 8] = [
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-full-control",
+    "bucket-owner-read",
+    "log-delivery-write",
+    "private",
+    "public-read",
+    "public-read-write",
+];
+
 impl Stated {
     /// Reads the headers of a request.
     pub(in crate::s3) fn of_headers(headers: &HeaderMap) -> S3Result<Self> {
         let own = |name: &str| text(headers, name).map(|t| t.map(ToOwned::to_owned));
+        let canned = own("x-amz-acl")?;
+        if let Some(other) = canned.as_deref().filter(|name| !CANNED.contains(name)) {
+            let message = format!("The canned ACL {other:?} is not one of S3's");
+            return Err(argument("x-amz-acl", other, message));
+        }
         Ok(Self {
-            canned: own("x-amz-acl")?,
+            canned,
             full_control: own("x-amz-grant-full-control")?,
             read: own("x-amz-grant-read")?,
             read_acp: own("x-amz-grant-read-acp")?,
@@ -113,7 +130,7 @@ impl Stated {
                 let message = "Specifying both Canned ACLs and Header Grants is not allowed";
                 return Err(refused("InvalidRequest", message));
             }
-            acl.grants.extend(canned_grants(canned, owners)?);
+            acl.grants.extend(canned_grants(canned, owners));
             return Ok(Some(acl));
         }
         // Grants in headers are all there is: the owner is not granted anything besides.
@@ -128,14 +145,13 @@ impl Stated {
     }
 }
 
-fn canned_grants(name: &str, owners: Owners<'_>) -> S3Result<Vec<AclGrant>> {
+fn canned_grants(name: &str, owners: Owners<'_>) -> Vec<AclGrant> {
     let group = |grantee, permission| AclGrant::new(grantee, "", permission);
     let to_bucket_owner = |permission| {
         let other = owners.bucket_owner != owners.owner;
         other.then(|| AclGrant::new(Grantee::User, owners.bucket_owner, permission))
     };
-    Ok(match name {
-        "private" | "aws-exec-read" => vec![],
+    match name {
         "public-read" => vec![group(Grantee::Everyone, AclPermission::Read)],
         "public-read-write" => vec![
             group(Grantee::Everyone, AclPermission::Read),
@@ -148,13 +164,9 @@ fn canned_grants(name: &str, owners: Owners<'_>) -> S3Result<Vec<AclGrant>> {
         ],
         "bucket-owner-read" => to_bucket_owner(AclPermission::Read).into_iter().collect(),
         "bucket-owner-full-control" => to_bucket_owner(AclPermission::FullControl).into_iter().collect(),
-        _ => {
-            return Err(refused(
-                "InvalidArgument",
-                format!("The canned ACL {name:?} is not one of S3's"),
-            ));
-        }
-    })
+        // `private` and `aws-exec-read`; others do not come here.
+        _ => vec![],
+    }
 }
 
 /// One grantee of a header: `id="…"`, `uri="…"` or `emailAddress="…"`.
