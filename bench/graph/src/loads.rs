@@ -37,7 +37,7 @@ const KINDS: [(&str, fn() -> Option<String>); 5] = [
             format!("(gene g{} (at chr{} {}))\n", a % 100_000, b % 23, b % 1_000_000)
         }))
     }),
-    ("Gene Ontology", || edges::real_text()),
+    ("Gene Ontology", edges::real_text),
 ];
 
 fn facts(fact: impl Fn(u64, u64) -> String) -> String {
