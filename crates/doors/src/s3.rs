@@ -182,14 +182,13 @@ impl S3Door {
             }
             Err(error) => Err(error),
         };
-        let response = match ready {
+        let mut response = match ready {
             Ok(ready) => self.dispatch(ready, &call, &xml, head).await,
             Err(error) => {
                 call.note(&error);
                 answer::refusal_telling(&error, &call.told(), &xml, head)
             }
         };
-        let mut response = response;
         call.amended(&mut response);
         let response = match call.close(&path, response.status()) {
             Ok(()) => response,

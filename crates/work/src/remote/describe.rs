@@ -182,3 +182,6 @@ pub(super) fn content_md5(out: &mut HeaderMap, document: &str) -> Result<()> {
         &BASE64.encode(Md5::digest(document.as_bytes())),
     )
 }
+
+#[cfg(test)]
+mod tests;
