@@ -55,24 +55,7 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
         s3,
         s3_grpc,
     ] = addresses()?;
-    let mut command = Command::new(&options.weed);
-    command
-        .current_dir(folder)
-        .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
-        .args([
-            "-master.telemetry=false",
-            // As many volumes as the disk has room for: of 30 GB, its default, that would be too few for two buckets.
-            "-volume.max=0",
-            "-master.volumeSizeLimitMB=1024",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-        ])
-        .arg(format!("-dir={}", data.display()))
-        .arg(format!("-s3.config={}", identities.display()))
-        .arg(format!(
-            "-filer.localSocket={}",
-            folder.join("filer.sock").display()
-        ));
+    let mut command = command(options, folder, &data, &identities);
     let ports = [
         master,
         master_grpc,
@@ -112,6 +95,29 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
     // The first writes fail, or take seconds, while volumes are made for them.
     until_ready(|| peer.put_first())?;
     Ok(peer)
+}
+
+/// `weed server` without its ports.
+fn command(options: &Options, folder: &Path, data: &Path, identities: &Path) -> Command {
+    let mut command = Command::new(&options.weed);
+    command
+        .current_dir(folder)
+        .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"])
+        .args([
+            "-master.telemetry=false",
+            // As many volumes as the disk has room for: of 30 GB, its default, that would be too few for two buckets.
+            "-volume.max=0",
+            "-master.volumeSizeLimitMB=1024",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ])
+        .arg(format!("-dir={}", data.display()))
+        .arg(format!("-s3.config={}", identities.display()))
+        .arg(format!(
+            "-filer.localSocket={}",
+            folder.join("filer.sock").display()
+        ));
+    command
 }
 
 /// The file of access keys.

@@ -186,7 +186,11 @@ fn a_common_prefix_is_not_walked() {
     let model = Model::of(exists("a/1", 3000).chain(exists("b", 2)));
     let pages = all(&model, ("", Some("/")), 1000, LOOKS_MAX);
     assert_eq!(pages.len(), 3);
-    assert_eq!(model.looks.load(Ordering::Relaxed), 3, "one row for each that is shown");
+    assert_eq!(
+        model.looks.load(Ordering::Relaxed),
+        3,
+        "one row for each that is shown"
+    );
 }
 
 #[test]
