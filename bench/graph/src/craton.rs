@@ -63,7 +63,7 @@ pub(crate) fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Serv
     let session = gate.operator(Origin {
         door: "graph",
         source_ip: IpAddr::from([127, 0, 0, 1]),
-        secure: false,
+        tls: None,
         request_id: "bench".into(),
         user_agent: None,
         referer: None,

@@ -15,8 +15,11 @@ const FACTS: u64 = 4_000_000;
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
+/// Makes a text; none if its source is not there.
+type Make = fn() -> Option<String>;
+
 /// Kinds of facts, and the text of each.
-const KINDS: [(&str, fn() -> Option<String>); 5] = [
+const KINDS: [(&str, Make); 5] = [
     ("numbers", || {
         Some(facts(|a, b| {
             format!("(edge {} {})\n", a % 1_000_000, b % 1_000_000)
