@@ -13,7 +13,7 @@ use craton_base::Result;
 use super::{
     Resources,
     domain::{Domain, Ranks, Survey},
-    trie::{Trie, TrieBuilder},
+    trie::{TABLE_SPARSE, Trie, TrieBuilder},
 };
 use crate::{
     Facts,
@@ -53,6 +53,8 @@ struct Source<'a> {
     scan: &'a Scan,
     kept: Option<Vec<Vec<u64>>>,
     rows: u64,
+    /// How many different beginnings the tuples have: the values of all levels of the trie but the last.
+    beginnings: u64,
 }
 
 /// Reads the patterns of `plan`.
@@ -60,8 +62,12 @@ pub(super) fn load(facts: &dyn Facts, plan: &Plan, resources: &Resources) -> Res
     let mut sources: Vec<Source<'_>> = Vec::new();
     for scan in &plan.scans {
         if !sources.iter().any(|source| source.scan == scan) {
-            let (kept, rows) = (None, 0);
-            sources.push(Source { scan, kept, rows });
+            sources.push(Source {
+                scan,
+                kept: None,
+                rows: 0,
+                beginnings: 0,
+            });
         }
     }
     let expected: u64 = sources
@@ -80,10 +86,7 @@ pub(super) fn load(facts: &dyn Facts, plan: &Plan, resources: &Resources) -> Res
             return Ok(Loading::Nothing);
         }
     }
-    let expected: u64 = sources
-        .iter()
-        .map(|source| bytes_of(source.scan, source.rows))
-        .sum();
+    let expected: u64 = sources.iter().map(Source::bytes).sum();
     if expected > resources.memory || sources.iter().any(|source| source.rows >= u64::from(u32::MAX)) {
         return Ok(Loading::TooLarge);
     }
@@ -109,7 +112,38 @@ pub(super) fn load(facts: &dyn Facts, plan: &Plan, resources: &Resources) -> Res
     )
 }
 
-/// Bytes of a scan's trie, about: its columns, and the table of its first level.
+/// Counts the beginnings of sorted tuples, of every length but the whole.
+#[derive(Default)]
+struct Beginnings {
+    count: u64,
+    /// The tuple shown last, but for its last number.
+    last: Vec<u64>,
+    /// Whether a tuple begins otherwise than the one before it.
+    other: Vec<bool>,
+}
+
+impl Beginnings {
+    fn show(&mut self, columns: &[&[u64]]) {
+        let Some((_, columns)) = columns.split_last() else {
+            return;
+        };
+        self.other.clear();
+        for (level, column) in columns.iter().enumerate() {
+            self.other.resize(column.len(), false);
+            let mut before = self.last.get(level).copied();
+            for (other, value) in self.other.iter_mut().zip(*column) {
+                *other |= before != Some(*value);
+                before = Some(*value);
+                self.count += u64::from(*other);
+            }
+        }
+        self.last.clear();
+        self.last
+            .extend(columns.iter().filter_map(|column| column.last().copied()));
+    }
+}
+
+/// The most bytes of a scan's trie, about, where only the number of tuples is known.
 fn bytes_of(scan: &Scan, rows: u64) -> u64 {
     let sorting = if scan.sort { 2 } else { 0 };
     rows.saturating_mul(4 * (scan.columns.len() as u64 + 1 + sorting))
@@ -153,16 +187,30 @@ fn build(facts: &dyn Facts, plan: &Plan, resources: &Resources, from: Built<'_>)
 }
 
 impl Source<'_> {
+    /// Bytes of its trie, about: the last level's values; of each level above it the values, and where their children begin; the table
+    /// of the first level.
+    fn bytes(&self) -> u64 {
+        match self.scan.sort {
+            true => bytes_of(self.scan, self.rows),
+            false => {
+                let above = self.beginnings.saturating_mul(4 * (2 + u64::from(TABLE_SPARSE)));
+                self.rows.saturating_mul(4).saturating_add(above)
+            }
+        }
+    }
+
     /// Reads the tuples for the first time.
     fn survey(&mut self, facts: &dyn Facts, resources: &Resources, survey: &mut Survey) -> Result<()> {
         let mut kept: Vec<Vec<u64>> = vec![Vec::new(); self.scan.columns.len()];
         let mut keeping = true;
         let mut rows = 0;
+        let mut beginnings = Beginnings::default();
         self.scan.read(facts, &resources.control, &mut |columns, count| {
             rows += count as u64;
             for column in columns {
                 survey.show(column);
             }
+            beginnings.show(columns);
             if keeping {
                 for (kept, column) in kept.iter_mut().zip(columns) {
                     kept.extend_from_slice(column);
@@ -176,6 +224,7 @@ impl Source<'_> {
             Ok(!columns.is_empty())
         })?;
         self.rows = rows;
+        self.beginnings = beginnings.count;
         self.kept = keeping.then_some(kept);
         Ok(())
     }
@@ -208,6 +257,7 @@ impl Source<'_> {
             };
         }
         let mut builder = TrieBuilder::new(width);
+        builder.reserve(self.rows);
         let mut locals: Vec<Vec<u32>> = vec![Vec::new(); width];
         self.each(facts, resources, &mut |columns| {
             number(domain, columns, &mut locals);

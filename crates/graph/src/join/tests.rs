@@ -340,6 +340,22 @@ fn many_values_go_through_bitmaps_and_batches() {
 }
 
 #[test]
+fn what_begins_alike_takes_four_bytes_a_tuple() {
+    let model = Model::new();
+    for (n, b) in (0..20_000).zip(numbers(7)) {
+        add(&model, 0, &[value(0, n % 200), value(0, b % 2000)]);
+    }
+    let triangles = &shapes()[3];
+    let (outputs, report) = joined(triangles, &Natural(&model), &resources(128 << 10, 2));
+    assert!(!report.streamed, "{report}");
+    let (all, _) = joined(triangles, &Natural(&model), &resources(1 << 24, 2));
+    assert_eq!(outputs, all);
+    let (streamed, report) = joined(triangles, &Natural(&model), &resources(32 << 10, 2));
+    assert!(report.streamed, "{report}");
+    assert_eq!(streamed, all);
+}
+
+#[test]
 fn the_plan_reads_in_order_and_drops_what_is_not_needed() {
     let model = graph(500, 3000, 0);
     let lines = explain(&shapes()[0], &model).unwrap();

@@ -11,7 +11,7 @@
 /// No place.
 const ABSENT: (u32, u32) = (0, 0);
 /// Level 0 has a table where that takes at most so many entries a value.
-const TABLE_SPARSE: u32 = 4;
+pub(super) const TABLE_SPARSE: u32 = 4;
 
 #[derive(Default)]
 struct Level {
@@ -114,6 +114,13 @@ impl TrieBuilder {
         Self {
             trie,
             last: Vec::new(),
+        }
+    }
+
+    /// Makes room for so many tuples on the last level, and not for more: growing would take twice as much.
+    pub(super) fn reserve(&mut self, tuples: u64) {
+        if let (Some(leaves), Ok(tuples)) = (self.trie.levels.last_mut(), usize::try_from(tuples)) {
+            leaves.values.reserve_exact(tuples);
         }
     }
 
