@@ -7,29 +7,16 @@
 
 mod folder;
 
-use std::net::IpAddr;
-
-use craton_base::{
-    BucketName, Clock as _, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath, clock::SystemClock,
-};
+use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, PrincipalName, ResourcePath};
 use craton_gate::{
-    Ask, BucketSettings, Gate, Origin, Session,
+    Ask, BucketSettings, Gate, Session,
     ledger::{Filter, RecordKind},
 };
-use folder::Folder;
+use folder::{Folder, origin};
 
 fn root(gate: &Gate) -> Session {
     gate.ensure_root(|_| Ok(())).unwrap();
-    let origin = Origin {
-        door: "s3",
-        source_ip: IpAddr::from([127, 0, 0, 1]),
-        tls: None,
-        request_id: "R1".into(),
-        user_agent: None,
-        referer: None,
-        time: SystemClock::new().now(),
-    };
-    gate.operator(origin).unwrap()
+    gate.operator(origin()).unwrap()
 }
 
 fn bucket() -> BucketName {

@@ -7,33 +7,19 @@
 
 mod folder;
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
-use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath, clock::SystemClock};
+use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath};
 use craton_gate::{
     Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, NewAccessKey,
-    NewEntity, Origin, Ownership, PublicAccessBlock, Session, Subresource, Value, WritePermit,
+    NewEntity, Ownership, PublicAccessBlock, Session, Subresource, Value, WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
     },
     ledger::{Filter, RecordKind},
 };
-use folder::Folder;
+use folder::{Folder, origin};
 use futures::StreamExt;
-
-fn origin() -> Origin {
-    Origin {
-        door: "s3",
-        source_ip: IpAddr::from([127, 0, 0, 1]),
-        tls: None,
-        request_id: "R1".into(),
-        user_agent: None,
-        referer: None,
-        time: craton_base::Clock::now(&SystemClock::new()),
-    }
-}
 
 fn signer(key: &NewAccessKey) -> Signer {
     Signer {

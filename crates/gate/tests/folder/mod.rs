@@ -1,10 +1,11 @@
-//! A data folder of a test's own, gone when the test is over.
+//! What tests through the whole gate share: a data folder of a test's own, gone when the test is over, and where its requests come
+//! from.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use craton_base::{ByteSize, clock::SystemClock};
+use craton_base::{ByteSize, Clock as _, clock::SystemClock};
 use craton_crypto::SystemRandom;
-use craton_gate::{Gate, Settings};
+use craton_gate::{Gate, Origin, Settings};
 use craton_store::{Options, Store, disk::real::RealDisk};
 
 pub(crate) struct Folder(pub(crate) std::path::PathBuf);
@@ -32,5 +33,18 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A request of now, from this machine, to the S3 door.
+pub(crate) fn origin() -> Origin {
+    Origin {
+        door: "s3",
+        source_ip: IpAddr::from([127, 0, 0, 1]),
+        tls: None,
+        request_id: "R1".into(),
+        user_agent: None,
+        referer: None,
+        time: SystemClock::new().now(),
     }
 }

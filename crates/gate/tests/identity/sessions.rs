@@ -6,7 +6,10 @@ use craton_gate::{
     ledger::Filter,
 };
 
-use crate::{folder::Folder, world::*};
+use crate::{
+    folder::{Folder, origin},
+    world::*,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_s_session_has_the_role_s_rights_and_no_others() {

@@ -1,31 +1,16 @@
 //! A folder with a bucket, and whoever a test needs.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 use craton_base::{BucketName, Clock as _, ObjectKey, ResourcePath, Secret, clock::SystemClock};
 use craton_gate::{
-    Ask, AssumeRole, BucketSettings, Gate, Holder, HolderKind, Issued, NewAccessKey, NewEntity, Origin,
-    Session,
+    Ask, AssumeRole, BucketSettings, Gate, Holder, HolderKind, Issued, NewAccessKey, NewEntity, Session,
     identify::{
         Service,
         sign::{Body, Signer},
     },
 };
 
-use crate::folder::Folder;
-
-pub(crate) fn origin() -> Origin {
-    Origin {
-        door: "s3",
-        source_ip: IpAddr::from([127, 0, 0, 1]),
-        tls: None,
-        request_id: "R1".into(),
-        user_agent: None,
-        referer: None,
-        time: SystemClock::new().now(),
-    }
-}
+use crate::folder::{Folder, origin};
 
 pub(crate) fn root(gate: &Gate) -> Session {
     gate.ensure_root(|_| Ok(())).unwrap();
