@@ -12,9 +12,10 @@ use crate::{
 
 pub(crate) const USAGE: &str = "\
 usage: bench-s3 [options]
-  --peers A,B,...    craton, nginx, nginx-copy, seaweedfs, seaweedfs-flush, raw-file, raw-log
-                     (default: all)
+  --peers A,B,...    craton, always-yes, nginx, nginx-copy, seaweedfs, seaweedfs-flush, raw-file, raw-log
+                     (default: all but always-yes)
   --craton FILE      the craton binary (default: craton)
+  --always-yes FILE  the same, built with --cfg craton_always_yes (default: craton-always-yes)
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
@@ -36,6 +37,7 @@ usage: bench-s3 [options]
 pub(crate) struct Options {
     pub(crate) peers: Vec<Peer>,
     pub(crate) craton: PathBuf,
+    pub(crate) always_yes: PathBuf,
     pub(crate) weed: PathBuf,
     pub(crate) nginx: PathBuf,
     pub(crate) folder: PathBuf,
@@ -54,8 +56,9 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            peers: Peer::ALL.to_vec(),
+            peers: Peer::ALL.into_iter().filter(|p| *p != Peer::AlwaysYes).collect(),
             craton: "craton".into(),
+            always_yes: "craton-always-yes".into(),
             weed: "weed".into(),
             nginx: "nginx".into(),
             folder: "target/bench-data".into(),
@@ -114,6 +117,7 @@ impl Options {
         match name {
             "peers" => self.peers = list(value, Peer::parse)?,
             "craton" => self.craton = binary(value)?,
+            "always-yes" => self.always_yes = binary(value)?,
             "weed" => self.weed = binary(value)?,
             "nginx" => self.nginx = binary(value)?,
             "folder" => self.folder = value.into(),

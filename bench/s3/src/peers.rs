@@ -28,6 +28,8 @@ use raw::Raw;
 pub(crate) enum Peer {
     /// Encryption, policy and ledger are always on; every write is flushed.
     Craton,
+    /// Craton, built so that every decision is yes at no cost: what deciding costs. Only where it is asked for.
+    AlwaysYes,
     /// Static files by `sendfile`: the ceiling for GET.
     Nginx,
     /// Static files read into large buffers, which over the loopback interface can be faster.
@@ -43,8 +45,9 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Craton,
+        Self::AlwaysYes,
         Self::Nginx,
         Self::NginxCopy,
         Self::Seaweed,
@@ -56,6 +59,7 @@ impl Peer {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Craton => "craton",
+            Self::AlwaysYes => "always-yes",
             Self::Nginx => "nginx",
             Self::NginxCopy => "nginx-copy",
             Self::Seaweed => "seaweedfs",
@@ -76,7 +80,7 @@ impl Peer {
     pub(crate) fn takes(self, row: &Row, options: &Options) -> bool {
         let many = row.verb.needs_keys() && row.size > options.peer_keys;
         match self {
-            Self::Craton => true,
+            Self::Craton | Self::AlwaysYes => true,
             _ if row.verb.is_own() || many => false,
             Self::Seaweed => true,
             Self::Nginx | Self::NginxCopy => !row.verb.needs_s3(),
@@ -87,7 +91,8 @@ impl Peer {
 
     pub(crate) fn start(self, options: &Options, folder: &Path) -> Result<Running> {
         Ok(match self {
-            Self::Craton => Running::Http(Box::new(craton::start(options, folder)?)),
+            Self::Craton => Running::Http(Box::new(craton::start(&options.craton, folder)?)),
+            Self::AlwaysYes => Running::Http(Box::new(craton::start(&options.always_yes, folder)?)),
             Self::Nginx => Running::Http(Box::new(nginx::start(options, folder, SENDFILE)?)),
             Self::NginxCopy => Running::Http(Box::new(nginx::start(options, folder, COPY)?)),
             Self::Seaweed => Running::Http(Box::new(seaweed::start(options, folder, false)?)),

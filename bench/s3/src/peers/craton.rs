@@ -12,15 +12,14 @@ use anyhow::{Context, Result, bail};
 
 use super::http::{HttpPeer, Own, Stored};
 use crate::{
-    options::Options,
     process::{Server, free_address},
     sign::Key,
 };
 
-pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
+pub(super) fn start(binary: &Path, folder: &Path) -> Result<HttpPeer> {
     let address = free_address()?;
     let data = folder.join("data");
-    let mut command = Command::new(&options.craton);
+    let mut command = Command::new(binary);
     command
         .arg("serve")
         .arg("--data")
@@ -37,7 +36,7 @@ pub(super) fn start(options: &Options, folder: &Path) -> Result<HttpPeer> {
         key: credentials(&data.join("root-credentials"))?,
         files: None,
         own: Some(Own {
-            binary: options.craton.clone(),
+            binary: binary.to_owned(),
             data,
         }),
         stored: Stored::default(),
