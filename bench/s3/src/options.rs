@@ -15,7 +15,7 @@ usage: bench-s3 [options]
   --peers A,B,...    craton, always-yes, nginx, nginx-copy, seaweedfs, seaweedfs-flush, raw-file, raw-log
                      (default: all but always-yes)
   --craton FILE      the craton binary (default: craton)
-  --always-yes FILE  the same, built with --cfg craton_always_yes (default: craton-always-yes)
+  --always-yes FILE  the same, as `cargo xtask bench gate` builds it (default: craton-always-yes)
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
