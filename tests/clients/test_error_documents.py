@@ -1,5 +1,6 @@
 """What the documents of errors say besides code and message, as those of AWS do; and addresses in answers."""
 
+import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -177,3 +178,35 @@ def test_keys_that_xml_can_not_hold(server, bucket, root, key):
     answer = send(server, root.request("GET", f"/{bucket}/{encode(key)}"))
     assert answer.code == "NoSuchKey"
     assert said(answer)["Key"] == key.replace("\x01", "\ufffd")
+
+
+def test_every_document_of_an_answer_is_in_the_namespace(server, root, s3):
+    name = unique("qualified")
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    s3.put_object(Bucket=name, Key="held", Body=b"<a><b/></a>", ContentType="application/xml", ObjectLockLegalHoldStatus="ON")
+    s3.put_object(Bucket=name, Key="kept", Body=b"1", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate="2030-01-01T00:00:00Z")
+    s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObjectAcl", "Resource": f"arn:aws:s3:::{name}/*"}]}
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+    upload = s3.create_multipart_upload(Bucket=name, Key="parts")["UploadId"]
+    source = [("x-amz-copy-source", f"/{name}/held")]
+    for method, target, headers, tag in (
+        ("PUT", "copy", source, "CopyObjectResult"),
+        ("PUT", f"parts?partNumber=1&uploadId={upload}", source, "CopyPartResult"),
+        ("GET", "?publicAccessBlock", [], "PublicAccessBlockConfiguration"),
+        ("GET", "?ownershipControls", [], "OwnershipControls"),
+        ("GET", "?policyStatus", [], "PolicyStatus"),
+        ("GET", "?object-lock", [], "ObjectLockConfiguration"),
+        ("GET", "held?legal-hold", [], "LegalHold"),
+        ("GET", "kept?retention", [], "Retention"),
+        ("GET", "?location", [], "LocationConstraint"),
+        ("GET", "?versioning", [], "VersioningConfiguration"),
+        ("GET", "?encryption", [], "ServerSideEncryptionConfiguration"),
+    ):
+        path, _, query = f"/{name}/{target}".partition("?")
+        answer = send(server, root.request(method, path.rstrip("/"), query, headers, b""))
+        assert answer.status == 200, (target, answer)
+        assert ElementTree.fromstring(answer.body).tag == NAMESPACE + tag, (target, answer.body)
+    # What was stored is answered as it was stored.
+    assert s3.get_object(Bucket=name, Key="copy")["Body"].read() == b"<a><b/></a>"

@@ -58,6 +58,37 @@ struct Inner {
     told: Mutex<Details>,
 }
 
+/// Operations whose answers AWS puts into the namespace of S3's documents and `s3s` does not.
+const UNQUALIFIED: [&str; 10] = [
+    "CopyObject",
+    "GetBucketInventoryConfiguration",
+    "GetBucketOwnershipControls",
+    "GetBucketPolicyStatus",
+    "GetBucketReplication",
+    "GetObjectLegalHold",
+    "GetObjectLockConfiguration",
+    "GetObjectRetention",
+    "GetPublicAccessBlock",
+    "UploadPartCopy",
+];
+
+/// Puts a document's root into the namespace of S3's, if it names none.
+fn qualify(document: &mut String) {
+    let from = document.find("?>").map_or(0, |at| at.saturating_add(2));
+    let root = document
+        .get(from..)
+        .and_then(|rest| Some((rest.find('<')?, rest.find('>')?)));
+    let Some((open, close)) = root.map(|(o, c)| (from.saturating_add(o), from.saturating_add(c))) else {
+        return;
+    };
+    if document
+        .get(open..close)
+        .is_some_and(|tag| !tag.contains([' ', '/']))
+    {
+        document.insert_str(close, " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"");
+    }
+}
+
 struct Refusal {
     kind: Kind,
     reason: &'static str,
@@ -138,15 +169,25 @@ impl Call {
         {
             *response.status_mut() = *status;
         }
-        let Some((written, shown)) = self.inner.amendment.lock().take() else {
+        let amendment = self.inner.amendment.lock().take();
+        let operation = self.inner.operation.get();
+        let unqualified = operation.is_some_and(|name| UNQUALIFIED.contains(name));
+        if !response.status().is_success() || (amendment.is_none() && !unqualified) {
+            return;
+        }
+        let document = response.body().bytes();
+        let Some(text) = document.as_deref().and_then(|d| std::str::from_utf8(d).ok()) else {
             return;
         };
-        let document = response.body().bytes().filter(|_| response.status().is_success());
-        if let Some(text) = document.as_deref().and_then(|d| std::str::from_utf8(d).ok()) {
-            let text = text.replacen(&written, &shown, 1);
-            response.headers_mut().remove(http::header::CONTENT_LENGTH);
-            *response.body_mut() = s3s::Body::from(text);
+        let mut text = text.to_owned();
+        if let Some((written, shown)) = amendment {
+            text = text.replacen(&written, &shown, 1);
         }
+        if unqualified {
+            qualify(&mut text);
+        }
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+        *response.body_mut() = s3s::Body::from(text);
     }
 
     /// The gate has recorded the refusal of this request itself.
