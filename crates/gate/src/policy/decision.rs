@@ -121,6 +121,7 @@ pub(super) fn with_target<T>(request: &Request<'_>, then: impl FnOnce(&Target<'_
     };
     let resource = request.resource;
     Some(then(&Target {
+        name: &lower,
         service,
         action,
         resource,

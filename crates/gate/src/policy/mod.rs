@@ -32,6 +32,7 @@ mod pattern;
 mod resource;
 pub mod s3_actions;
 mod set;
+mod starts;
 mod statement;
 mod trust;
 mod value;

@@ -7,6 +7,7 @@
 use super::{
     Context,
     pattern::{Pattern, Syntax},
+    starts::Starting,
 };
 
 /// Segments of an ARN: `arn:partition:service:region:account:resource`.
@@ -85,6 +86,24 @@ impl ActionPattern {
     }
 }
 
+impl Starting for ActionPattern {
+    fn start(&self) -> String {
+        match self {
+            Self::Named {
+                service: Some(service),
+                text,
+                ..
+            } => format!("{service}:{}", before_wildcard(text)),
+            Self::All | Self::Named { service: None, .. } => String::new(),
+        }
+    }
+}
+
+/// What stands before the first wildcard or variable.
+fn before_wildcard(text: &str) -> &str {
+    text.split(['*', '?', '$']).next().unwrap_or_default()
+}
+
 /// An ARN taken apart; the segments borrow from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arn<'a>([&'a str; ARN_SEGMENTS]);
@@ -124,10 +143,9 @@ impl ArnPattern {
             .into_iter()
             .map(|segment| Pattern::parse(segment, syntax))
             .collect::<Result<Vec<_>, _>>()?;
-        let end = text.find(['*', '?', '$']).unwrap_or(text.len());
         Ok(Self {
             segments,
-            start: text.get(..end).unwrap_or_default().to_owned(),
+            start: before_wildcard(text).to_owned(),
             texts,
         })
     }
@@ -152,7 +170,7 @@ impl ArnPattern {
     }
 
     /// Literal text with which every matching ARN starts.
-    pub(super) fn start(&self) -> &str {
+    fn literal(&self) -> &str {
         &self.start
     }
 }
@@ -230,10 +248,11 @@ impl ResourcePattern {
         (texts.nth(2) == Some("s3")).then(|| texts.last()).flatten()
     }
 
-    pub(super) fn start(&self) -> &str {
+    /// Literal text with which every matching ARN starts.
+    pub(super) fn literal(&self) -> &str {
         match self {
             Self::All => "",
-            Self::Arn(pattern) => pattern.start(),
+            Self::Arn(pattern) => pattern.literal(),
         }
     }
 
@@ -242,7 +261,7 @@ impl ResourcePattern {
         match self {
             Self::All => true,
             // What holds a slash before its first wildcard begins with a bucket and goes on to a key.
-            Self::Arn(pattern) => !pattern.start().contains('/'),
+            Self::Arn(pattern) => !pattern.literal().contains('/'),
         }
     }
 
@@ -250,17 +269,27 @@ impl ResourcePattern {
     pub(super) fn can_name_object(&self) -> bool {
         match self {
             Self::All => true,
-            Self::Arn(pattern) => pattern.start().contains('/') || !pattern.is_literal(),
+            Self::Arn(pattern) => pattern.literal().contains('/') || !pattern.is_literal(),
         }
     }
 
     /// Whether it can name the bucket with this ARN, or objects in it.
     pub(super) fn can_name(&self, bucket_arn: &str) -> bool {
         let Self::Arn(pattern) = self else { return true };
-        match pattern.start().strip_prefix(bucket_arn) {
+        match pattern.literal().strip_prefix(bucket_arn) {
             Some(rest) => rest.is_empty() || rest.starts_with('/'),
-            None => bucket_arn.starts_with(pattern.start()) && !pattern.is_literal(),
+            None => bucket_arn.starts_with(pattern.literal()) && !pattern.is_literal(),
         }
+    }
+}
+
+impl Starting for ResourcePattern {
+    fn start(&self) -> String {
+        self.literal().to_owned()
+    }
+
+    fn is_dynamic(&self) -> bool {
+        matches!(self, Self::Arn(pattern) if pattern.segments.iter().any(Pattern::is_dynamic))
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     condition::{Condition, Operator},
     json::{At, Node},
     name::{ActionPattern, ResourcePattern},
+    starts::Starting,
     statement::{Choice, Effect, Principal, Statement},
 };
 
@@ -162,7 +163,7 @@ impl Parser<'_> {
     }
 
     /// One element or its `Not…` form: a string or a list of strings, each compiled.
-    fn choice<T>(
+    fn choice<T: Starting>(
         &self,
         members: &[(String, Node)],
         [plain, negated]: [&str; 2],
@@ -185,7 +186,7 @@ impl Parser<'_> {
             self.pattern_limits(text, at)?;
             parse(text).map_err(|e| malformed(at, e))
         })?;
-        Ok(Some(Choice { negated, values }))
+        Ok(Some(Choice::new(negated, values)))
     }
 
     /// A string, or a list of at least one.
@@ -228,7 +229,7 @@ impl Parser<'_> {
             _ => return Err(malformed(at, "expected one of Principal and NotPrincipal")),
         };
         let values = self.principal(node, &at.member(name))?;
-        Ok(Some(Choice { negated, values }))
+        Ok(Some(Choice::listed(negated, values)))
     }
 
     fn principal(&self, node: &Node, at: &At<'_>) -> Result<Vec<Principal>> {

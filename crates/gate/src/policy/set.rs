@@ -3,7 +3,8 @@
 //!
 //! The index: service → action name → resource. Under each action, statements are found by the
 //! literal text with which their resource patterns start. Statements that name no single action
-//! are kept under their service, or under none. Everything that the index leaves out cannot
+//! are kept under their service, or under none; so are those that name so many actions and resources that
+//! all pairs would take more memory than a few entries for each. Everything that the index leaves out cannot
 //! match; what it yields is evaluated in full, so the index never decides.
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,8 +14,13 @@ use super::{
     decision::{Candidate, Found, with_target},
     name::ActionPattern,
     resource::Granted,
+    starts::Starts,
     statement::{Statement, Target},
 };
+
+/// Entries of the index for each action and resource of a statement, at most; more, and the statement is found by its
+/// resources alone.
+const ENTRIES_PER_VALUE: usize = 8;
 
 /// The policies of one principal, by what they are for. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -236,10 +242,8 @@ impl Layer {
                 builder.add(statement, (p, s));
             }
         }
-        Self {
-            index: builder.build(),
-            policies,
-        }
+        let index = builder.build();
+        Self { index, policies }
     }
 
     pub(super) fn policies(&self) -> &[Arc<Policy>] {
@@ -276,55 +280,61 @@ impl Layer {
 #[derive(Debug, Clone)]
 struct Index {
     services: HashMap<String, ServiceIndex>,
-    any: Starts,
+    any: Starts<Place>,
 }
 
 #[derive(Debug, Clone)]
 struct ServiceIndex {
-    actions: HashMap<String, Starts>,
-    any: Starts,
+    actions: HashMap<String, Starts<Place>>,
+    any: Starts<Place>,
 }
 
 impl Index {
     fn candidates(&self, target: &Target<'_>, places: &mut Vec<Place>) {
-        self.any.of(target.resource, places);
+        places.extend(self.any.of(target.resource));
         if let Some(service) = self.services.get(target.service) {
-            service.any.of(target.resource, places);
+            places.extend(service.any.of(target.resource));
             if let Some(starts) = service.actions.get(target.action) {
-                starts.of(target.resource, places);
+                places.extend(starts.of(target.resource));
             }
         }
     }
 }
 
+/// Places, each with the start of a resource.
+type Entries<'p> = Vec<(&'p str, Place)>;
+
 #[derive(Default)]
-struct IndexBuilder {
-    services: HashMap<String, ServiceBuilder>,
-    any: Vec<(String, Place)>,
+struct IndexBuilder<'p> {
+    services: HashMap<&'p str, ServiceBuilder<'p>>,
+    any: Entries<'p>,
 }
 
 #[derive(Default)]
-struct ServiceBuilder {
-    actions: HashMap<String, Vec<(String, Place)>>,
-    any: Vec<(String, Place)>,
+struct ServiceBuilder<'p> {
+    actions: HashMap<&'p str, Entries<'p>>,
+    any: Entries<'p>,
 }
 
-impl IndexBuilder {
-    fn add(&mut self, statement: &Statement, place: Place) {
+impl<'p> IndexBuilder<'p> {
+    fn add(&mut self, statement: &'p Statement, place: Place) {
         let starts: Vec<&str> = match &statement.resources {
-            Some(choice) if !choice.negated => choice.values.iter().map(|r| r.start()).collect(),
+            Some(choice) if !choice.negated => choice.values.iter().map(|r| r.literal()).collect(),
             _ => vec![""],
         };
-        if statement.actions.negated {
+        let actions = &statement.actions;
+        let entries = starts.len().saturating_mul(actions.values.len());
+        let values = starts.len().saturating_add(actions.values.len());
+        if actions.negated || entries > values.saturating_mul(ENTRIES_PER_VALUE) {
             extend(&mut self.any, &starts, place);
             return;
         }
-        for action in &statement.actions.values {
+        for action in &actions.values {
             extend(self.list(action), &starts, place);
         }
     }
 
-    fn list(&mut self, action: &ActionPattern) -> &mut Vec<(String, Place)> {
+    fn list(&mut self, action: &'p ActionPattern) -> &mut Entries<'p> {
         let ActionPattern::Named {
             service: Some(service),
             exact,
@@ -333,26 +343,22 @@ impl IndexBuilder {
         else {
             return &mut self.any;
         };
-        let service = self.services.entry(service.clone()).or_default();
+        let service = self.services.entry(service).or_default();
         match exact {
-            Some(name) => service.actions.entry(name.clone()).or_default(),
+            Some(name) => service.actions.entry(name).or_default(),
             None => &mut service.any,
         }
     }
 
     fn build(self) -> Index {
         let services = self.services.into_iter().map(|(name, service)| {
-            let actions = service
-                .actions
-                .into_iter()
-                .map(|(name, list)| (name, Starts::new(list)));
-            (
-                name,
-                ServiceIndex {
-                    actions: actions.collect(),
-                    any: Starts::new(service.any),
-                },
-            )
+            let actions = service.actions.into_iter();
+            let actions = actions.map(|(name, list)| (name.to_owned(), Starts::new(list)));
+            let index = ServiceIndex {
+                actions: actions.collect(),
+                any: Starts::new(service.any),
+            };
+            (name.to_owned(), index)
         });
         Index {
             services: services.collect(),
@@ -361,67 +367,8 @@ impl IndexBuilder {
     }
 }
 
-fn extend(list: &mut Vec<(String, Place)>, starts: &[&str], place: Place) {
-    list.extend(starts.iter().map(|start| ((*start).to_owned(), place)));
-}
-
-/// Finds every start that a text begins with, in the time of one binary search.
-///
-/// Starts are sorted. All starts of a text are no greater than it, and everything sorted between
-/// a start of the text and the text begins with that start. So the greatest start that is no
-/// greater than the text leads, over links from each start to the longest other start that it
-/// begins with, to all of them.
-#[derive(Debug, Clone, Default)]
-struct Starts {
-    nodes: Vec<StartNode>,
-}
-
-#[derive(Debug, Clone)]
-struct StartNode {
-    start: Box<str>,
-    /// The longest other start with which this one begins.
-    shorter: Option<usize>,
-    places: Vec<Place>,
-}
-
-impl Starts {
-    fn new(mut list: Vec<(String, Place)>) -> Self {
-        list.sort_unstable();
-        list.dedup();
-        let mut nodes: Vec<StartNode> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
-        for (start, place) in list {
-            if let Some(last) = nodes.last_mut()
-                && *last.start == *start
-            {
-                last.places.push(place);
-                continue;
-            }
-            let covers = |i: &usize| nodes.get(*i).is_some_and(|n| start.starts_with(&*n.start));
-            while open.last().is_some_and(|i| !covers(i)) {
-                open.pop();
-            }
-            let shorter = open.last().copied();
-            open.push(nodes.len());
-            nodes.push(StartNode {
-                start: start.into(),
-                shorter,
-                places: vec![place],
-            });
-        }
-        Self { nodes }
-    }
-
-    fn of(&self, text: &str, places: &mut Vec<Place>) {
-        let end = self.nodes.partition_point(|n| *n.start <= *text);
-        let mut next = end.checked_sub(1);
-        while let Some(node) = next.and_then(|i| self.nodes.get(i)) {
-            if text.starts_with(&*node.start) {
-                places.extend(&node.places);
-            }
-            next = node.shorter;
-        }
-    }
+fn extend<'p>(list: &mut Entries<'p>, starts: &[&'p str], place: Place) {
+    list.extend(starts.iter().map(|start| (*start, place)));
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{
     Context,
     condition::Condition,
     name::{ActionPattern, Arn, ResourcePattern},
+    starts::{Finder, Starting},
 };
 
 /// What a matching statement says.
@@ -35,11 +36,37 @@ pub(super) struct Statement {
 pub(super) struct Choice<T> {
     pub(super) negated: bool,
     pub(super) values: Vec<T>,
+    /// Whether what a value fits hangs on the request's context.
+    dynamic: bool,
+    finder: Finder,
 }
 
 impl<T> Choice<T> {
-    fn accepts(&self, fits: impl FnMut(&T) -> bool) -> bool {
-        self.values.iter().any(fits) != self.negated
+    /// Of values that are compared one by one.
+    pub(super) fn listed(negated: bool, values: Vec<T>) -> Self {
+        Self {
+            negated,
+            values,
+            dynamic: false,
+            finder: Finder::default(),
+        }
+    }
+
+    /// `fits` is asked about those values alone that `text` may fit.
+    fn accepts(&self, text: &str, fits: impl FnMut(&T) -> bool) -> bool {
+        self.finder.any(&self.values, text, fits) != self.negated
+    }
+}
+
+impl<T: Starting> Choice<T> {
+    /// Of patterns.
+    pub(super) fn new(negated: bool, values: Vec<T>) -> Self {
+        Self {
+            negated,
+            dynamic: values.iter().any(T::is_dynamic),
+            finder: Finder::new(&values),
+            values,
+        }
     }
 }
 
@@ -61,6 +88,8 @@ pub enum Principal {
 /// A request with its names taken apart, once for all statements.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
+    /// Service and action, in lower case.
+    pub(super) name: &'a str,
     /// In lower case.
     pub(super) service: &'a str,
     /// In lower case.
@@ -79,7 +108,8 @@ impl Statement {
     }
 
     fn matches_action(&self, target: &Target<'_>) -> bool {
-        self.actions.accepts(|a| a.matches(target.service, target.action))
+        let fits = |a: &ActionPattern| a.matches(target.service, target.action);
+        self.actions.accepts(target.name, fits)
     }
 
     fn matches_resource(&self, target: &Target<'_>) -> bool {
@@ -90,7 +120,9 @@ impl Statement {
         // widen an allow to everything, so there the statement does not apply; a deny stays wide.
         let cannot_tell = resources.negated
             && self.effect == Effect::Allow
+            && resources.dynamic
             && resources.values.iter().any(|p| !p.has_value(target.context));
-        !cannot_tell && resources.accepts(|p| p.matches(target.arn.as_ref(), target.context))
+        let fits = |p: &ResourcePattern| p.matches(target.arn.as_ref(), target.context);
+        !cannot_tell && resources.accepts(target.resource, fits)
     }
 }
