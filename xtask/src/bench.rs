@@ -99,9 +99,9 @@ pub(crate) fn smoke(root: &Path) -> Result<(), String> {
     drive(root, &target, &target.join("debug/craton"), &["--smoke"])
 }
 
-/// What deciding costs: decisions with few and with many policies, then GET of 4 KiB through the whole gate beside a build
-/// that always says yes. That build has a flag of its own (`craton_always_yes`) and a target folder of its own; `tidy`
-/// checks that nothing else sets the flag.
+/// What deciding costs: decisions with few and with many policies; GET of 4 KiB by a user through the whole gate beside a
+/// build that always says yes; and a session that is ended under load. The build that says yes has a flag
+/// (`craton_always_yes`) and a target folder of its own; `tidy` checks that nothing else sets the flag.
 pub(crate) fn gate(root: &Path, arguments: &[&str]) -> Result<(), String> {
     let example = [
         "run",
@@ -130,7 +130,7 @@ pub(crate) fn gate(root: &Path, arguments: &[&str]) -> Result<(), String> {
         "--peers",
         "craton,always-yes",
         "--verbs",
-        "get",
+        "user-get,revoke",
         "--sizes",
         "4K",
         "--always-yes",

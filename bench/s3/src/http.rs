@@ -65,17 +65,21 @@ impl Connection {
         self.read_body(answer.head_bytes, have, expected).await
     }
 
-    /// Sends a request and gives back its answer, whatever its length and form. Fails on any status that is no success.
+    /// As [`Connection::answer`]; fails on any status that is no success.
     pub(crate) async fn fetch(&mut self, head: &str, body: &[u8]) -> Result<Fetched> {
+        let fetched = self.answer(head, body).await?;
+        if !fetched.is_success() {
+            let shown = fetched.body.len().min(SHOWN_BYTES_MAX);
+            let text = String::from_utf8_lossy(&fetched.body[..shown]);
+            bail!("status {}: {text}", fetched.status);
+        }
+        Ok(fetched)
+    }
+
+    /// Sends a request and gives back its answer, whatever its status, length and form.
+    pub(crate) async fn answer(&mut self, head: &str, body: &[u8]) -> Result<Fetched> {
         self.send(head.as_bytes(), body).await?;
         let (answer, have) = self.read_head().await?;
-        if !(200..300).contains(&answer.status) {
-            bail!(
-                "status {}: {}",
-                answer.status,
-                self.error_text(&answer, have).await
-            );
-        }
         let mut raw = self.buffer[answer.head_bytes..have].to_vec();
         let body = loop {
             if let Some(body) = answer.whole(&raw)? {
@@ -88,6 +92,7 @@ impl Connection {
             raw.extend_from_slice(&self.buffer[..read]);
         };
         Ok(Fetched {
+            status: answer.status,
             etag: answer.etag,
             body,
         })
@@ -165,8 +170,15 @@ impl Connection {
 
 /// An answer that was read as a whole.
 pub(crate) struct Fetched {
+    pub(crate) status: u16,
     pub(crate) etag: Option<String>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Fetched {
+    pub(crate) const fn is_success(&self) -> bool {
+        matches!(self.status, 200..300)
+    }
 }
 
 /// What the body of an answer must be.
@@ -242,6 +254,8 @@ impl Head {
         match self.content_length {
             Some(length) if (raw.len() as u64) < length => Ok(None),
             Some(_) => Ok(Some(raw.to_vec())),
+            // Said to have no body.
+            None if self.status == 204 => Ok(Some(Vec::new())),
             None => unchunked(raw),
         }
     }

@@ -1,5 +1,5 @@
 //! The same S3 load against Craton and its peers: PUT and GET of 4 KiB, 1 MiB and 64 MiB by 1, 16 and 64
-//! clients, with and without locks and keys stated, both mixed, uploads in parts, listings of large buckets, reads as for
+//! clients, with and without locks and keys stated, by a user and in a session that is ended, both mixed, uploads in parts, listings of large buckets, reads as for
 //! training, and work beside an expiry, with what it costs (CPU, peak memory) and how that compares.
 //!
 //! ```text
@@ -18,6 +18,7 @@ mod peers;
 mod plan;
 mod process;
 mod report;
+mod revoke;
 mod sign;
 mod stats;
 
@@ -48,7 +49,7 @@ fn run() -> Result<()> {
     let mut report = Report::default();
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
-        measure_round(&options, &mut report)?;
+        measure_round(&options, round, &mut report)?;
     }
     let text = report.render(&options);
     print!("{text}");
@@ -63,18 +64,18 @@ fn run() -> Result<()> {
 
 /// All rows with all peers. Those about the bucket of listings come after the others, on fresh folders: both would not fit
 /// on many a disk.
-fn measure_round(options: &Options, report: &mut Report) -> Result<()> {
+fn measure_round(options: &Options, round: u32, report: &mut Report) -> Result<()> {
     let rows = plan::rows(options);
     let groups = rows.chunk_by(|a, b| a.verb.is_about_listings() == b.verb.is_about_listings());
     for group in groups {
-        measure_group(group, options, report)?;
+        measure_group(group, options, round, report)?;
     }
     Ok(())
 }
 
 /// Rows with all peers, each peer on a fresh folder that is removed in the end. The peers take turns
-/// row by row, so that what else goes on at the machine is the same for those that are compared.
-fn measure_group(rows: &[Row], options: &Options, report: &mut Report) -> Result<()> {
+/// row by row, so that what else goes on at the machine is the same for those that are compared; who is first changes with each round.
+fn measure_group(rows: &[Row], options: &Options, round: u32, report: &mut Report) -> Result<()> {
     let takes_part = |peer: &Peer| rows.iter().any(|row| peer.takes(row, options));
     let mut started = Vec::new();
     for peer in options.peers.iter().copied().filter(takes_part) {
@@ -83,6 +84,9 @@ fn measure_group(rows: &[Row], options: &Options, report: &mut Report) -> Result
             .start(options, &folder)
             .with_context(|| format!("starting {}", peer.name()))?;
         started.push((peer, running));
+    }
+    if round.is_multiple_of(2) {
+        started.reverse();
     }
     for row in rows {
         for (peer, running) in started.iter_mut().filter(|(peer, _)| peer.takes(row, options)) {

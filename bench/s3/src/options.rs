@@ -19,8 +19,8 @@ usage: bench-s3 [options]
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
-  --verbs get,put    what to measure: get, put, held-get, held-put, mixed, epoch, ranges, multipart, list,
-                     list-prefix, list-deep, group, versions, calm, expiry (default: all)
+  --verbs get,put    what to measure: get, put, held-get, held-put, user-get, revoke, mixed, epoch, ranges,
+                     multipart, list, list-prefix, list-deep, group, versions, calm, expiry (default: all)
   --sizes 4K,1M,64M  sizes of objects (default: these)
   --clients 1,16,64  clients at once (default: these)
   --keys N           keys of the bucket that Craton lists and expires (default: 1000000)

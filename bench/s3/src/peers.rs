@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod nginx;
 mod raw;
+mod rights;
 mod seaweed;
 
 use http::HttpPeer;
@@ -80,7 +81,8 @@ impl Peer {
     pub(crate) fn takes(self, row: &Row, options: &Options) -> bool {
         let many = row.verb.needs_keys() && row.size > options.peer_keys;
         match self {
-            Self::Craton | Self::AlwaysYes => true,
+            Self::Craton => true,
+            Self::AlwaysYes => row.verb != Verb::Revoke,
             _ if row.verb.is_own() || many => false,
             Self::Seaweed => true,
             Self::Nginx | Self::NginxCopy => !row.verb.needs_s3(),

@@ -50,6 +50,10 @@ pub(crate) enum Verb {
     /// GET and PUT in a bucket that keeps versions, with object lock and a key of the key service stated.
     HeldGet,
     HeldPut,
+    /// GET by a user, whose right to it policies say.
+    UserGet,
+    /// GET in a session that is ended in the middle; later requests must all be refused.
+    Revoke,
     /// Reads and writes of one size, side by side.
     Mixed,
     /// As a data loader reads its samples: each object once, in random order, sizes from 100 KiB to 1 MiB.
@@ -75,11 +79,13 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Get,
         Self::Put,
         Self::HeldGet,
         Self::HeldPut,
+        Self::UserGet,
+        Self::Revoke,
         Self::Mixed,
         Self::Epoch,
         Self::Ranges,
@@ -99,6 +105,8 @@ impl Verb {
             Self::Put => "PUT",
             Self::HeldGet => "held-GET",
             Self::HeldPut => "held-PUT",
+            Self::UserGet => "user-GET",
+            Self::Revoke => "revoke",
             Self::Mixed => "mixed",
             Self::Epoch => "epoch",
             Self::Ranges => "ranges",
@@ -122,7 +130,13 @@ impl Verb {
     pub(crate) const fn is_own(self) -> bool {
         matches!(
             self,
-            Self::HeldGet | Self::HeldPut | Self::Versions | Self::Calm | Self::Expiry
+            Self::HeldGet
+                | Self::HeldPut
+                | Self::UserGet
+                | Self::Revoke
+                | Self::Versions
+                | Self::Calm
+                | Self::Expiry
         )
     }
 
@@ -193,6 +207,7 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, clients, s) = (self.verb.name(), self.clients, plural(self.clients));
         match self.verb {
+            Verb::Revoke => write!(f, "{verb} GET {}, {clients} client{s}", size(self.size)),
             Verb::Calm => write!(f, "{verb} GET and PUT 4 KiB, {clients} client{s}"),
             _ if self.verb.needs_keys() => write!(f, "{verb} of {} keys, {clients} client{s}", self.size),
             Verb::Epoch | Verb::Ranges => write!(
@@ -247,6 +262,10 @@ pub(crate) fn rows(options: &Options) -> Vec<Row> {
             add(verb, *most, &held);
         }
     }
+    if let [least, ..] = options.sizes.as_slice() {
+        add(Verb::UserGet, *least, &options.clients);
+    }
+    add(Verb::Revoke, 4 * KIB, &[several]);
     add(Verb::Epoch, EPOCH_BYTES[1], &[several]);
     add(Verb::Ranges, RANGES_OF_BYTES, &[several]);
     add(Verb::Mixed, 64 * KIB, &[several]);

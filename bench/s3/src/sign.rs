@@ -13,6 +13,8 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) secret: String,
+    /// Of a session.
+    pub(crate) token: Option<String>,
 }
 
 /// Signs for one server on one day.
@@ -22,22 +24,29 @@ pub(crate) struct Signer {
     host: String,
     date: String,
     scope: String,
+    token: Option<String>,
     key: Vec<u8>,
 }
 
 impl Signer {
-    /// `date` is as of [`crate::clock::amz_date`].
+    /// For S3. `date` is as of [`crate::clock::amz_date`].
     pub(crate) fn new(key: &Key, host: &str, date: &str) -> Self {
+        Self::of_service("s3", key, host, date)
+    }
+
+    /// For another service of AWS's.
+    pub(crate) fn of_service(service: &str, key: &Key, host: &str, date: &str) -> Self {
         let day = date.split('T').next().unwrap_or_default();
         let mut signing = format!("AWS4{}", key.secret).into_bytes();
-        for part in [day, "us-east-1", "s3", "aws4_request"] {
+        for part in [day, "us-east-1", service, "aws4_request"] {
             signing = hmac(&signing, part.as_bytes());
         }
         Self {
             id: key.id.clone(),
             host: host.to_owned(),
             date: date.to_owned(),
-            scope: format!("{day}/us-east-1/s3/aws4_request"),
+            scope: format!("{day}/us-east-1/{service}/aws4_request"),
+            token: key.token.clone(),
             key: signing,
         }
     }
@@ -69,6 +78,7 @@ impl Signer {
             host,
             date,
             scope,
+            token,
             ..
         } = self;
         let payload = payload_sha256.unwrap_or(UNSIGNED);
@@ -78,6 +88,7 @@ impl Signer {
             ("x-amz-date", date),
         ];
         headers.extend_from_slice(more);
+        headers.extend(token.as_deref().map(|token| ("x-amz-security-token", token)));
         headers.sort_unstable();
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
@@ -157,6 +168,7 @@ mod tests {
         let key = Key {
             id: "AKIDEXAMPLE".to_owned(),
             secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+            token: None,
         };
         let mut signing = format!("AWS4{}", key.secret).into_bytes();
         for part in ["20120215", "us-east-1", "iam", "aws4_request"] {

@@ -70,5 +70,6 @@ fn credentials(path: &Path) -> Result<Key> {
     Ok(Key {
         id: value("aws_access_key_id")?,
         secret: value("aws_secret_access_key")?,
+        token: None,
     })
 }

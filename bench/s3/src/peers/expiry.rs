@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 
 use super::{http::HttpPeer, keys};
 use crate::{
-    http::Connection,
     plan::{KIB, PAGE_KEYS, Row, Verb},
     sign,
 };
@@ -72,15 +71,5 @@ impl HttpPeer {
                 Some(next) => token = format!("continuation-token={next}&"),
             }
         }
-    }
-
-    fn ask(&self, head: &str, body: &[u8]) -> Result<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let mut connection = Connection::open(self.address).await?;
-            Ok(String::from_utf8(connection.fetch(head, body).await?.body)?)
-        })
     }
 }

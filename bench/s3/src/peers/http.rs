@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, time::Durat
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
-use super::{content, expiry, keys};
+use super::{content, expiry, keys, rights};
 use crate::{
     clock,
     http::Connection,
@@ -55,6 +55,10 @@ pub(super) struct Own {
 pub(super) struct Stored {
     /// Objects for rows that read: for which kind, of which size.
     pub(super) objects: BTreeSet<(Verb, u64)>,
+    /// The user whose rights policies say.
+    pub(super) user: Option<Key>,
+    /// A session of that user.
+    pub(super) session: Option<Key>,
     /// Uploads that have begun.
     uploads: Vec<String>,
     /// The tag of each of their parts.
@@ -95,6 +99,13 @@ impl HttpPeer {
                 self.make_held()?;
                 self.store(row, options)?;
             }
+            Verb::UserGet | Verb::Revoke => {
+                self.make_user()?;
+                self.store(row, options)?;
+                if row.verb == Verb::Revoke {
+                    self.begin_session()?;
+                }
+            }
             Verb::Multipart => self.begin_uploads(row, row.bound(options).requests)?,
             Verb::List | Verb::Prefix | Verb::Deep | Verb::Group | Verb::Versions => {
                 return self.store_keys(row);
@@ -122,6 +133,7 @@ impl HttpPeer {
     fn store(&mut self, row: &Row, options: &Options) -> Result<()> {
         let kind = match row.verb {
             Verb::Epoch | Verb::HeldGet => row.verb,
+            Verb::UserGet | Verb::Revoke => Verb::UserGet,
             _ => Verb::Get,
         };
         if !self.stored.objects.insert((kind, row.size)) {
@@ -186,6 +198,10 @@ impl HttpPeer {
 
     pub(super) fn run(&self, row: &Row, options: &Options) -> Result<Outcome> {
         let bound = row.bound(options);
+        if row.verb == Verb::Revoke {
+            let operations = self.operations(row, options, bound.requests)?;
+            return self.revoke_beside(operations, row.clients, bound.time);
+        }
         Load {
             address: self.address,
             operations: self.operations(row, options, bound.requests)?,
@@ -196,7 +212,11 @@ impl HttpPeer {
     }
 
     fn operations(&self, row: &Row, options: &Options, count: u64) -> Result<Vec<Operation>> {
-        let signer = self.signer()?;
+        let signer = match row.verb {
+            Verb::UserGet => self.signer_of(self.stored.user.as_ref())?,
+            Verb::Revoke => self.signer_of(self.stored.session.as_ref())?,
+            _ => self.signer()?,
+        };
         let read = |(path, size): (String, u64)| {
             let head = signer.head("GET", &path, 0, None);
             Operation::one(head, Bytes::new(), Answer::Length(size), size)
@@ -217,7 +237,9 @@ impl HttpPeer {
         };
         let mut dice = Dice(row.size | 1);
         Ok(match row.verb {
-            Verb::Get | Verb::HeldGet => objects(row, options).map(read).collect(),
+            Verb::Get | Verb::HeldGet | Verb::UserGet | Verb::Revoke => {
+                objects(row, options).map(read).collect()
+            }
             Verb::Put | Verb::HeldPut => (0..count).map(write).collect(),
             Verb::Calm => {
                 let reads = objects(row, options).map(read);
@@ -323,12 +345,24 @@ impl HttpPeer {
         Ok(())
     }
 
+    /// Sends one request on a connection of its own; what the answer says.
+    pub(super) fn ask(&self, head: &str, body: &[u8]) -> Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut connection = Connection::open(self.address).await?;
+            Ok(String::from_utf8(connection.fetch(head, body).await?.body)?)
+        })
+    }
+
+    fn signer_of(&self, key: Option<&Key>) -> Result<Signer> {
+        let key = key.context("nobody was prepared for the row")?;
+        Ok(Signer::new(key, &self.address.to_string(), &clock::amz_date()?))
+    }
+
     pub(super) fn signer(&self) -> Result<Signer> {
-        Ok(Signer::new(
-            &self.key,
-            &self.address.to_string(),
-            &clock::amz_date()?,
-        ))
+        self.signer_of(Some(&self.key))
     }
 }
 
@@ -343,6 +377,7 @@ fn objects(row: &Row, options: &Options) -> impl Iterator<Item = (String, u64)> 
             least + dice.next() % (most - least),
         ),
         Verb::HeldGet => (format!("/{HELD}/get-{size}-{n:05}"), size),
+        Verb::UserGet | Verb::Revoke => (format!("/{}/get-{size}-{n:05}", rights::BUCKET), size),
         _ => (format!("/{BUCKET}/get-{size}-{n:05}"), size),
     })
 }

@@ -50,6 +50,7 @@ pub(super) fn start(options: &Options, folder: &Path, sending: &str) -> Result<H
     let key = Key {
         id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
         secret: "any".to_owned(),
+        token: None,
     };
     Ok(HttpPeer {
         server,

@@ -74,6 +74,7 @@ pub(super) fn start(options: &Options, folder: &Path, flush: bool) -> Result<Htt
     let key = Key {
         id: KEY_ID.to_owned(),
         secret: KEY_SECRET.to_owned(),
+        token: None,
     };
     let peer = HttpPeer {
         server,
