@@ -49,7 +49,7 @@ const ENGINES: [&str; 6] = [
     "pyoxigraph",
 ];
 /// A peer that has not ended after so many seconds is stopped, and the table says so.
-const SECONDS_MAX: &str = "600";
+const SECONDS_MAX: &str = "120";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

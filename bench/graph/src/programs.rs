@@ -11,7 +11,7 @@ use crate::craton::{Server, open};
 /// Facts of each prefix.
 const FACTS: usize = 4000;
 /// Programs that each half runs.
-const RUNS: usize = 6;
+const RUNS: usize = 12;
 /// Rounds of each program.
 const ROUNDS: usize = 3;
 /// How often all of it is measured.

@@ -134,6 +134,16 @@ impl Block {
         self.rows = to.saturating_sub(from);
     }
 
+    /// Makes it the tuples `from..to` of another, keeping its memory.
+    pub fn copy(&mut self, other: &Self, from: usize, to: usize) {
+        self.reset(other.width());
+        self.fill(|columns| {
+            for (column, values) in columns.iter_mut().zip(other.columns()) {
+                column.extend_from_slice(values.get(from..to).unwrap_or_default());
+            }
+        });
+    }
+
     /// Takes the first `n` columns away.
     pub fn drop_columns(&mut self, n: usize) {
         let n = n.min(self.columns.len());

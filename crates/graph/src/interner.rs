@@ -12,6 +12,10 @@ use craton_base::{Error, Kind, Result};
 
 use crate::Id;
 
+mod waiting;
+
+pub use waiting::Waiting;
+
 /// A place whose id is not known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -113,25 +117,27 @@ impl Interner {
     /// # Errors
     /// As [`Interner::symbol`].
     pub fn expression(&mut self, items: &[u64]) -> Result<Id> {
-        let mut level = 0u32;
         let mut raw = [0u8; 64 * 8];
         let mut long = Vec::new();
         let bytes = as_bytes(items, &mut raw, &mut long);
-        for item in items {
-            let id = Id(*item);
-            let its = match id.form() {
-                Some(crate::Form::Fresh(place)) => {
-                    let place = usize::try_from(place).unwrap_or(usize::MAX);
-                    self.levels.get(place).copied().unwrap_or_default()
-                }
-                _ => 0,
-            };
-            let open = if id.has_variables() { OPEN } else { its & OPEN };
-            level = (level & !OPEN).max(its & !OPEN) | (level & OPEN) | open;
-        }
-        let level = ((level & !OPEN).saturating_add(1)) | (level & OPEN);
+        let level = self.level_over(items.iter().copied());
         let place = self.place(bytes, level)?;
         Ok(Id::fresh(u64::from(place), level & OPEN != 0))
+    }
+
+    /// The level of an expression with these items, with [`OPEN`] if one of them has variables.
+    fn level_over(&self, items: impl Iterator<Item = u64>) -> u32 {
+        let (mut level, mut open) = (0u32, 0u32);
+        for item in items.map(Id) {
+            if let Some(crate::Form::Fresh(place)) = item.form() {
+                let place = usize::try_from(place).unwrap_or(usize::MAX);
+                level = level.max(self.level(place).0);
+            }
+            if item.has_variables() {
+                open = OPEN;
+            }
+        }
+        level.saturating_add(1) | open
     }
 
     /// What is at a place.
@@ -195,7 +201,11 @@ impl Interner {
         let kind = if level == 0 { 0 } else { EXPRESSION };
         // Symbols and expressions have limits far below.
         let head = u32::try_from(bytes.len()).unwrap_or(u32::MAX) | kind;
-        let hash = self.hash(bytes, head);
+        self.place_of(self.hash(bytes, head), bytes, level, head)
+    }
+
+    /// The same of a name whose hash and head are known.
+    fn place_of(&mut self, hash: u64, bytes: &[u8], level: u32, head: u32) -> Result<u32> {
         match self.find(hash, bytes, head) {
             Ok(place) => Ok(place),
             Err(slot) => self.insert(slot, hash, level, bytes, head),

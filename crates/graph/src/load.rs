@@ -15,7 +15,7 @@ use craton_gate::{Committed, Reservation};
 
 use crate::{
     Id, Table,
-    interner::Interner,
+    interner::{Interner, Waiting},
     levels,
     run::Run,
     sink::{Builder, FactSink, Maker},
@@ -136,43 +136,50 @@ pub struct Loader {
 /// The facts of a batch.
 struct Batch {
     interner: Interner,
-    tables: Vec<(Table, Vec<u64>)>,
+    /// Names of the last facts, which are looked up together.
+    waiting: Waiting,
+    /// By table the facts' tuples; those from `settled` on have names that wait.
+    tables: Vec<Tuples>,
     /// Which of the tables the last fact was of.
     last: usize,
     cells: u64,
     facts: u64,
 }
 
+/// The tuples of a table.
+struct Tuples {
+    table: Table,
+    cells: Vec<u64>,
+    settled: usize,
+}
+
 impl Maker for Batch {
     fn symbol(&mut self, text: &[u8]) -> Result<Id> {
-        self.interner.symbol(text)
+        Ok(self.waiting.symbol(text))
     }
 
     fn expression(&mut self, items: &[u64]) -> Result<Id> {
-        self.interner.expression(items)
+        Ok(self.waiting.expression(items))
     }
 
     fn fact(&mut self, table: Table, tuple: &[u64]) -> Result<()> {
         self.facts = self.facts.saturating_add(1);
         // A tuple without columns takes no cell.
         self.cells = self.cells.saturating_add(tuple.len() as u64);
-        if let Some((its, tuples)) = self.tables.get_mut(self.last)
-            && *its == table
-        {
-            tuples.extend_from_slice(tuple);
-            return Ok(());
+        if self.tables.get(self.last).is_none_or(|its| its.table != table) {
+            self.last = self.place_of(table);
         }
-        self.last = match self.tables.iter().position(|(t, _)| *t == table) {
-            Some(at) => at,
-            None => {
-                self.tables.push((table, Vec::new()));
-                self.tables.len().saturating_sub(1)
-            }
-        };
-        if let Some((_, tuples)) = self.tables.get_mut(self.last) {
-            tuples.extend_from_slice(tuple);
+        if let Some(its) = self.tables.get_mut(self.last) {
+            its.cells.extend_from_slice(tuple);
         }
         Ok(())
+    }
+
+    fn settle(&mut self, held: &mut [u64]) -> Result<()> {
+        match self.waiting.is_full() {
+            true => self.settle_all(held),
+            false => Ok(()),
+        }
     }
 }
 
@@ -180,6 +187,7 @@ impl Batch {
     fn new(seed: [u64; 2]) -> Self {
         Self {
             interner: Interner::new(seed),
+            waiting: Waiting::default(),
             tables: Vec::new(),
             last: 0,
             cells: 0,
@@ -187,21 +195,50 @@ impl Batch {
         }
     }
 
+    /// Where the tuples of a table are.
+    fn place_of(&mut self, table: Table) -> usize {
+        let at = self.tables.iter().position(|its| its.table == table);
+        at.unwrap_or_else(|| {
+            self.tables.push(Tuples {
+                table,
+                cells: Vec::new(),
+                settled: 0,
+            });
+            self.tables.len().saturating_sub(1)
+        })
+    }
+
+    /// Looks the names up that wait, and puts what they came to in their place.
+    fn settle_all(&mut self, held: &mut [u64]) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.waiting.settle(&mut self.interner)?;
+        self.waiting.put(held);
+        for its in &mut self.tables {
+            self.waiting
+                .put(its.cells.get_mut(its.settled..).unwrap_or_default());
+            its.settled = its.cells.len();
+        }
+        Ok(())
+    }
+
     /// Gives the names their ids, and writes the tuples as runs; empty after that, but for the names.
     fn write(&mut self, writer: &GraphWriter) -> Result<Vec<(Table, Run)>> {
+        self.settle_all(&mut [])?;
         writer.resolve(&mut self.interner)?;
         self.cells = 0;
         self.last = 0;
         let mut out = Vec::new();
-        for (table, mut tuples) in std::mem::take(&mut self.tables) {
-            for cell in &mut tuples {
+        for Tuples { table, mut cells, .. } in std::mem::take(&mut self.tables) {
+            for cell in &mut cells {
                 *cell = self
                     .interner
                     .settled(*cell)
                     .ok_or_else(|| Error::internal("a name of a batch has no id"))?;
             }
-            sort::sort_tuples(table.width(), &mut tuples);
-            out.push((table, levels::write_rows(writer.blobs(), table.width(), &tuples)?));
+            sort::sort_tuples(table.width(), &mut cells);
+            out.push((table, levels::write_rows(writer.blobs(), table.width(), &cells)?));
         }
         Ok(out)
     }

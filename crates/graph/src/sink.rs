@@ -73,6 +73,15 @@ pub trait Maker {
     /// # Errors
     /// Its own.
     fn fact(&mut self, table: Table, tuple: &[u64]) -> Result<()>;
+
+    /// After each name: a chance to change ids that were given for now, in what was taken and in those `held` of the fact that has begun.
+    ///
+    /// # Errors
+    /// Its own.
+    fn settle(&mut self, held: &mut [u64]) -> Result<()> {
+        let _ = held;
+        Ok(())
+    }
 }
 
 /// Builds facts from the bottom up, on stacks of its own: nesting costs no stack of the thread.
@@ -122,10 +131,10 @@ impl<M: Maker> Builder<M> {
         if self.starts.is_empty() {
             self.maker.fact(Table::atoms(id.has_variables()), &[id.0])?;
             self.end();
-            return Ok(());
+        } else {
+            self.items.push(id.0);
         }
-        self.items.push(id.0);
-        Ok(())
+        self.maker.settle(&mut self.items)
     }
 
     fn end(&mut self) {
@@ -223,7 +232,7 @@ impl<M: Maker> FactSink for Builder<M> {
         let id = self.maker.expression(items)?;
         self.items.truncate(start);
         self.items.push(id.0);
-        Ok(())
+        self.maker.settle(&mut self.items)
     }
 
     fn abandon(&mut self) {

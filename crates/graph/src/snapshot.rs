@@ -17,6 +17,7 @@ use craton_gate::Handle;
 use parking_lot::Mutex;
 
 mod at;
+mod inputs;
 mod read;
 mod scope;
 
@@ -24,6 +25,7 @@ pub use at::{Asked, Moment};
 pub use read::{read_facts, read_names};
 pub use scope::Scope;
 
+use inputs::{Open, WithoutHead, inputs};
 use read::fact_path;
 
 use crate::{
@@ -31,7 +33,7 @@ use crate::{
     blobs::GraphBlobs,
     dictionary::Dictionary,
     manifest::{FactsManifest, Level},
-    merge::{Input, union},
+    merge::union,
     run::{Cache, Run, Writer},
     sort::Sorter,
     tuples::InTurn,
@@ -55,7 +57,7 @@ pub struct Snapshot {
     scope: Scope,
     sorted: Mutex<Sorted>,
     /// Blocks for looking single facts up.
-    cache: Cache,
+    cache: Arc<Cache>,
     /// The most bytes of all its caches.
     caches: u64,
 }
@@ -114,7 +116,7 @@ impl Snapshot {
             },
             scope,
             sorted: Mutex::default(),
-            cache: Cache::new(caches.saturating_sub(names_share(caches))),
+            cache: Arc::new(Cache::new(caches.saturating_sub(names_share(caches)))),
             caches,
         })
     }
@@ -164,6 +166,12 @@ impl Snapshot {
             .iter()
             .filter(|l| l.order.is_natural() && !l.removes);
         natural.map(|l| l.run.rows()).fold(0, u64::saturating_add)
+    }
+
+    /// Whether a table may have tuples.
+    #[must_use]
+    pub fn has(&self, table: Table) -> bool {
+        self.levels(table).next().is_some()
     }
 
     /// Whether a table has a tuple.
@@ -239,15 +247,15 @@ impl Snapshot {
         }
     }
 
-    fn natural_scan(&self, relation: &Relation, bounds: &Bounds, levels: &[&Level]) -> Box<dyn Tuples> {
+    fn natural_scan(
+        &self,
+        relation: &Relation,
+        bounds: &Bounds,
+        levels: &[&Level],
+        open: &Open<'_>,
+    ) -> Box<dyn Tuples> {
         let width = relation.table.width();
-        let within = |bounds: &Bounds| {
-            let inputs = levels.iter().rev().map(|level| Input {
-                tuples: Box::new(level.run.scan(bounds)),
-                removes: level.removes,
-            });
-            union(width, inputs.collect())
-        };
+        let within = |bounds: &Bounds| union(width, inputs(levels.iter().copied(), bounds, open));
         let parts = self.natural_bounds(relation, bounds);
         let merged = match parts.as_slice() {
             [] => return union(relation.width(), Vec::new()),
@@ -256,8 +264,32 @@ impl Snapshot {
         };
         match relation.head {
             None => merged,
-            Some(head) => Box::new(WithoutHead { inner: merged, head }),
+            Some(head) => Box::new(WithoutHead::new(merged, head)),
         }
+    }
+
+    /// As [`Facts::scan`], for few tuples at a time: the blocks in which they begin are kept for the next look.
+    ///
+    /// # Errors
+    /// The storage's own.
+    pub fn look(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Box<dyn Tuples>> {
+        let open = |run: &Run, bounds: &Bounds| run.scan(bounds).with_cache(Arc::clone(&self.cache));
+        self.scan_with(relation, order, bounds, &open)
+    }
+
+    fn scan_with(
+        &self,
+        relation: &Relation,
+        order: &Order,
+        bounds: &Bounds,
+        open: &Open<'_>,
+    ) -> Result<Box<dyn Tuples>> {
+        if order.is_natural() {
+            let levels: Vec<&Level> = self.levels(relation.table).collect();
+            return Ok(self.natural_scan(relation, bounds, &levels, open));
+        }
+        let levels = self.levels_in(relation, order)?;
+        Ok(union(relation.width(), inputs(levels.iter(), bounds, open)))
     }
 
     /// The levels of a relation in another order: those of the manifest, and what is newer, sorted.
@@ -305,7 +337,7 @@ impl Snapshot {
     fn sort(&self, relation: &Relation, order: &Order, levels: &[&Level], removes: bool) -> Result<Level> {
         let width = relation.width();
         let mut sorter = Sorter::new(width, SORT_BYTES, Arc::new(self.blobs.clone()))?;
-        let mut tuples = self.natural_scan(relation, &Bounds::all(), levels);
+        let mut tuples = self.natural_scan(relation, &Bounds::all(), levels, &Run::scan);
         let mut block = Block::new(width);
         while tuples.next(&mut block)? {
             self.blobs.control().check()?;
@@ -346,16 +378,7 @@ impl Facts for Snapshot {
     }
 
     fn scan(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Box<dyn Tuples>> {
-        if order.is_natural() {
-            let levels: Vec<&Level> = self.levels(relation.table).collect();
-            return Ok(self.natural_scan(relation, bounds, &levels));
-        }
-        let levels = self.levels_in(relation, order)?;
-        let inputs = levels.iter().rev().map(|level| Input {
-            tuples: Box::new(level.run.scan(bounds)),
-            removes: level.removes,
-        });
-        Ok(union(relation.width(), inputs.collect()))
+        self.scan_with(relation, order, bounds, &Run::scan)
     }
 
     fn statistics(&self, relation: &Relation, order: &Order, bounds: &Bounds) -> Result<Statistics> {
@@ -463,30 +486,5 @@ fn visible(handle: &Handle) -> Vec<String> {
             .filter_map(prefix)
             .collect(),
         None => prefix(handle.resource()).into_iter().collect(),
-    }
-}
-
-/// The tuples of one head, without it.
-struct WithoutHead {
-    inner: Box<dyn Tuples>,
-    head: Id,
-}
-
-impl Tuples for WithoutHead {
-    fn width(&self) -> usize {
-        self.inner.width().saturating_sub(1)
-    }
-
-    fn next(&mut self, block: &mut Block) -> Result<bool> {
-        let some = self.inner.next(block)?;
-        block.drop_columns(1);
-        Ok(some)
-    }
-
-    fn seek(&mut self, least: &[u64]) -> Result<()> {
-        let mut key = Vec::with_capacity(least.len().saturating_add(1));
-        key.push(self.head.0);
-        key.extend_from_slice(least);
-        self.inner.seek(&key)
     }
 }

@@ -44,7 +44,7 @@ pub struct StoredSpace {
     removed: BTreeSet<Term>,
     /// What was written as runs so far, in order; the base has it too.
     deltas: Vec<Delta>,
-    /// Bytes of memory for joins.
+    /// Bytes of memory for joins: what is left beside the snapshots' caches.
     memory: u64,
     /// How many facts a step reads, at least, that runs as a join.
     joins_from: u64,
@@ -69,13 +69,14 @@ impl StoredSpace {
 
     /// A snapshot of what is held.
     fn over(writer: GraphWriter, base: Snapshot, memory: u64) -> Result<Self> {
+        let base_caches = base.caches();
         let mut space = Self {
             writer,
             base,
             added: MemorySpace::new(),
             removed: BTreeSet::new(),
             deltas: Vec::new(),
-            memory,
+            memory: memory.saturating_sub(base_caches),
             joins_from: bulk::ROWS_MIN,
             others: BTreeMap::new(),
         };
@@ -93,6 +94,7 @@ impl StoredSpace {
 
     /// Lets `ACT` sources read another graph, as of a snapshot.
     pub fn reads(&mut self, name: &GraphName, snapshot: Snapshot) {
+        self.memory = self.memory.saturating_sub(snapshot.caches());
         self.others.insert(name.as_str().as_bytes().to_vec(), snapshot);
     }
 

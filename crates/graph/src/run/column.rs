@@ -25,17 +25,21 @@ pub(crate) fn encode(values: &[u64], scratch: &mut Vec<u64>, out: &mut Vec<u8>) 
         false => values.iter().copied().min(),
     }
     .unwrap_or_default();
-    let by_base = Cost::of(values.iter().map(|v| v.wrapping_sub(base)));
+    if ascending && values.last().copied().unwrap_or_default() == base {
+        return write(LESS_BASE, base, &Cost::NONE, &[], out);
+    }
+    let by_base = match ascending {
+        true => Cost::of_ascending(values, base),
+        false => Cost::of(values.iter().map(|v| v.wrapping_sub(base))),
+    };
+    scratch.clear();
     if ascending {
-        let steps = || steps(values, base);
-        let by_step = Cost::of(steps());
+        let by_step = Cost::of(steps(values, base));
         if by_step.bytes < by_base.bytes {
-            scratch.clear();
-            scratch.extend(steps());
+            scratch.extend(steps(values, base));
             return write(ASCENDING, base, &by_step, scratch, out);
         }
     }
-    scratch.clear();
     scratch.extend(values.iter().map(|v| v.wrapping_sub(base)));
     write(LESS_BASE, base, &by_base, scratch, out);
 }
@@ -49,27 +53,65 @@ fn steps(values: &[u64], base: u64) -> impl Iterator<Item = u64> + '_ {
 struct Cost {
     width: usize,
     bytes: usize,
+    /// How many numbers are listed.
+    listed: usize,
 }
 
+/// How many numbers there are of each count of bits.
+type OfBits = [usize; 65];
+
 impl Cost {
+    /// Of a column in which all numbers are the base.
+    const NONE: Self = Self {
+        width: 0,
+        bytes: 0,
+        listed: 0,
+    };
+
     fn of(differences: impl Iterator<Item = u64>) -> Self {
-        let mut of_bits = [0usize; 65];
+        // Neighbours mostly have as many bits: in several tables they do not wait for each other.
+        let mut tables: [OfBits; 4] = [[0; 65]; 4];
         let mut rows = 0usize;
         for difference in differences {
-            if let Some(n) = of_bits.get_mut(pack::bits(difference)) {
-                *n = n.saturating_add(1);
+            let table = tables.get_mut(rows % 4);
+            if let Some(n) = table.and_then(|table| table.get_mut(pack::bits(difference))) {
+                *n = n.wrapping_add(1);
             }
-            rows = rows.saturating_add(1);
+            rows = rows.wrapping_add(1);
         }
+        let mut of_bits: OfBits = [0; 65];
+        for table in &tables {
+            for (sum, n) in of_bits.iter_mut().zip(table) {
+                *sum = sum.saturating_add(*n);
+            }
+        }
+        Self::best(&of_bits, rows)
+    }
+
+    /// Of ascending numbers less the base, which is the first.
+    fn of_ascending(values: &[u64], base: u64) -> Self {
+        let mut of_bits: OfBits = [0; 65];
+        let mut before = 0;
+        for (bits, n) in of_bits.iter_mut().enumerate() {
+            let most = u64::MAX.checked_shr(64 - bits as u32).unwrap_or_default();
+            let upto = values.partition_point(|v| v.wrapping_sub(base) <= most);
+            *n = upto.saturating_sub(before);
+            before = upto;
+        }
+        Self::best(&of_bits, values.len())
+    }
+
+    fn best(of_bits: &OfBits, rows: usize) -> Self {
         let mut best = Self {
             width: 64,
             bytes: usize::MAX,
+            listed: 0,
         };
         let mut listed = 0usize;
         for (width, with) in of_bits.iter().enumerate().rev() {
             let bytes = pack::packed_len(rows, width).saturating_add(listed.saturating_mul(LISTED_BYTES));
             if bytes <= best.bytes && listed <= usize::from(u16::MAX) {
-                best = Self { width, bytes };
+                best = Self { width, bytes, listed };
             }
             listed = listed.saturating_add(*with);
         }
@@ -85,9 +127,12 @@ fn write(kind: u8, base: u64, cost: &Cost, differences: &[u64], out: &mut Vec<u8
     };
     out.push(kind);
     out.push(u8::try_from(cost.width).unwrap_or(64));
-    out.extend_from_slice(&u16::try_from(listed().count()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend_from_slice(&u16::try_from(cost.listed).unwrap_or(u16::MAX).to_le_bytes());
     out.extend_from_slice(&base.to_le_bytes());
     pack::pack(differences, cost.width, out);
+    if cost.listed == 0 {
+        return;
+    }
     listed().for_each(|(place, _)| out.extend_from_slice(&place.to_le_bytes()));
     listed().for_each(|(_, d)| out.extend_from_slice(&d.to_le_bytes()));
 }

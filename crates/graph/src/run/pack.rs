@@ -77,6 +77,7 @@ pub(super) fn pack(values: &[u64], width: usize, out: &mut Vec<u8>) {
         return;
     };
     let mask = u64::MAX >> 64usize.saturating_sub(width);
+    out.reserve(packed_len(values.len(), width));
     for chunk in values.chunks(GROUP) {
         let mut group = [0; GROUP];
         for (to, from) in group.iter_mut().zip(chunk) {
@@ -84,9 +85,11 @@ pub(super) fn pack(values: &[u64], width: usize, out: &mut Vec<u8>) {
         }
         let mut words = [0; GROUP];
         step(&group, &mut words);
-        for word in words.iter().take(width) {
-            out.extend_from_slice(&word.to_le_bytes());
+        let mut bytes = [0; GROUP * WORD];
+        for (to, word) in bytes.as_chunks_mut::<WORD>().0.iter_mut().zip(&words) {
+            *to = word.to_le_bytes();
         }
+        out.extend_from_slice(bytes.get(..width.saturating_mul(WORD)).unwrap_or_default());
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use craton_base::{Error, Result};
 
-use super::{Index, READ_AHEAD_MAX, READ_AHEAD_MIN, Run, Segment, codec, is_less};
+use super::{Cache, Index, READ_AHEAD_MAX, READ_AHEAD_MIN, Run, Segment, codec, is_less};
 use crate::{Block, Bounds, Tuples};
 
 /// The tuples of a run within bounds.
@@ -24,6 +24,8 @@ pub struct Scan {
     buffer_at: u64,
     ahead: u64,
     ahead_max: u64,
+    /// Where the blocks up to the first tuples that are given come from.
+    cache: Option<Arc<Cache>>,
 }
 
 impl Scan {
@@ -39,6 +41,7 @@ impl Scan {
             buffer_at: 0,
             ahead: READ_AHEAD_MIN,
             ahead_max: READ_AHEAD_MAX,
+            cache: None,
         };
         out.pass_over(bounds.first());
         out
@@ -48,6 +51,13 @@ impl Scan {
     #[must_use]
     pub fn with_read_ahead(mut self, bytes: u64) -> Self {
         self.ahead_max = bytes.clamp(READ_AHEAD_MIN, READ_AHEAD_MAX);
+        self
+    }
+
+    /// Takes the block that it begins in from a cache: for few tuples of many places.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<Cache>) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -82,7 +92,13 @@ impl Scan {
             }
             let index = match &self.index {
                 Some(index) => Arc::clone(index),
-                None => Arc::clone(self.index.insert(segment.index()?)),
+                None => {
+                    let index = match &self.cache {
+                        Some(cache) => cache.index(&segment)?,
+                        None => segment.index()?,
+                    };
+                    Arc::clone(self.index.insert(index))
+                }
             };
             if !self.least.is_empty() {
                 self.block = self.block.max(index.block_of(&self.least));
@@ -96,6 +112,20 @@ impl Scan {
             }
             self.enter(self.segment.saturating_add(1));
         }
+    }
+
+    /// Which tuples of a block are within the bounds.
+    fn within(&self, block: &Block) -> (usize, usize) {
+        let from = match self.least.is_empty() {
+            true => 0,
+            false => block.lower_bound(0, &self.least),
+        };
+        let last = block.rows().saturating_sub(1);
+        let to = match self.end.as_deref() {
+            Some(end) if block.compare(last, end).is_ge() => block.lower_bound(from, end),
+            _ => block.rows(),
+        };
+        (from, to)
     }
 
     /// The packed bytes of the block, from the buffer or read with some that follow.
@@ -137,24 +167,26 @@ impl Tuples for Scan {
                 block.reset(self.run.width);
                 return Ok(false);
             };
-            let bytes = self.bytes(&segment, &index)?;
-            codec::read_block(&bytes, self.run.width, block).ok_or_else(damaged)?;
-            self.block = self.block.saturating_add(1);
-            let from = match self.least.is_empty() {
-                true => 0,
-                false => block.lower_bound(0, &self.least),
-            };
-            let last = block.rows().saturating_sub(1);
-            let to = match self.end.as_deref() {
-                Some(end) if block.compare(last, end).is_ge() => block.lower_bound(from, end),
-                _ => block.rows(),
-            };
-            if from > 0 || to < block.rows() {
-                block.cut(from, to);
+            match self.cache.clone() {
+                Some(cache) => {
+                    let cached = cache.block(&segment, &index, self.block)?;
+                    let (from, to) = self.within(&cached);
+                    block.copy(&cached, from, to);
+                }
+                None => {
+                    let bytes = self.bytes(&segment, &index)?;
+                    codec::read_block(&bytes, self.run.width, block).ok_or_else(damaged)?;
+                    let (from, to) = self.within(block);
+                    if from > 0 || to < block.rows() {
+                        block.cut(from, to);
+                    }
+                }
             }
+            self.block = self.block.saturating_add(1);
             if !block.is_empty() {
                 // Whatever comes after this block is not less.
                 self.least.clear();
+                self.cache = None;
                 return Ok(true);
             }
         }

@@ -19,7 +19,10 @@ pub(super) fn each(
     bounds: &Bounds,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
-    let mut tuples = snapshot.scan(relation, order, bounds)?;
+    let mut tuples = match bounds.prefix.is_empty() {
+        true => snapshot.scan(relation, order, bounds)?,
+        false => snapshot.look(relation, order, bounds)?,
+    };
     let mut block = Block::new(relation.width());
     let mut writer = Encoder::new(snapshot);
     let mut tuple = vec![0; relation.table.width()];
@@ -52,6 +55,9 @@ pub(super) fn every(snapshot: &Snapshot, visit: &mut Visit<'_>) -> Result<()> {
 }
 
 pub(super) fn whole(snapshot: &Snapshot, table: Table, visit: &mut Visit<'_>) -> Result<()> {
+    if !snapshot.has(table) {
+        return Ok(());
+    }
     let order = Order::natural(table.width());
     each(snapshot, &Relation::whole(table), &order, &Bounds::all(), visit)
 }
