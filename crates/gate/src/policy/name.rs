@@ -160,6 +160,15 @@ impl ArnPattern {
         pairs.all(|(pattern, segment)| pattern.matches(segment, context))
     }
 
+    /// Whether it matches something whose name begins with this ARN.
+    fn matches_beyond(&self, arn: &Arn<'_>, context: &Context) -> bool {
+        let mut pairs = (1..).zip(self.segments.iter().zip(arn.0));
+        pairs.all(|(number, (pattern, segment))| match number {
+            ARN_SEGMENTS => pattern.fits_beyond(segment, context),
+            _ => pattern.matches(segment, context),
+        })
+    }
+
     fn has_value(&self, context: &Context) -> bool {
         self.segments.iter().all(|pattern| pattern.has_value(context))
     }
@@ -229,6 +238,15 @@ impl ResourcePattern {
         match (self, arn) {
             (Self::All, _) => true,
             (Self::Arn(pattern), Some(arn)) => pattern.matches(arn, context),
+            (Self::Arn(_), None) => false,
+        }
+    }
+
+    /// Whether it matches something whose name begins with this ARN, itself among them.
+    pub(super) fn matches_beyond(&self, arn: Option<&Arn<'_>>, context: &Context) -> bool {
+        match (self, arn) {
+            (Self::All, _) => true,
+            (Self::Arn(pattern), Some(arn)) => pattern.matches_beyond(arn, context),
             (Self::Arn(_), None) => false,
         }
     }

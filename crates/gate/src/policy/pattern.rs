@@ -60,6 +60,16 @@ impl Pattern {
         })
     }
 
+    /// Whether some text fits that begins with `text`, itself among them; of patterns that tell upper from lower case.
+    pub(super) fn fits_beyond(&self, text: &str, context: &Context) -> bool {
+        match &self.form {
+            Form::Fixed(glob) => glob.fits_beyond(text),
+            Form::Dynamic(pieces) => {
+                Glob::new(pieces, self.fold, context).is_some_and(|glob| glob.fits_beyond(text))
+            }
+        }
+    }
+
     /// Whether the whole of `text` fits. `false` if a variable has no value in `context`.
     pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
         let folded;
@@ -225,6 +235,14 @@ impl Glob {
         Some(Self { parts })
     }
 
+    /// Behind its first part there is a `*`, which takes whatever `text` goes on with, or nothing.
+    fn fits_beyond(&self, text: &str) -> bool {
+        let Some((first, others)) = self.parts.split_first() else {
+            return text.is_empty();
+        };
+        first.begins_with(text) || (!others.is_empty() && first.strip_start(text).is_some())
+    }
+
     fn matches(&self, text: &str) -> bool {
         let Some((first, others)) = self.parts.split_first() else {
             return text.is_empty();
@@ -269,6 +287,18 @@ impl Part {
         }
         if let Self::Mixed(units) = self {
             units.push(None);
+        }
+    }
+
+    /// Whether it is at least as long as `text` and fits it so far.
+    fn begins_with(&self, text: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal.starts_with(text),
+            Self::Mixed(units) => {
+                let mut units = units.iter();
+                text.chars()
+                    .all(|c| units.next().is_some_and(|unit| unit.is_none_or(|u| u == c)))
+            }
         }
     }
 

@@ -291,11 +291,17 @@ struct ServiceIndex {
 
 impl Index {
     fn candidates(&self, target: &Target<'_>, places: &mut Vec<Place>) {
-        places.extend(self.any.of(target.resource));
+        let mut add = |starts: &Starts<Place>| {
+            places.extend(starts.of(target.resource));
+            if target.is_about_facts() {
+                places.extend(starts.beyond(target.resource));
+            }
+        };
+        add(&self.any);
         if let Some(service) = self.services.get(target.service) {
-            places.extend(service.any.of(target.resource));
+            add(&service.any);
             if let Some(starts) = service.actions.get(target.action) {
-                places.extend(starts.of(target.resource));
+                add(starts);
             }
         }
     }

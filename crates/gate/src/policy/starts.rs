@@ -114,6 +114,14 @@ impl<T> Starts<T> {
         found.flatten()
     }
 
+    /// The items whose start is longer than `text` and begins with it.
+    pub(super) fn beyond(&self, text: &str) -> impl Iterator<Item = &T> {
+        let text = text.as_bytes();
+        let first = self.last_up_to(text).map_or(0, |node| node.saturating_add(1));
+        let longer = (first..self.nodes.len()).take_while(move |node| self.start(*node).starts_with(text));
+        longer.flat_map(|node| self.items(node))
+    }
+
     /// The greatest start that is no greater than `text`.
     fn last_up_to(&self, text: &[u8]) -> Option<usize> {
         let (mut from, mut to) = (0, self.nodes.len());

@@ -1,7 +1,8 @@
 //! One compiled statement and whether it matches a request.
 //!
-//! Invariant: a statement matches if its action, resource and every condition match; nothing in
-//! here knows other statements or what a match leads to.
+//! Invariants: a statement matches if its action, resource and every condition match; nothing in
+//! here knows other statements or what a match leads to. A request about facts is about all that begin
+//! with its prefix, so a deny of some of them matches it.
 
 use super::{
     Context,
@@ -9,6 +10,9 @@ use super::{
     name::{ActionPattern, Arn, ResourcePattern},
     starts::{Finder, Starting},
 };
+
+/// What the ARNs of facts begin with.
+const FACTS: &str = "arn:craton:graph:";
 
 /// What a matching statement says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,13 @@ pub(super) struct Target<'a> {
     pub(super) context: &'a Context,
 }
 
+impl Target<'_> {
+    /// Whether it is about the facts of a graph that begin with a prefix.
+    pub(super) fn is_about_facts(&self) -> bool {
+        self.resource.starts_with(FACTS)
+    }
+}
+
 impl Statement {
     pub(super) fn matches(&self, target: &Target<'_>) -> bool {
         self.matches_action(target)
@@ -122,7 +133,10 @@ impl Statement {
             && self.effect == Effect::Allow
             && resources.dynamic
             && resources.values.iter().any(|p| !p.has_value(target.context));
-        let fits = |p: &ResourcePattern| p.matches(target.arn.as_ref(), target.context);
-        !cannot_tell && resources.accepts(target.resource, fits)
+        let (arn, context) = (target.arn.as_ref(), target.context);
+        if self.effect == Effect::Deny && !resources.negated && target.is_about_facts() {
+            return resources.values.iter().any(|p| p.matches_beyond(arn, context));
+        }
+        !cannot_tell && resources.accepts(target.resource, |p| p.matches(arn, context))
     }
 }

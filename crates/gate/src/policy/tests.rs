@@ -49,6 +49,51 @@ fn explicit_deny_wins_whatever_the_order() {
 }
 
 #[test]
+fn a_deny_of_some_facts_refuses_all_that_they_are_among() {
+    let allow = statement(r#"{"Effect":"Allow","Action":"craton:*","Resource":"*"}"#);
+    let read = |denied: &str, path: &str| {
+        let deny = statement(&format!(
+            r#"{{"Effect":"Deny","Action":"craton:ReadGraph","Resource":"arn:craton:graph:::{denied}"}}"#
+        ));
+        let arn = format!("arn:craton:graph:::{path}");
+        kind(&[&allow, &deny], "craton:ReadGraph", &arn, &Context::new())
+    };
+    let refused = [
+        ("b/g/(secret *", "b/g/"),
+        ("b/g/(secret *", "b/g/(secret "),
+        ("b/g/(secret *", "b/g/(secret x "),
+        ("b/g/(edge secret *", "b/g/(edge "),
+        ("b/*/(secret *", "b/g/"),
+        ("b/g?/(secret *", "b/g1/"),
+    ];
+    for (denied, path) in refused {
+        assert_eq!(read(denied, path), DecisionKind::ExplicitDeny, "{denied}: {path}");
+    }
+    let allowed = [
+        ("b/g/(secret *", "b/g/(open "),
+        ("b/g/(secret *", "b/other/"),
+        ("b/g/(edge secret *", "b/g/(edge open "),
+        ("b/g?/(secret *", "b/other/"),
+    ];
+    for (denied, path) in allowed {
+        assert_eq!(read(denied, path), DecisionKind::Allow, "{denied}: {path}");
+    }
+    // An allow of some is not one of all, and objects are not meant: each is asked about by its whole name.
+    let some = statement(r#"{"Effect":"Allow","Action":"*","Resource":"arn:craton:graph:::b/g/(open *"}"#);
+    let whole = "arn:craton:graph:::b/g/";
+    assert!(!allows(&some, "craton:ReadGraph", whole, &Context::new()));
+    let object = statement(r#"{"Effect":"Deny","Action":"s3:*","Resource":"arn:aws:s3:::b/k/secret"}"#);
+    let all = statement(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#);
+    let get = kind(
+        &[&all, &object],
+        "s3:GetObject",
+        "arn:aws:s3:::b/k",
+        &Context::new(),
+    );
+    assert_eq!(get, DecisionKind::Allow);
+}
+
+#[test]
 fn a_decision_names_its_statements() {
     let p = policy(
         r#"{"Version":"2012-10-17","Statement":[

@@ -48,6 +48,10 @@ proptest! {
         found.sort_unstable();
         let expected: Vec<usize> = (0..starts.len()).filter(|at| text.starts_with(starts[*at])).collect();
         prop_assert_eq!(&found, &expected);
+        let mut beyond: Vec<usize> = numbered(&starts).beyond(&text).copied().collect();
+        beyond.sort_unstable();
+        let longer = |at: &usize| starts[*at].starts_with(&text) && starts[*at] != text;
+        prop_assert_eq!(&beyond, &(0..starts.len()).filter(longer).collect::<Vec<usize>>());
         let any = Finder::new(&starts).any(&starts, &text, |start| text.starts_with(*start));
         prop_assert_eq!(any, !expected.is_empty());
     }
