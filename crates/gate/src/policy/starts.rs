@@ -119,7 +119,7 @@ impl<T> Starts<T> {
         let text = text.as_bytes();
         let first = self.last_up_to(text).map_or(0, |node| node.saturating_add(1));
         let longer = (first..self.nodes.len()).take_while(move |node| self.start(*node).starts_with(text));
-        longer.flat_map(|node| self.items(node))
+        longer.flat_map(move |node| self.items(node))
     }
 
     /// The greatest start that is no greater than `text`.

@@ -1,8 +1,8 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::{Run, Writer, blocks_max};
+use super::{Cache, Run, Writer, blocks_max};
 use crate::{Block, Bounds, Tuples, storage::Memory, tuples::collect};
 
 fn run_of(width: usize, tuples: &BTreeSet<Vec<u64>>, push: usize) -> Run {
@@ -96,6 +96,30 @@ fn many_blocks_and_a_point_in_the_middle() {
     let parts = run.split(&[], 4).unwrap();
     assert_eq!(parts.len(), 3);
     assert!(parts.is_sorted());
+}
+
+#[test]
+fn what_is_kept_gives_what_is_read() {
+    let run = pairs(100_000, |n| [n / 10 * 2, n % 10 * 7]);
+    for bytes in [0, Cache::MEMORY] {
+        let cache = Arc::new(Cache::new(bytes));
+        // Some keys lie over the border of two blocks, every other one is not there, and some ranges are of many blocks.
+        for key in (0..20_100).step_by(151).chain([7, 9007, 1638, 1640]) {
+            let bounds = match key {
+                7 | 9007 => Bounds {
+                    least: key,
+                    ..Bounds::all()
+                },
+                _ => Bounds::prefix(vec![key]),
+            };
+            let read = collect(&mut run.scan(&bounds)).unwrap();
+            let kept = collect(&mut run.scan(&bounds).with_cache(Arc::clone(&cache))).unwrap();
+            assert_eq!(kept, read, "{key}");
+            let mut found = Vec::new();
+            let is_there = run.find(&[key], &cache, &mut found).unwrap();
+            assert_eq!(is_there, key % 2 == 0 && key < 20_000, "{key}");
+        }
+    }
 }
 
 #[test]
