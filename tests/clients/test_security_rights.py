@@ -77,6 +77,21 @@ def test_cve_2025_62506_what_a_limited_session_makes_is_as_limited(server: Serve
         s3_of(server, made).get_object(Bucket=bucket, Key="b")
 
 
+def test_cve_2025_62506_a_limited_session_becomes_no_other_role_with_more(server: Server, iam, ana: Key, bucket: str, s3):
+    """The same by way of another role, which at AWS forgets the first session's policy."""
+    for key in "ab":
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    first = make_role(iam, {"AWS": arn_of(ana)}, allow(["s3:*", "sts:AssumeRole"]))
+    other = make_role(iam, {"AWS": first}, allow("s3:*"))
+    narrow = document(allow("sts:AssumeRole", other), allow("s3:GetObject", f"arn:aws:s3:::{bucket}/a"))
+    made = assume(server, ana, first, Policy=narrow)["Credentials"]
+    chained = within(server, made, "sts").assume_role(RoleArn=other, RoleSessionName="further")["Credentials"]
+    inside = s3_of(server, chained)
+    assert inside.get_object(Bucket=bucket, Key="a")["Body"].read() == b"a"
+    denied(inside.get_object, Bucket=bucket, Key="b")
+    denied(inside.put_object, Bucket=bucket, Key="a", Body=b"more")
+
+
 def test_cve_2024_55949_what_was_exported_is_put_back_by_right_of_who_does(server: Server, iam, ana: Key):
     """An import of identities granted whatever the file said. Ours has no import: each record is put by its own call, which gives
     nothing that its caller lacks."""

@@ -2,7 +2,8 @@
 //!
 //! As AWS's, and beyond it: the tag `craton:acting-for` and a source identity that is a user's name put that user
 //! into the chain, so that the session has no right that the user lacks; `craton:run` and `craton:purpose` say what
-//! the session is for; and a session that acts for somebody makes only sessions that do so too.
+//! the session is for; a session that acts for somebody makes only sessions that do so too; and what limits a session
+//! limits those that are made from it, of whichever role (decision 0023).
 //!
 //! Deliberately absent: the query protocol (the door), evidence from elsewhere ([`super::web`]).
 //!
@@ -276,6 +277,7 @@ impl Gate {
             (None, wanted) => wanted,
         };
         let chain = self.chain_of(session, &tags, source_identity.as_deref())?;
+        let limits = [identity.actor.layers.clone(), layers].concat();
         let tag = |name: &str| {
             let found = tags
                 .iter()
@@ -289,7 +291,7 @@ impl Gate {
                 name: role.record.name.clone(),
                 id: role.record.id.clone(),
                 session_name: wanted.session_name,
-                layers,
+                layers: limits,
                 tags: tag_records(&tags),
             }),
             chain,

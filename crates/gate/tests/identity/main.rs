@@ -8,5 +8,6 @@
 mod answers;
 #[path = "../folder/mod.rs"]
 mod folder;
+mod revoked;
 mod sessions;
 mod world;

@@ -64,6 +64,41 @@ async fn a_session_s_policy_only_takes_away() {
     assert!(!may(gate, &session, "s3:PutObject", "a").await);
 }
 
+/// `ana → one, limited → two → three, limited again`: each has what its role may, less what limits those before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_limits_a_session_limits_those_made_from_it() {
+    let world = World::new("chained").await;
+    let gate = &world.gate;
+    let key = world.user("ana", "").await;
+    let rights = [allow("s3:*", DATA), allow("sts:*", "*")].join(",");
+    let one = world.role("one", ANA, &rights).await;
+    let two = world.role("two", &one, &rights).await;
+    let three = world.role("three", &two, &rights).await;
+    let become_role = async |session: &Session, role: &str, limit: Option<&str>| {
+        let issued = world
+            .assume(session, role, |w| w.limits.policy = limit.map(document))
+            .await
+            .unwrap();
+        within(gate, &issued).unwrap()
+    };
+    let ana = with_key(gate, &key).unwrap();
+    let read = [allow("s3:GetObject", DATA), allow("sts:AssumeRole", "*")].join(",");
+    let first = become_role(&ana, &one, Some(&read)).await;
+    let second = become_role(&first, &two, None).await;
+    assert_eq!(second.principal(), "role/two");
+    assert!(may(gate, &second, "s3:GetObject", "b").await);
+    assert!(!may(gate, &second, "s3:PutObject", "b").await, "as the first");
+    let only_a = allow("s3:*", "arn:aws:s3:::data/a");
+    let third = become_role(&second, &three, Some(&only_a)).await;
+    assert!(may(gate, &third, "s3:GetObject", "a").await);
+    assert!(!may(gate, &third, "s3:GetObject", "b").await, "by its own policy");
+    assert!(!may(gate, &third, "s3:PutObject", "a").await, "by the first's");
+    // Without limits a role is what it is, whoever becomes it.
+    let free = become_role(&ana, &one, None).await;
+    let free = become_role(&free, &two, None).await;
+    assert!(may(gate, &free, "s3:PutObject", "b").await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_of_its_key_and_a_session_needs_it() {
     let world = World::new("token").await;

@@ -17,13 +17,8 @@ pub(crate) fn root(gate: &Gate) -> Session {
     gate.operator(origin()).unwrap()
 }
 
-/// A request that is signed so, or why it is refused.
-pub(crate) fn signed(
-    gate: &Gate,
-    id: &str,
-    secret: &Secret,
-    token: Option<&Secret>,
-) -> Result<Session, String> {
+/// The head of a request that is signed so.
+pub(crate) fn request(id: &str, secret: &Secret, token: Option<&Secret>) -> http::request::Parts {
     let signer = Signer {
         access_key_id: id.to_owned(),
         secret: secret.clone(),
@@ -39,7 +34,17 @@ pub(crate) fn signed(
     signer
         .sign(&mut parts, &Body::of(b""), SystemClock::new().now())
         .unwrap();
-    let admitted = gate.identify(&parts, origin());
+    parts
+}
+
+/// Who signed a request so, or why it is refused.
+pub(crate) fn signed(
+    gate: &Gate,
+    id: &str,
+    secret: &Secret,
+    token: Option<&Secret>,
+) -> Result<Session, String> {
+    let admitted = gate.identify(&request(id, secret, token), origin());
     admitted.map(|a| a.session).map_err(|e| e.reason().to_owned())
 }
 
