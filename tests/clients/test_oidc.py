@@ -3,6 +3,7 @@ it is registered."""
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -107,6 +108,31 @@ def test_who_signs_in_elsewhere_has_a_session_here(believing: Server, provider: 
     with pytest.raises(ClientError):
         s3.list_buckets()
     assert refused(believing, role, token) == "InvalidIdentityToken", "a provider that is not registered any more"
+
+
+def test_a_provider_s_new_key_is_believed_and_its_old_one_no_more(believing: Server):
+    """The provider begins anew, with another key: what the old one signed is refused, at the latest half a minute after a token
+    of the new one was first seen."""
+    iam = service(believing, "iam")
+    with run_server_in_thread(user_claims=[User(sub="ana")]) as first:
+        port = first.server_port
+        issuer = f"http://localhost:{port}"
+        arn = iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["craton"])["OpenIDConnectProviderArn"]
+        role = web_role(iam, arn, f"localhost:{port}", "ana")
+        old = id_token(issuer, "ana", "craton")
+        become(believing, role, old)
+    with run_server_in_thread(port, user_claims=[User(sub="ana")]):
+        new = id_token(issuer, "ana", "craton")
+        assert refused(believing, role, new) == "InvalidIdentityToken", "keys are not fetched again so soon"
+        deadline = time.monotonic() + 45
+        while True:
+            try:
+                become(believing, role, new)
+                break
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == "InvalidIdentityToken" and time.monotonic() < deadline
+                time.sleep(1)
+        assert refused(believing, role, old) == "InvalidIdentityToken"
 
 
 def test_a_provider_that_does_not_answer(believing: Server):

@@ -3,7 +3,8 @@
 //! Invariants
 //! - only the address of a provider that an administrator has registered is ever asked, and the place of keys that its
 //!   own document names under the same scheme;
-//! - keys are fetched again when they are old, and at most once in [`AGAIN_AFTER`] for a key that is not known;
+//! - keys are fetched again when they are old, and at most once in [`AGAIN_AFTER`] for a signature that is not good by them: keys need
+//!   not have names, so a new one may look like the old one's forgery;
 //! - what keeps a provider from answering refuses its tokens, never lets one pass.
 //!
 //! Deliberately absent: the connection itself, its guards against reaching inside ([`Fetch`]'s maker).
@@ -24,7 +25,7 @@ use super::jwk::{IssuerKey, Token, audiences, key_set};
 
 /// How long keys are used before they are fetched again.
 const KEEP: Duration = Duration::from_hours(1);
-/// How soon they are fetched again for a key that is not among them.
+/// How soon they are fetched again for a signature that is by none of them.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How far the clock of an issuer may be off.
 const SKEW: Duration = Duration::from_secs(60);
@@ -120,7 +121,7 @@ impl Issuers {
         })
     }
 
-    /// The issuer's keys, fetched if they are old or the token's is not among them.
+    /// The issuer's keys, fetched if they are old or the token is signed by none of them.
     async fn keys(&self, issuer: &str, token: &Token<'_>, now: Timestamp) -> Result<Arc<Vec<IssuerKey>>> {
         if let Some(keys) = self.known(issuer, token, now) {
             return Ok(keys);
@@ -140,11 +141,14 @@ impl Issuers {
 
     /// The kept keys, unless it is time to fetch them.
     fn known(&self, issuer: &str, token: &Token<'_>, now: Timestamp) -> Option<Arc<Vec<IssuerKey>>> {
-        let mut all = self.kept.lock();
-        let kept = all.get(issuer)?;
-        let age = now.since(kept.fetched);
-        let good = age < KEEP && (token.has_key(&kept.keys) || age < AGAIN_AFTER);
-        good.then(|| kept.keys.clone())
+        let (keys, fetched) = {
+            let mut all = self.kept.lock();
+            let kept = all.get(issuer)?;
+            (kept.keys.clone(), kept.fetched)
+        };
+        let age = now.since(fetched);
+        let good = age < AGAIN_AFTER || (age < KEEP && token.is_signed_by(&keys));
+        good.then_some(keys)
     }
 
     async fn discover(&self, issuer: &str) -> Result<Vec<IssuerKey>> {

@@ -113,11 +113,6 @@ impl<'a> Token<'a> {
         self.claims.get("iss")?.as_str()
     }
 
-    /// Whether the key that it names is among these.
-    pub(super) fn has_key(&self, keys: &[IssuerKey]) -> bool {
-        self.candidates(keys).next().is_some()
-    }
-
     fn candidates<'k>(&self, keys: &'k [IssuerKey]) -> impl Iterator<Item = &'k IssuerKey> {
         keys.iter().filter(move |k| match (&self.key_id, &k.id) {
             (Some(wanted), Some(id)) => wanted == id,
@@ -126,12 +121,16 @@ impl<'a> Token<'a> {
         })
     }
 
+    /// Whether the signature is good by one of these keys.
+    pub(super) fn is_signed_by(&self, keys: &[IssuerKey]) -> bool {
+        self.candidates(keys).any(|k| {
+            k.key.algorithm() == self.algorithm && k.key.verify(self.signed.as_bytes(), &self.signature)
+        })
+    }
+
     /// The claims, if the signature is good by one of these keys.
     pub(super) fn verify(self, keys: &[IssuerKey]) -> Option<Json> {
-        let good = self.candidates(keys).any(|k| {
-            k.key.algorithm() == self.algorithm && k.key.verify(self.signed.as_bytes(), &self.signature)
-        });
-        good.then_some(self.claims)
+        self.is_signed_by(keys).then_some(self.claims)
     }
 }
 

@@ -96,7 +96,15 @@ fn head(header: &Json, claims: &Json) -> String {
 }
 
 fn token(seed: usize, claims: &Json) -> String {
-    let head = head(&json!({ "alg": "EdDSA", "kid": format!("k{seed}") }), claims);
+    signed(
+        seed,
+        &json!({ "alg": "EdDSA", "kid": format!("k{seed}") }),
+        claims,
+    )
+}
+
+fn signed(seed: usize, header: &Json, claims: &Json) -> String {
+    let head = head(header, claims);
     let signature = key(seed).sign(head.as_bytes()).unwrap();
     format!("{head}.{}", BASE64.encode(signature))
 }
@@ -242,4 +250,22 @@ async fn a_new_key_is_fetched_and_unknown_ones_do_not_make_a_flood() {
         world.verify(&token(1, &claims()), later).await.is_err(),
         "the issuer has it no more"
     );
+}
+
+/// Issuers with one key need not name it.
+#[tokio::test]
+async fn a_new_key_without_a_name_is_fetched_too() {
+    let world = World::new();
+    let nameless = |seed| signed(seed, &json!({ "alg": "EdDSA" }), &claims());
+    assert_eq!(world.reason(&nameless(1)).await, "good");
+    world.issuer.seed.store(2, Ordering::Relaxed);
+    assert_eq!(
+        world.reason(&nameless(2)).await,
+        "InvalidIdentityToken",
+        "not so soon"
+    );
+    let later = NOW.plus(AGAIN_AFTER);
+    assert!(world.verify(&nameless(2), later).await.is_ok());
+    assert!(world.verify(&nameless(1), later).await.is_err());
+    assert_eq!(world.issuer.fetched.load(Ordering::Relaxed), 2);
 }
