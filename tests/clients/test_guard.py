@@ -9,6 +9,7 @@ from conftest import allow, client
 from expect import error
 from server import unique
 from sigv4 import Signer, send
+from test_iam import service
 
 
 @pytest.fixture
@@ -188,7 +189,22 @@ class TestAnswers:
         s3.put_object(Bucket=bucket, Key="k", Body=b"x")
         client(server, user).get_object(Bucket=bucket, Key="k")
         [policy] = json.loads(server.command("policy", "check", "--user", user.user, "--json"))["policies"]
-        assert policy["unused"] == ["#Unused"]
+        assert policy["unused"] == ["#Unused"] and policy["group"] is None
+
+    def test_the_policies_of_groups_are_looked_over_too(self, server, s3, bucket, make_user):
+        user, iam = make_user(), service(server, "iam")
+        for name in ("readers", "others"):
+            group = unique(name)
+            iam.create_group(GroupName=group)
+            statement = {"Sid": "Read"} | allow("s3:GetObject", f"arn:aws:s3:::{bucket}/{name}/*")
+            iam.put_group_policy(GroupName=group, PolicyName=name, PolicyDocument=json.dumps(document(statement)))
+            iam.add_user_to_group(GroupName=group, UserName=user.user)
+        s3.put_object(Bucket=bucket, Key="readers/k", Body=b"x")
+        client(server, user).get_object(Bucket=bucket, Key="readers/k")
+        policies = json.loads(server.command("policy", "check", "--user", user.user, "--json"))["policies"]
+        found = {p["name"]: p for p in policies if p["group"]}
+        assert found["readers"]["unused"] == [] and found["others"]["unused"] == ["#Read"]
+        assert found["readers"]["group"].startswith("readers")
 
     def test_a_replay_lists_what_would_flip_both_ways(self, server, s3, bucket, make_user, tmp_path):
         s3.put_object(Bucket=bucket, Key="a/1", Body=b"x")

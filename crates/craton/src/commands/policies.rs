@@ -29,7 +29,11 @@ pub(super) async fn check(body: &Value, days: u32, target: &Target) -> Result<()
     answer(target, &found, |found| {
         let mut rows: Vec<Vec<String>> = list(found, "findings").map(|f| row("", f)).collect();
         for policy in list(found, "policies") {
-            let name = text(policy, "name");
+            let name = match text(policy, "group") {
+                "" => text(policy, "name").to_owned(),
+                group => format!("group/{group}: {}", text(policy, "name")),
+            };
+            let name = name.as_str();
             rows.extend(list(policy, "findings").map(|f| row(name, f)));
             let unused = list(policy, "unused").filter_map(Value::as_str);
             rows.extend(unused.map(|u| {

@@ -223,10 +223,9 @@ pub(super) async fn check_policy(call: &mut Call<'_>) -> Result<Value> {
         (None, Some(holder)) => {
             let days = asked.days.unwrap_or(90);
             let found = call.gate.check_policies(call.session, &holder, days).await?;
-            let policies = found
-                .policies
-                .iter()
-                .map(|p| json!({ "name": p.name, "findings": findings(&p.findings), "unused": p.unused }));
+            let policies = found.policies.iter().map(|p| {
+                json!({ "name": p.name, "group": p.group, "findings": findings(&p.findings), "unused": p.unused })
+            });
             Ok(json!({
                 "policies": policies.collect::<Vec<_>>(),
                 "days": days,

@@ -21,7 +21,7 @@ const PAGES_MAX: usize = 100;
 /// A principal's policies, looked over.
 #[derive(Clone, Debug, Default)]
 pub struct CheckedPolicies {
-    /// Each policy in its entry, and each that is attached to it; not those of groups, which are others' too.
+    /// Each policy in its entry, and each that is attached to it; then those of a user's groups.
     pub policies: Vec<CheckedPolicy>,
     /// How many decisions about it were read: those that it made, and those that others made for it.
     pub decisions: usize,
@@ -34,10 +34,29 @@ pub struct CheckedPolicies {
 pub struct CheckedPolicy {
     /// Its name.
     pub name: String,
+    /// The group that it is of, if it is not the principal's own.
+    pub group: Option<String>,
     /// What was found.
     pub findings: Vec<Finding>,
-    /// The statements that allow something and decided nothing.
+    /// The statements that allow something and decided nothing about this principal.
     pub unused: Vec<String>,
+}
+
+/// A policy as it is written, by the name that decisions show.
+struct Written {
+    name: String,
+    document: Bytes,
+    group: Option<String>,
+}
+
+impl Written {
+    fn of((name, document): (String, Bytes)) -> Self {
+        Self {
+            name,
+            document,
+            group: None,
+        }
+    }
 }
 
 impl Gate {
@@ -87,31 +106,48 @@ impl Gate {
                 break;
             }
         }
-        for (name, document) in policies {
-            let grants = lint::grants(&document).into_iter();
+        for written in policies {
+            let name = written.name;
+            let grants = lint::grants(&written.document).into_iter();
             out.policies.push(CheckedPolicy {
-                findings: lint::check(&document)?,
+                findings: lint::check(&written.document)?,
                 unused: grants.filter(|g| !used.contains(&format!("{name}{g}"))).collect(),
+                group: written.group,
                 name,
             });
         }
         Ok(out)
     }
 
-    /// The policies of a user or role as they are written, by the names that decisions show.
-    async fn documents_of(&self, session: &Session, holder: &Holder) -> Result<Vec<(String, Bytes)>> {
+    /// The policies of a user, with those of the user's groups, or of a role.
+    async fn documents_of(&self, session: &Session, holder: &Holder) -> Result<Vec<Written>> {
+        let (mut out, groups) = self.documents_in(session, holder).await?;
+        for group in groups {
+            let holder = Holder::new(HolderKind::Group, &group);
+            let (of_group, _) = self.documents_in(session, &holder).await?;
+            out.extend(of_group.into_iter().map(|written| Written {
+                group: Some(group.clone()),
+                ..written
+            }));
+        }
+        Ok(out)
+    }
+
+    /// The policies in an entry and those attached to it, and the groups that it is in.
+    async fn documents_in(&self, session: &Session, holder: &Holder) -> Result<(Vec<Written>, Vec<String>)> {
         let act = match holder.kind {
             HolderKind::User => "iam:GetUserPolicy",
             HolderKind::Group => "iam:GetGroupPolicy",
             HolderKind::Role => "iam:GetRolePolicy",
         };
         let entity = self.entity_for(session, holder, Act::of(act)).await?;
-        let mut out = entity.policies;
+        let mut out: Vec<Written> = entity.policies.into_iter().map(Written::of).collect();
         for arn in &entity.attached {
             let policy = self.policy(session, arn, Act::of("iam:GetPolicyVersion")).await?;
             let in_force = policy.versions.into_iter().find(|v| v.is_default);
-            out.extend(in_force.map(|v| (managed::name_of(arn).to_owned(), v.document)));
+            let name = managed::name_of(arn).to_owned();
+            out.extend(in_force.map(|v| Written::of((name, v.document))));
         }
-        Ok(out)
+        Ok((out, entity.groups))
     }
 }
