@@ -84,10 +84,10 @@ fn answer(case: &Value) -> Result<Decision, Failure> {
     let mut context = Context::new();
     for (key, value) in case["context"].as_object().ok_or("context")? {
         match value {
-            Value::String(text) => context.set(key, text.as_str())?,
+            Value::String(text) => context.set(key.clone(), text.as_str())?,
             Value::Array(list) => {
                 let texts = list.iter().filter_map(|v| v.as_str().map(str::to_owned));
-                context.set_list(key, texts.collect())?;
+                context.set_list(key.clone(), texts.collect())?;
             }
             _ => return Err("a context value is neither a string nor a list".into()),
         }

@@ -362,7 +362,7 @@ pub(crate) fn identify(actor: &Actor, out: &mut Context) -> craton_base::Result<
     out.set("aws:PrincipalAccount", ACCOUNT)?;
     out.set("aws:PrincipalIsAWSService", "false")?;
     for (key, value) in actor.tags() {
-        out.set(&format!("aws:PrincipalTag/{key}"), value)?;
+        out.set(format!("aws:PrincipalTag/{key}"), value)?;
     }
     Ok(())
 }
@@ -397,7 +397,7 @@ pub(crate) fn context(session: &Session, actor: &Actor, extra: &[Fact]) -> crato
     identify(actor, &mut out)?;
     of_session(session, &mut out)?;
     for (key, value) in extra.iter().filter(|(key, _)| !LISTS.contains(&&**key)) {
-        out.set(key, value.as_str())?;
+        out.set(key.clone(), value.as_str())?;
     }
     for list in LISTS {
         let values = extra.iter().filter(|(key, _)| key == list);

@@ -6,8 +6,8 @@
 //! own headers by their own names.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     net::IpAddr,
 };
 
@@ -62,7 +62,8 @@ fn note(key: &str, is_there: bool) {
 /// The condition keys of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    values: BTreeMap<String, Values>,
+    /// As they were set. A request has some twenty, and a decision looks at few of them.
+    values: Vec<(Cow<'static, str>, Values)>,
 }
 
 /// The value or values of one key.
@@ -100,27 +101,30 @@ impl Context {
     ///
     /// # Errors
     /// [`Kind::TooLarge`] above [`CONTEXT_KEYS_MAX`] keys.
-    pub fn set(&mut self, key: &str, value: impl Into<String>) -> Result<()> {
-        self.insert(key, Values::One(value.into()))
+    pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Result<()> {
+        self.insert(key.into(), Values::One(value.into()))
     }
 
     /// Sets a multivalued key, for example `aws:TagKeys`, also when there is only one value.
     ///
     /// # Errors
     /// [`Kind::TooLarge`] above [`CONTEXT_KEYS_MAX`] keys or [`CONTEXT_VALUES_MAX`] values.
-    pub fn set_list(&mut self, key: &str, values: Vec<String>) -> Result<()> {
+    pub fn set_list(&mut self, key: impl Into<Cow<'static, str>>, values: Vec<String>) -> Result<()> {
         if values.len() > CONTEXT_VALUES_MAX {
             return Err(too_large("values of one condition key", CONTEXT_VALUES_MAX));
         }
-        self.insert(key, Values::Many(values))
+        self.insert(key.into(), Values::Many(values))
     }
 
-    fn insert(&mut self, key: &str, values: Values) -> Result<()> {
-        let key = key.to_lowercase();
-        if self.values.len() >= CONTEXT_KEYS_MAX && !self.values.contains_key(&key) {
+    fn insert(&mut self, key: Cow<'static, str>, values: Values) -> Result<()> {
+        if let Some((_, set)) = self.values.iter_mut().find(|(set, _)| is_same(set, &key)) {
+            *set = values;
+            return Ok(());
+        }
+        if self.values.len() >= CONTEXT_KEYS_MAX {
             return Err(too_large("condition keys in a request", CONTEXT_KEYS_MAX));
         }
-        self.values.insert(key, values);
+        self.values.push((key, values));
         Ok(())
     }
 
@@ -168,7 +172,8 @@ impl Context {
 
     /// The values of `key` (already in lower case); `None` if absent or without values.
     pub(super) fn get(&self, key: &str) -> Option<&Values> {
-        let found = self.values.get(key).filter(|v| !v.as_slice().is_empty());
+        let found = self.values.iter().find(|(set, _)| is_same(set, key));
+        let found = found.map(|(_, v)| v).filter(|v| !v.as_slice().is_empty());
         if WATCHING.get() {
             note(key, found.is_some());
         }
@@ -184,6 +189,12 @@ impl Context {
             _ => None,
         }
     }
+}
+
+/// Whether two keys are one, without case.
+fn is_same(a: &str, b: &str) -> bool {
+    let beyond_ascii = || !(a.is_ascii() && b.is_ascii());
+    a.eq_ignore_ascii_case(b) || (beyond_ascii() && a.to_lowercase() == b.to_lowercase())
 }
 
 fn too_large(what: &str, limit: usize) -> Error {

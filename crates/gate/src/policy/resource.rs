@@ -144,7 +144,7 @@ impl ResourcePolicy {
     /// Whether it may ask about the tags that an object has.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        self.layer.policies().iter().any(|p| p.asks_for_tags)
+        self.layer.asks_for_tags
     }
 
     /// The resources of S3 that it names, as written after `arn:aws:s3:::`.

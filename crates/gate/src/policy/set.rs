@@ -94,7 +94,7 @@ impl PolicySet {
     /// Whether any of them may ask about the tags that an object has.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
-        self.layers().flat_map(|l| &l.policies).any(|p| p.asks_for_tags)
+        self.layers().any(|layer| layer.asks_for_tags)
     }
 
     /// Decides a request about something that has no policy of its own.
@@ -228,6 +228,8 @@ impl Guarded<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     policies: Vec<Arc<Policy>>,
+    /// Whether any of them may ask about the tags that an object has.
+    pub(super) asks_for_tags: bool,
     index: Index,
 }
 
@@ -243,7 +245,11 @@ impl Layer {
             }
         }
         let index = builder.build();
-        Self { index, policies }
+        Self {
+            index,
+            asks_for_tags: policies.iter().any(|p| p.asks_for_tags),
+            policies,
+        }
     }
 
     pub(super) fn policies(&self) -> &[Arc<Policy>] {

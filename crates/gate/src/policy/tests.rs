@@ -214,10 +214,27 @@ fn typed_keys_of_the_context() {
 }
 
 #[test]
+fn keys_of_a_context_are_without_case() {
+    let mut context = Context::new();
+    // The last is the sign for Kelvin, whose small letter is a k.
+    for (key, lower) in [
+        ("aws:X/Team", "aws:x/team"),
+        ("aws:X/\u{c9}T\u{c9}", "aws:x/\u{e9}t\u{e9}"),
+        ("aws:X/\u{212a}", "aws:x/k"),
+    ] {
+        context.set(lower, "first").unwrap();
+        context.set(key, "last").unwrap();
+        assert_eq!(context.variable(lower), Some("last"), "{key}");
+        context.set(lower, "").unwrap();
+        assert_eq!(context.variable(lower), None, "{key}");
+    }
+}
+
+#[test]
 fn a_context_is_bounded() {
     let mut context = Context::new();
     for n in 0..CONTEXT_KEYS_MAX {
-        context.set(&format!("aws:RequestTag/{n}"), "x").unwrap();
+        context.set(format!("aws:RequestTag/{n}"), "x").unwrap();
     }
     context.set("AWS:RequestTag/0", "replaced").unwrap();
     assert_eq!(

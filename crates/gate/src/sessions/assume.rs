@@ -418,7 +418,7 @@ fn describe(wanted: &AssumeRole, context: &mut Context) -> Result<()> {
         context.set("sts:DurationSeconds", seconds.to_string())?;
     }
     for (key, value) in &wanted.tags {
-        context.set(&format!("aws:RequestTag/{key}"), value.as_str())?;
+        context.set(format!("aws:RequestTag/{key}"), value.as_str())?;
     }
     context.set_list(
         "aws:TagKeys",

@@ -158,17 +158,17 @@ fn trusts(
     let mut context = access::request_context(session)?;
     context.set("aws:FederatedProvider", arn)?;
     context.set("sts:RoleSessionName", session_name)?;
-    context.set(&format!("{address}:sub"), vouched.subject.as_str())?;
-    context.set(&format!("{address}:aud"), vouched.audience.as_str())?;
+    context.set(format!("{address}:sub"), vouched.subject.as_str())?;
+    context.set(format!("{address}:aud"), vouched.audience.as_str())?;
     for name in ["azp", "email", "name", "preferred_username", "hd", "acr"] {
         if let Some(text) = vouched.claims.get(name).and_then(Json::as_str) {
-            context.set(&format!("{address}:{name}"), text)?;
+            context.set(format!("{address}:{name}"), text)?;
         }
     }
     for name in ["amr", "groups", "roles"] {
         if let Some(list) = vouched.claims.get(name).and_then(Json::as_array) {
             let texts = list.iter().filter_map(Json::as_str).map(str::to_owned);
-            context.set_list(&format!("{address}:{name}"), texts.take(256).collect())?;
+            context.set_list(format!("{address}:{name}"), texts.take(256).collect())?;
         }
     }
     let request = Request {
