@@ -52,6 +52,8 @@ def test_made_listed_and_named(server, s3, bucket, named):
 def test_a_disabled_key_reads_nothing(server, s3, bucket, named, size):
     data = os.urandom(size)
     put(s3, bucket, "k", named, data)
+    for _ in range(2):
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == data
     server.command("keys", "disable", named)
     with error("KMS.DisabledException", 400):
         s3.get_object(Bucket=bucket, Key="k")["Body"].read()

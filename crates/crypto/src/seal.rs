@@ -145,11 +145,17 @@ pub fn seal(key: &SealKey, context: &[u8], plain: &[u8], random: &dyn Random) ->
 /// # Errors
 /// As [`plain_len`] and [`Opener`].
 pub fn open(key: &SealKey, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-    let plain_len = plain_len(sealed.len() as u64)?;
-    let (header, chunks) = sealed.split_at_checked(HEADER).ok_or_else(header_length)?;
-    let mut out = Vec::with_capacity(usize::try_from(plain_len).unwrap_or(0));
-    Opener::new(key, header, context)?.open_chunks(0, chunks, true, &mut out)?;
-    Ok(out)
+    plain_len(sealed.len() as u64)?;
+    Opener::new(key, header(sealed)?, context)?.open(sealed)
+}
+
+/// The header of a whole message.
+///
+/// # Errors
+/// [`Kind::Corrupt`]: `SealedHeader` if it is too short.
+pub fn header(sealed: &[u8]) -> Result<&[u8]> {
+    let (header, _) = sealed.split_at_checked(HEADER).ok_or_else(header_length)?;
+    Ok(header)
 }
 
 /// Seals one message piece by piece.
@@ -267,6 +273,18 @@ impl Opener {
             ));
         }
         Ok(Self { cipher })
+    }
+
+    /// Opens the whole message, whose header must be the one that this opener was made with.
+    ///
+    /// # Errors
+    /// As [`plain_len`] and [`Opener::open_chunks`].
+    pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>> {
+        let plain_len = plain_len(sealed.len() as u64)?;
+        let (_, chunks) = sealed.split_at_checked(HEADER).ok_or_else(header_length)?;
+        let mut out = Vec::with_capacity(usize::try_from(plain_len).unwrap_or(0));
+        self.open_chunks(0, chunks, true, &mut out)?;
+        Ok(out)
     }
 
     /// Opens whole chunks, the first of which has the number `first_chunk`, and appends the plain bytes to

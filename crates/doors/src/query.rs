@@ -108,6 +108,9 @@ fn signed_for(parts: &http::HeaderMap) -> Option<Service> {
 
 /// Whether a request is one of the query protocol.
 pub(crate) fn is_for_us<B>(request: &Request<B>) -> bool {
+    if request.method() != Method::POST || request.uri().path() != "/" {
+        return false;
+    }
     let headers = request.headers();
     let form = headers
         .get(header::CONTENT_TYPE)
@@ -116,11 +119,10 @@ pub(crate) fn is_for_us<B>(request: &Request<B>) -> bool {
             t.to_ascii_lowercase()
                 .starts_with("application/x-www-form-urlencoded")
         });
-    let ours = match headers.contains_key(header::AUTHORIZATION) {
+    match headers.contains_key(header::AUTHORIZATION) {
         true => matches!(signed_for(headers), Some(Service::Iam | Service::Sts)),
         false => form,
-    };
-    request.method() == Method::POST && request.uri().path() == "/" && ours
+    }
 }
 
 /// Answers a request.

@@ -13,7 +13,7 @@ use crate::{
     gate::{Gate, Inner, Verdicts},
     guards,
     ledger::{Record, RecordId, RecordKind, Verdict},
-    permit::{Mode, ReadPermit, WritePermit},
+    permit::{Mode, ReadPermit, Told, WritePermit},
     session::Session,
     watch,
 };
@@ -117,7 +117,7 @@ impl Gate {
         let mut record = self.conclude(session, &ask, verdicts, None)?;
         record.kind = RecordKind::Decision.into();
         let decision = self.inner.ledger.append_decision(&mut record)?;
-        let grant = self.grant(session, ask, record, Some(decision), None, Mode::Read);
+        let grant = self.grant(session, ask, record, Told::Decision(decision), None, Mode::Read);
         Ok(ReadPermit::new(self.inner.clone(), grant))
     }
 
@@ -134,7 +134,7 @@ impl Gate {
             false => Verdicts::session_is_over(),
         };
         let record = self.conclude(session, &ask, verdicts, None)?;
-        let grant = self.grant(session, ask, record, None, None, Mode::Write);
+        let grant = self.grant(session, ask, record, Told::ByCommit, None, Mode::Write);
         Ok(WritePermit::new(self.inner.clone(), grant))
     }
 

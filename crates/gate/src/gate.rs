@@ -37,7 +37,7 @@ use crate::{
     ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     lending::Lending,
     notice::Notices,
-    permit::{ClassTier, Grant, Mode, ReadPermit, WritePermit},
+    permit::{ClassTier, Grant, Mode, ReadPermit, Told, WritePermit},
     replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
@@ -196,9 +196,27 @@ impl Gate {
     /// # Errors
     /// `Denied`, `AccessDenied`; `NotFound`, `NoSuchBucket`; `Unavailable` if it can not be recorded.
     pub async fn read(&self, session: &Session, ask: Ask) -> Result<ReadPermit> {
+        self.read_recorded(session, ask, false).await
+    }
+
+    /// A permit to read one thing and answer: what was decided and how it ended become one record if all of the content is in
+    /// memory. [`crate::Ending::tell`] must be called before anything is answered; content is handed out only once it is recorded.
+    ///
+    /// # Errors
+    /// As [`Gate::read`].
+    pub async fn read_once(&self, session: &Session, ask: Ask) -> Result<ReadPermit> {
+        self.read_recorded(session, ask, true).await
+    }
+
+    /// `at_its_end`: the record may wait until it is known how the read ended.
+    async fn read_recorded(&self, session: &Session, ask: Ask, at_its_end: bool) -> Result<ReadPermit> {
         let bucket = self.inner.bucket_of(&ask.resource)?;
         let mut record = self.decide(session, &ask, bucket.as_deref())?;
         record.kind = RecordKind::Decision.into();
+        if at_its_end && bucket.as_ref().is_some_and(|b| !b.info.strict) {
+            let grant = self.grant(session, ask, record, Told::Nothing, bucket, Mode::Read);
+            return Ok(ReadPermit::new(self.inner.clone(), grant));
+        }
         let decision = self.inner.ledger.append_decision(&mut record)?;
         self.require_bucket(&ask.resource, bucket.is_some())
             .inspect_err(|e| self.note_failure(&record, Some(decision), e))?;
@@ -207,7 +225,7 @@ impl Gate {
         }
         Ok(ReadPermit::new(
             self.inner.clone(),
-            self.grant(session, ask, record, Some(decision), bucket, Mode::Read),
+            self.grant(session, ask, record, Told::Decision(decision), bucket, Mode::Read),
         ))
     }
 
@@ -230,7 +248,7 @@ impl Gate {
         }
         Ok(WritePermit::new(
             self.inner.clone(),
-            self.grant(session, ask, record, None, bucket, Mode::Write),
+            self.grant(session, ask, record, Told::ByCommit, bucket, Mode::Write),
         ))
     }
 
@@ -239,7 +257,7 @@ impl Gate {
         session: &Session,
         ask: Ask,
         record: Record,
-        decision: Option<RecordId>,
+        told: Told,
         bucket: Option<Arc<BucketState>>,
         mode: Mode,
     ) -> Grant {
@@ -247,7 +265,7 @@ impl Gate {
             session: session.clone(),
             resource: ask.resource,
             record,
-            decision,
+            told,
             bucket,
             mode,
         }

@@ -3,8 +3,8 @@
 //! Invariants
 //! - GT-1: only [`crate::Gate`] makes a permit; there is no public constructor, no clone, no default;
 //! - GT-2: a permit reaches entries under its path and in its mode, nothing else ([`crate::scope`]);
-//! - GT-3: a permit's decision is in the ledger before it exists; its outcome follows when it is closed,
-//!   at the latest when it is dropped;
+//! - GT-3: a permit's decision is in the ledger before it exists, its outcome follows; or, where what is read is known at once,
+//!   both are in one record before a byte of the content is handed out ([`outcome`]);
 //! - GT-4: a write's record is in the write's own commit.
 //!
 //! Deliberately absent: what the entries mean; protocols.
@@ -21,19 +21,15 @@ use craton_base::{
 use craton_crypto::SealKey;
 use craton_store::{
     namespace::{Direction, Key, Kind},
-    store::{Content as StoreContent, INLINE_BYTES_MAX, Page},
+    store::{Content as StoreContent, INLINE_BYTES_MAX, Page, SecondKey},
     value::{Extent, Stored, Value},
 };
+use outcome::Outcome;
 use parking_lot::Mutex;
 
 use crate::{
-    bucket::BucketInfo,
-    configuration::state::BucketState,
-    gate::Inner,
-    ledger::{Record, RecordId, RecordKind},
-    scope,
-    session::Session,
-    work::Reach,
+    bucket::BucketInfo, configuration::state::BucketState, gate::Inner, ledger::Record, scope,
+    session::Session, work::Reach,
 };
 
 mod blobs;
@@ -41,6 +37,7 @@ mod buckets;
 mod commit;
 mod configuration;
 mod keys;
+mod outcome;
 mod system;
 mod tiers;
 mod transfer;
@@ -49,6 +46,8 @@ mod visit;
 
 pub use blobs::{Blob, BlobWriter, Handle};
 pub use keys::SealedKey;
+pub use outcome::Ending;
+pub(crate) use outcome::Told;
 pub use tiers::ClassTier;
 pub use transfer::{Content, ContentBody, Upload};
 
@@ -59,13 +58,12 @@ pub struct Permit {
     pub(crate) resource: ResourcePath,
     /// The record as it stood when the decision was made; outcomes and write records are made from it.
     pub(crate) record: Record,
-    decision: Option<RecordId>,
     bucket: Option<Arc<BucketState>>,
     sequence: Sequence,
     mode: Mode,
     pub(crate) outcome: Mutex<Outcome>,
     /// A key that content is sealed and opened under besides the bucket's.
-    second: OnceLock<SealKey>,
+    second: OnceLock<SecondKey>,
     /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
     pub(crate) reach: Mutex<Option<Reach>>,
 }
@@ -74,17 +72,6 @@ pub struct Permit {
 pub(crate) enum Mode {
     Read,
     Write,
-}
-
-/// How the access went so far.
-#[derive(Default)]
-pub(crate) struct Outcome {
-    version: u64,
-    /// Of work: the version of the whole that it read.
-    pub(crate) read_version: u64,
-    bytes: u64,
-    failed: Option<(ErrorKind, &'static str)>,
-    closed: bool,
 }
 
 /// A permit to read what lies under a path, as of one moment.
@@ -97,22 +84,12 @@ pub struct WritePermit {
     permit: Arc<Permit>,
 }
 
-/// Says how an access ended after its engine has let go of the permit: a door's own refusal is an outcome too.
-pub struct Ending(Arc<Permit>);
-
-impl Ending {
-    /// Notes a failure, if none was noted before.
-    pub fn failed(&self, kind: ErrorKind, reason: &'static str) {
-        self.0.outcome.lock().failed.get_or_insert((kind, reason));
-    }
-}
-
 /// What [`Permit`]s are made from.
 pub(crate) struct Grant {
     pub(crate) session: Session,
     pub(crate) resource: ResourcePath,
     pub(crate) record: Record,
-    pub(crate) decision: Option<RecordId>,
+    pub(crate) told: Told,
     pub(crate) bucket: Option<Arc<BucketState>>,
     pub(crate) mode: Mode,
 }
@@ -124,7 +101,7 @@ impl Permit {
             session,
             resource,
             record,
-            decision,
+            told,
             bucket,
             mode,
         } = grant;
@@ -133,11 +110,10 @@ impl Permit {
             session,
             resource,
             record,
-            decision,
             bucket,
             sequence,
             mode,
-            outcome: Mutex::default(),
+            outcome: Mutex::new(Outcome::new(told)),
             second: OnceLock::new(),
             reach: Mutex::default(),
         }
@@ -147,7 +123,21 @@ impl Permit {
     /// one of the key service. Without it the content can not be read again. Only the first call counts: a permit
     /// is for one content.
     pub fn bind(&self, key: SealKey) {
-        self.second.get_or_init(|| key);
+        self.bind_second(key, false);
+    }
+
+    /// The same with a key that the client sends with each request: nothing that it opens is kept.
+    pub fn bind_of_client(&self, key: SealKey) {
+        self.bind_second(key, true);
+    }
+
+    fn bind_second(&self, key: SealKey, is_of_client: bool) {
+        self.second.get_or_init(|| SecondKey { key, is_of_client });
+    }
+
+    /// The key that content is sealed under besides the bucket's.
+    fn second(&self) -> Option<&SealKey> {
+        self.second.get().map(|second| &second.key)
     }
 
     /// What it is a permit for.
@@ -220,7 +210,7 @@ impl Permit {
     pub fn entry(&self, kind: Kind, name: &[u8]) -> Result<Option<Stored>> {
         let found = self.gate.store.get(&self.key(kind, name)?, self.at())?;
         if let Some(stored) = &found {
-            self.outcome.lock().version = stored.sequence.0;
+            self.found(stored.sequence);
         }
         Ok(found)
     }
@@ -248,63 +238,6 @@ impl Permit {
         let span = self.span(kind, start, end)?;
         self.gate.store.scan(&span, self.at(), direction, limit)
     }
-
-    /// Notes how the access ended, for the record: an engine's error is the outcome.
-    pub fn failed(&self, kind: ErrorKind, reason: &'static str) {
-        self.outcome.lock().failed = Some((kind, reason));
-    }
-
-    fn moved(&self, bytes: u64) {
-        let mut outcome = self.outcome.lock();
-        outcome.bytes = outcome.bytes.saturating_add(bytes);
-    }
-
-    /// The outcome's record; `None` if it was made already.
-    fn close(&self) -> Option<Record> {
-        let mut outcome = self.outcome.lock();
-        if std::mem::replace(&mut outcome.closed, true) {
-            return None;
-        }
-        let mut record = self.record.clone();
-        record.kind = RecordKind::Outcome.into();
-        record.version = outcome.version;
-        record.bytes = outcome.bytes;
-        let failed = outcome.failed;
-        drop(outcome);
-        self.describe(&mut record);
-        self.end(&mut record, failed);
-        if let Some(decision) = self.decision {
-            record.refer_to(decision);
-            // The decision says these already.
-            record.statements.clear();
-            record.source_ip.clear();
-            record.action.clear();
-        }
-        Some(record)
-    }
-
-    pub(crate) fn end(&self, record: &mut Record, failed: Option<(ErrorKind, &'static str)>) {
-        let (result, reason) = failed.map_or(("ok", ""), |(kind, reason)| (kind.as_str(), reason));
-        record.result = result.to_owned();
-        record.reason = reason.to_owned();
-        let took = self.now().since(self.session.origin().time).as_micros();
-        record.duration_micros = u64::try_from(took).unwrap_or(u64::MAX);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if self.mode == Mode::Write
-            && self.outcome.get_mut().failed.is_none()
-            && !self.outcome.get_mut().closed
-        {
-            // A write that was given up: the client went away, or an engine returned early.
-            self.outcome.get_mut().failed = Some((ErrorKind::Invalid, "Abandoned"));
-        }
-        if let Some(record) = self.close() {
-            self.gate.record_outcome(record);
-        }
-    }
 }
 
 impl ReadPermit {
@@ -317,16 +250,16 @@ impl ReadPermit {
     /// For noting how the access ended.
     #[must_use]
     pub fn ending(&self) -> Ending {
-        Ending(self.permit.clone())
+        Ending::of(self.permit.clone())
     }
 
     /// The bytes `range` of an entry's content. Ends with an error rather than a wrong byte.
     ///
     /// # Errors
-    /// `Invalid` if the range is not within the content; `Corrupt`; `OutsidePermit`.
+    /// `Invalid` if the range is not within the content; `Corrupt`; `OutsidePermit`; `Unavailable` if it can not be recorded.
     pub fn content(&self, stored: &Stored, range: Range<u64>) -> Result<Content> {
         self.reached(stored)?;
-        self.permit.outcome.lock().version = stored.sequence.0;
+        self.permit.found(stored.sequence);
         match self
             .permit
             .gate
@@ -335,12 +268,16 @@ impl ReadPermit {
         {
             StoreContent::Whole(bytes) => {
                 self.permit.moved(bytes.len() as u64);
+                self.permit.tell()?;
                 Ok(Content::Whole(bytes))
             }
-            StoreContent::Stream(stream) => Ok(Content::Stream(ContentBody {
-                stream,
-                permit: self.permit.clone(),
-            })),
+            StoreContent::Stream(stream) => {
+                self.permit.tell_decision()?;
+                Ok(Content::Stream(ContentBody {
+                    stream,
+                    permit: self.permit.clone(),
+                }))
+            }
         }
     }
 
@@ -369,7 +306,7 @@ impl WritePermit {
     /// For noting how the access ended.
     #[must_use]
     pub fn ending(&self) -> Ending {
-        Ending(self.permit.clone())
+        Ending::of(self.permit.clone())
     }
 
     /// Seals small content for the object `name`.
@@ -381,7 +318,7 @@ impl WritePermit {
             self.permit
                 .gate
                 .store
-                .seal_inline(&self.key(Kind::Object, name)?, content, self.second.get())?;
+                .seal_inline(&self.key(Kind::Object, name)?, content, self.second())?;
         self.permit.moved(content.len() as u64);
         Ok(extent)
     }
@@ -416,7 +353,7 @@ impl WritePermit {
             .permit
             .gate
             .store
-            .upload(&self.key(Kind::Object, name)?, self.second.get())
+            .upload(&self.key(Kind::Object, name)?, self.second())
             .await?;
         Ok(Upload {
             upload,

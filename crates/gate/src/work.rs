@@ -22,7 +22,7 @@ use crate::{
     gate::Gate,
     ledger::RecordKind,
     lending::{Lent, Wanted},
-    permit::{Grant, Mode, Permit, WritePermit},
+    permit::{Grant, Mode, Permit, Told, WritePermit},
     session::Session,
 };
 
@@ -125,7 +125,7 @@ impl Gate {
             session: session.clone(),
             resource: work.path.clone(),
             record,
-            decision: None,
+            told: Told::ByCommit,
             bucket,
             mode: Mode::Write,
         };

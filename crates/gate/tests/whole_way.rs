@@ -11,7 +11,7 @@ use bytes::Bytes;
 use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath};
 use craton_gate::{
     Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, NewAccessKey,
-    NewEntity, Ownership, PublicAccessBlock, Session, Subresource, Value, WritePermit,
+    NewEntity, Ownership, PublicAccessBlock, ReadPermit, Session, Subresource, Value, WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
@@ -145,6 +145,106 @@ async fn what_is_written_is_read_after_a_restart_and_recorded() {
         .filter_map(|e| e.record.as_ref())
         .filter(|r| r.kind() == RecordKind::Write);
     assert_eq!(writes.count(), 3);
+}
+
+/// What the ledger holds of an operation, oldest first: the kind, the result, the bytes.
+async fn recorded(gate: &Gate, root: &Session, operation: &str) -> Vec<(RecordKind, String, u64)> {
+    let listing = gate.audit_list(root, Filter::default()).await.unwrap();
+    let records = listing.entries.into_iter().rev().filter_map(|e| e.record);
+    let ours = records.filter(|r| r.operation == operation);
+    ours.map(|r| (r.kind(), r.result.clone(), r.bytes)).collect()
+}
+
+async fn once(gate: &Gate, root: &Session, operation: &'static str, key: &str) -> ReadPermit {
+    let ask = Ask::new(operation, "s3:GetObject", object(key));
+    gate.read_once(root, ask).await.unwrap()
+}
+
+fn said(kind: RecordKind, result: &str, bytes: u64) -> (RecordKind, String, u64) {
+    (kind, result.to_owned(), bytes)
+}
+
+async fn with_objects(folder: &Folder) -> (Gate, Session) {
+    let gate = folder.open();
+    let key = gate.ensure_root(|_| Ok(())).unwrap().unwrap();
+    gate.start().unwrap();
+    let root = session(&gate, &key);
+    make_bucket(&gate, &root).await;
+    put(&gate, &root, "small", Bytes::from_static(b"hello")).await;
+    put(&gate, &root, "large", vec![7; 1 << 20].into()).await;
+    (gate, root)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_at_once_is_one_record_before_its_content_is_handed_out() {
+    use RecordKind::{Decision, Outcome};
+
+    let folder = Folder::new("once");
+    let (gate, root) = with_objects(&folder).await;
+
+    let permit = once(&gate, &root, "Whole", "small").await;
+    let stored = permit.entry(Kind::Object, b"small").unwrap().unwrap();
+    assert_eq!(recorded(&gate, &root, "Whole").await, []);
+    let content = permit.content(&stored, 0..5).unwrap();
+    assert!(matches!(content, Content::Whole(bytes) if &*bytes == b"hello"));
+    let whole = [said(Decision, "ok", 5)];
+    assert_eq!(
+        recorded(&gate, &root, "Whole").await,
+        whole,
+        "while the permit lives"
+    );
+    permit.ending().tell().unwrap();
+    drop(permit);
+    assert_eq!(
+        recorded(&gate, &root, "Whole").await,
+        whole,
+        "and nothing follows"
+    );
+
+    let permit = once(&gate, &root, "Absent", "absent").await;
+    permit.failed(ErrorKind::NotFound, "NoSuchKey");
+    permit.ending().tell().unwrap();
+    let absent = [said(Decision, "not-found", 0)];
+    assert_eq!(recorded(&gate, &root, "Absent").await, absent);
+    drop(once(&gate, &root, "Dropped", "small").await);
+    let dropped = [said(Decision, "ok", 0)];
+    assert_eq!(recorded(&gate, &root, "Dropped").await, dropped);
+
+    let permit = once(&gate, &root, "Late", "small").await;
+    let stored = permit.entry(Kind::Object, b"small").unwrap().unwrap();
+    drop(permit.content(&stored, 0..5).unwrap());
+    permit.ending().failed(ErrorKind::Internal, "InternalError");
+    drop(permit);
+    gate.audit_verify(&root, None).await.unwrap();
+    let late = [said(Decision, "ok", 5), said(Outcome, "internal", 5)];
+    assert_eq!(
+        recorded(&gate, &root, "Late").await,
+        late,
+        "a failure after it was recorded"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_in_pieces_is_decided_before_the_first_and_ends_after_the_last() {
+    use RecordKind::{Decision, Outcome};
+
+    let folder = Folder::new("pieces");
+    let (gate, root) = with_objects(&folder).await;
+    let permit = once(&gate, &root, "Stream", "large").await;
+    let stored = permit.entry(Kind::Object, b"large").unwrap().unwrap();
+    let Content::Stream(mut stream) = permit.content(&stored, 0..1 << 20).unwrap() else {
+        panic!("a megabyte is no inline content");
+    };
+    drop(permit);
+    let decided = [said(Decision, "", 0)];
+    assert_eq!(recorded(&gate, &root, "Stream").await, decided);
+    while let Some(piece) = stream.next().await {
+        piece.unwrap();
+    }
+    drop(stream);
+    gate.audit_verify(&root, None).await.unwrap();
+    let both = [said(Decision, "", 0), said(Outcome, "ok", 1 << 20)];
+    assert_eq!(recorded(&gate, &root, "Stream").await, both);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -240,23 +240,24 @@ pub async fn seal(
     wanted: &Wanted,
 ) -> Result<Option<EncryptionRecord>> {
     let salt = salt(permit, key)?;
-    let (bound, record) = match wanted {
+    let record = match wanted {
         Wanted::Managed => return Ok(None),
         Wanted::Customer(customer) => {
-            let record = EncryptionRecord {
+            permit.bind_of_client(customer.key.clone());
+            EncryptionRecord {
                 method: Method::Customer as u32,
                 check: digest(&salt, customer),
                 salt,
                 ..EncryptionRecord::default()
-            };
-            (customer.key.clone(), record)
+            }
         }
         Wanted::Kms(kms) => {
             let context = context(permit, key, kms)?;
             let made = permit
                 .data_key(kms.key.as_deref(), &context, kms.bucket_key)
                 .await?;
-            let record = EncryptionRecord {
+            permit.bind(made.key);
+            EncryptionRecord {
                 method: if kms.dual { Method::KmsDual } else { Method::Kms } as u32,
                 salt,
                 key_arn: made.named,
@@ -265,11 +266,9 @@ pub async fn seal(
                 context,
                 sealed_key: made.sealed,
                 ..EncryptionRecord::default()
-            };
-            (made.key, record)
+            }
         }
     };
-    permit.bind(bound);
     Ok(Some(record))
 }
 
@@ -327,9 +326,9 @@ pub async fn open(
 ) -> Result<()> {
     check(record, customer)?;
     let Some(record) = record else { return Ok(()) };
-    let bound = match (record.method()?, customer) {
-        (Method::Managed, _) => return Ok(()),
-        (Method::Customer, Some(customer)) => customer.key.clone(),
+    match (record.method()?, customer) {
+        (Method::Managed, _) => {}
+        (Method::Customer, Some(customer)) => permit.bind_of_client(customer.key.clone()),
         (Method::Customer, None) => return Err(BaseError::internal("a checked key is not there").into()),
         (Method::Kms | Method::KmsDual, _) => {
             let key = SealedKey {
@@ -339,10 +338,9 @@ pub async fn open(
                 context: &record.context,
                 sealed: &record.sealed_key,
             };
-            permit.open_data_key(&key).await?
+            permit.bind(permit.open_data_key(&key).await?);
         }
-    };
-    permit.bind(bound);
+    }
     Ok(())
 }
 

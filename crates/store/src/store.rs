@@ -12,6 +12,7 @@
 //! Deliberately absent: what entries mean, who may touch them.
 
 use std::{
+    num::NonZeroUsize,
     ops::Range,
     sync::{Arc, OnceLock},
 };
@@ -24,17 +25,19 @@ use crate::{
     blob::{Blobs, Upload as BlobUpload, Writer},
     bucket_keys::BucketKeys,
     budget::Budget,
-    content::{ContentStream, Piece, Places},
+    content::{ContentStream, Places},
     disk::{Disk, File},
     fresh::{Fresh, FreshBlobs},
     journal::Journal,
     keyring::KeyProvider,
     namespace::{Batch, Change, Committed, Key, Namespace, committer::Committer},
-    object_keys::ObjectKeys,
+    opened::Opened,
     tier::Tiers,
     transaction::owner_bytes,
     value::{Extent, Stored, Value},
 };
+
+mod opening;
 
 pub use crate::transaction::Transaction;
 
@@ -45,6 +48,9 @@ pub const INLINE_BYTES_MAX: usize = 32 << 10;
 
 /// What a second key is combined with the bucket's key for.
 const EXTENT_WRAPPING: &[u8] = b"craton/extent-wrapping/1";
+
+/// How many keys of blobs are kept, of some 400 bytes each, and how many openers of inline content, of some 1,200.
+const OPENED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 /// The parts that a store is made of.
 pub struct Parts {
@@ -80,10 +86,21 @@ pub struct Parts {
 pub struct Store {
     pub(crate) parts: Parts,
     pub(crate) bucket_keys: BucketKeys,
-    object_keys: ObjectKeys,
+    /// The keys of blobs.
+    blob_keys: Opened<keys::SealKey>,
+    /// What opens inline content.
+    openers: Opened<seal::Opener>,
     pub(crate) fresh: Arc<FreshBlobs>,
     tiers: OnceLock<Arc<Tiers>>,
     no_tiers: Arc<Tiers>,
+}
+
+/// A key that content is sealed under besides the bucket's.
+pub struct SecondKey {
+    /// The key.
+    pub key: keys::SealKey,
+    /// Whether a client sends it with each request: nothing that it opened is kept then.
+    pub is_of_client: bool,
 }
 
 /// A bounded piece of a scan.
@@ -114,7 +131,8 @@ impl Store {
         let store = Self {
             parts,
             bucket_keys,
-            object_keys: ObjectKeys::new(),
+            blob_keys: Opened::new(OPENED_MAX),
+            openers: Opened::new(OPENED_MAX),
             fresh,
             tiers: OnceLock::new(),
             no_tiers: Arc::default(),
@@ -245,11 +263,7 @@ impl Store {
         bucket: BucketId,
         second: Option<&keys::SealKey>,
     ) -> Result<Arc<keys::SealKey>> {
-        let bucket_key = self.bucket_keys.get(bucket)?;
-        match second {
-            None => Ok(bucket_key),
-            Some(second) => keys::combine(&bucket_key, second, EXTENT_WRAPPING).map(Arc::new),
-        }
+        with_second(self.bucket_keys.get(bucket)?, second)
     }
 
     /// The bytes `range` of a value's content; `second` is the key that it was sealed under besides the bucket's.
@@ -262,7 +276,7 @@ impl Store {
         owner: &Key,
         value: &Value,
         range: Range<u64>,
-        second: Option<&keys::SealKey>,
+        second: Option<&SecondKey>,
     ) -> Result<Content> {
         if range.start > range.end || range.end > value.len() {
             return Err(Error::invalid("the range is not within the content"));
@@ -332,66 +346,11 @@ impl Store {
     }
 }
 
-/// What opens the content of one entry.
-struct Opening<'a> {
-    owner: &'a Key,
-    wrapping: Arc<keys::SealKey>,
-    /// Where unwrapped keys are kept, if they may be.
-    known: Option<&'a ObjectKeys>,
-}
-
-impl Store {
-    fn opening<'a>(&'a self, owner: &'a Key, second: Option<&keys::SealKey>) -> Result<Opening<'a>> {
-        Ok(Opening {
-            owner,
-            wrapping: self.wrapping_key(owner.bucket, second)?,
-            known: second.is_none().then_some(&self.object_keys),
-        })
-    }
-}
-
-impl Opening<'_> {
-    fn key(&self, extent: &Extent, context: &[u8]) -> Result<keys::SealKey> {
-        let unwrap = || extent_key(&self.wrapping, extent, context);
-        match self.known {
-            Some(known) => known.get(context, &extent.wrapped_key, unwrap),
-            None => unwrap(),
-        }
-    }
-
-    fn piece(&self, extent: &Extent, range: Range<u64>) -> Result<Piece> {
-        if extent.inline.is_some() {
-            return Ok(Piece::Whole(self.inline(extent, range)?));
-        }
-        let context = extent_context(self.owner, extent.id);
-        Ok(Piece::Blob {
-            id: extent.id,
-            key: self.key(extent, &context)?,
-            context,
-            len: extent.len,
-            range,
-            tier: extent.tier.clone().filter(|_| !extent.copied),
-        })
-    }
-
-    fn inline(&self, extent: &Extent, range: Range<u64>) -> Result<Bytes> {
-        let sealed = extent.inline.as_deref().unwrap_or_default();
-        let context = extent_context(self.owner, extent.id);
-        let key = self.key(extent, &context)?;
-        let corrupt = || Error::corrupt(format!("the content of {} does not verify", extent.id));
-        let plain = seal::open(&key, &context, sealed).map_err(|e| corrupt().with_source(e))?;
-        if plain.len() as u64 != extent.len {
-            return Err(corrupt());
-        }
-        let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
-        let (Ok(start), Ok(end)) = (start, end) else {
-            return Err(corrupt());
-        };
-        let plain = Bytes::from(plain);
-        if end > plain.len() || start > end {
-            return Err(Error::invalid("the range is not within the content"));
-        }
-        Ok(plain.slice(start..end))
+/// The bucket's key, or what only it and `second` together give.
+fn with_second(bucket_key: Arc<keys::SealKey>, second: Option<&keys::SealKey>) -> Result<Arc<keys::SealKey>> {
+    match second {
+        None => Ok(bucket_key),
+        Some(second) => keys::combine(&bucket_key, second, EXTENT_WRAPPING).map(Arc::new),
     }
 }
 

@@ -207,6 +207,7 @@ fn take(record: &Record, sources: &mut BTreeMap<String, Source>, addresses: &mut
         return;
     }
     let address = match record.kind() {
+        RecordKind::Decision if record.is_ended() => Some(record.source_ip.clone()),
         RecordKind::Decision => {
             // Outcomes follow soon; of the very many that do not, the oldest go.
             if addresses.len() >= DECISIONS_MAX {

@@ -20,7 +20,7 @@ use craton_objects::{body::Trailers as ObjectTrailers, error::Details};
 use http::{HeaderName, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
-use s3s::{S3Error, S3Request, S3Result, s3_error};
+use s3s::{S3Request, S3Result, s3_error};
 
 use super::answer;
 use crate::errors;
@@ -229,6 +229,14 @@ impl Call {
         Ok(permit)
     }
 
+    /// A permit to read one thing, whose record may wait for [`Call::ended`]: for a handler's only permit.
+    pub(crate) async fn read_once(&self, ask: Ask) -> Result<ReadPermit> {
+        self.asking(&ask);
+        let permit = self.inner.gate.read_once(&self.inner.session, ask).await?;
+        self.keep(|| permit.ending());
+        Ok(permit)
+    }
+
     pub(crate) async fn write(&self, mut ask: Ask) -> Result<WritePermit> {
         ask.operation = self.inner.form.unwrap_or(ask.operation);
         self.asking(&ask);
@@ -244,17 +252,26 @@ impl Call {
         }
     }
 
-    /// The handler has answered: an error is how its accesses ended.
-    pub(crate) fn ended(&self, error: Option<&S3Error>) {
+    /// The handler has answered: an error is how its accesses ended. What is not recorded yet is, so this comes before
+    /// the answer.
+    ///
+    /// # Errors
+    /// The handler's own; `ServiceUnavailable` if it can not be recorded.
+    pub(crate) fn ended<T>(&self, done: S3Result<T>) -> S3Result<T> {
         let endings = std::mem::take(&mut *self.inner.endings.lock());
-        let Some(error) = error else { return };
-        if let Some(details) = answer::told(error) {
-            self.tell(details.clone());
+        if let Err(error) = &done {
+            if let Some(details) = answer::told(error) {
+                self.tell(details.clone());
+            }
+            let answer = errors::s3_code(error.code().as_str());
+            for ending in &endings {
+                ending.failed(errors::kind_of(answer.status), answer.code);
+            }
         }
-        let answer = errors::s3_code(error.code().as_str());
         for ending in endings {
-            ending.failed(errors::kind_of(answer.status), answer.code);
+            ending.tell().map_err(|e| answer::fail_base(&e))?;
         }
+        done
     }
 
     /// If the request ends in an error, its document says this besides.

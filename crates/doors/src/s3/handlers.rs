@@ -25,24 +25,18 @@ macro_rules! operations {
             $(
                 async fn $name(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
                     let call = Call::of(&request)?;
-                    let done = $does(request).await;
-                    call.ended(done.as_ref().err());
-                    done.map(S3Response::new)
+                    call.ended($does(request).await).map(S3Response::new)
                 }
             )+
 
             async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
                 let call = Call::of(&request)?;
-                let done = get::get_object(request).await;
-                call.ended(done.as_ref().err());
-                done
+                call.ended(get::get_object(request).await)
             }
 
             async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
                 let call = Call::of(&request)?;
-                let done = get::head_object(request).await;
-                call.ended(done.as_ref().err());
-                done
+                call.ended(get::head_object(request).await)
             }
         }
     };

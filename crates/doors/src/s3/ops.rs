@@ -36,6 +36,10 @@ async fn read(call: &Call, ask: Ask) -> S3Result<ReadPermit> {
     call.read(ask).await.map_err(|e| fail_base(&e))
 }
 
+async fn read_once(call: &Call, ask: Ask) -> S3Result<ReadPermit> {
+    call.read_once(ask).await.map_err(|e| fail_base(&e))
+}
+
 async fn write(call: &Call, ask: Ask) -> S3Result<WritePermit> {
     call.write(ask).await.map_err(|e| fail_base(&e))
 }

@@ -1,11 +1,11 @@
 //! The key service that is always there: named keys in the namespace, sealed under a key of the system.
 //!
 //! Invariants: a named key exists in the namespace only wrapped; erasing its entry shreds everything that was
-//! sealed under it.
+//! sealed under it. Data keys that were opened lately are kept, but whether their named key is there and enabled is read anew each time.
 //!
 //! Deliberately absent: who may use or manage a key.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Clock, Error, Random, Result, Sequence};
@@ -13,6 +13,7 @@ use craton_crypto::{SealKey, keys};
 use craton_store::{
     Store,
     namespace::{Key, Kind, Precondition},
+    opened::Opened,
     store::Transaction,
     value::{Stored, Value},
 };
@@ -43,7 +44,12 @@ pub(crate) struct LocalKeys {
     random: Arc<dyn Random>,
     /// `arn:aws:kms:<region>:<account>:key/`.
     prefix: String,
+    /// Data keys, by the wrapped named key, the sealed data key and its context.
+    opened: Opened<SealKey>,
 }
+
+/// How many data keys are kept open.
+const OPENED_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 
 impl LocalKeys {
     pub(crate) fn open(store: &Arc<Store>, region: &str) -> Result<Self> {
@@ -54,6 +60,7 @@ impl LocalKeys {
             random: parts.random.clone(),
             prefix: format!("arn:aws:kms:{region}:{ACCOUNT}:key/"),
             store: store.clone(),
+            opened: Opened::new(OPENED_MAX),
         })
     }
 
@@ -112,10 +119,19 @@ impl LocalKeys {
     }
 
     fn wrapping(&self, id: &str, record: &KeyRecord) -> Result<SealKey> {
-        if record.disabled {
-            return Err(disabled(&self.arn(id)));
-        }
         keys::unwrap(&self.key, &record.wrapped, &binding(id))
+    }
+
+    fn check_enabled(&self, id: &str, record: &KeyRecord) -> Result<()> {
+        match record.disabled {
+            true => Err(disabled(&self.arn(id))),
+            false => Ok(()),
+        }
+    }
+
+    /// Wipes what was opened: a named key was disabled or deleted.
+    pub(super) fn forget(&self) {
+        self.opened.clear();
     }
 }
 
@@ -128,6 +144,7 @@ impl KeyService for LocalKeys {
             None if id == MANAGED_ID => self.managed().await?,
             None => return Err(no_such_key(&self.arn(id))),
         };
+        self.check_enabled(id, &record)?;
         let wrapping = self.wrapping(id, &record)?;
         let key = keys::generate(&*self.random)?;
         let sealed = keys::wrap(&wrapping, &key, &bytes_of(context), &*self.random)?.into();
@@ -141,7 +158,11 @@ impl KeyService for LocalKeys {
     async fn open(&self, arn: &str, context: &Context, sealed: &[u8]) -> Result<SealKey> {
         let id = self.id(arn);
         let record = self.read(id)?.ok_or_else(|| no_such_key(arn))?;
-        keys::unwrap(&self.wrapping(id, &record)?, sealed, &bytes_of(context))
+        self.check_enabled(id, &record)?;
+        let context = bytes_of(context);
+        let name: [&[u8]; 3] = [&record.wrapped, sealed, &context];
+        let open = || keys::unwrap(&self.wrapping(id, &record)?, sealed, &context);
+        Ok(SealKey::clone(&*self.opened.get(&name, open)?))
     }
 }
 

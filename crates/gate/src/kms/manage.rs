@@ -84,7 +84,9 @@ impl Gate {
         let key = local::entry(id);
         transaction.preconditions.push(Precondition::Present(key.clone()));
         transaction.puts.push((key, local::stored_value(&record)));
-        permit.commit_transaction(transaction).await.map(drop)
+        permit.commit_transaction(transaction).await?;
+        self.inner.local_keys.forget();
+        Ok(())
     }
 
     /// Deletes a named key for good: what was sealed under it can never be read again.
@@ -98,7 +100,9 @@ impl Gate {
         self.existing(id)?;
         let mut transaction = Transaction::default();
         transaction.deletes.push(local::entry(id));
-        permit.commit_transaction(transaction).await.map(drop)
+        permit.commit_transaction(transaction).await?;
+        self.inner.local_keys.forget();
+        Ok(())
     }
 
     /// All named keys, by id.

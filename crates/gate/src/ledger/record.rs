@@ -73,7 +73,8 @@ impl std::str::FromStr for RecordId {
 pub enum RecordKind {
     /// Not set; never written.
     Unknown = 0,
-    /// A read was allowed; written before its first byte leaves.
+    /// A read was allowed; written before its first byte leaves. With a result it says how the read ended too, and no
+    /// outcome follows.
     Decision = 1,
     /// How an allowed request ended.
     Outcome = 2,
@@ -292,6 +293,12 @@ impl Record {
     #[must_use]
     pub const fn time(&self) -> Timestamp {
         Timestamp(self.time_micros)
+    }
+
+    /// Whether it says how the request ended: an outcome, and a decision that is one record with its outcome.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        !self.result.is_empty()
     }
 
     /// The decision that an outcome belongs to.

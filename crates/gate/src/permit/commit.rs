@@ -88,7 +88,7 @@ impl WritePermit {
         let mut record = permit.record.clone();
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
-        record.bytes = permit.outcome.lock().bytes;
+        record.bytes = permit.outcome.lock().bytes();
         permit.describe(&mut record);
         permit.end(&mut record, None);
         let record = permit.gate.ledger.write_change(&mut record)?;
@@ -106,7 +106,7 @@ impl WritePermit {
                 permit.gate.directory.forget();
             }
             let committed = committed?;
-            permit.outcome.lock().closed = true;
+            permit.outcome.lock().close();
             drop(claim);
             Ok(committed)
         });

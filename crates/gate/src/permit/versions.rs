@@ -56,7 +56,7 @@ impl Permit {
         let after = (name, Sequence(until.0.saturating_add(1)));
         let found = self.gate.store.history(&span, Some(after), 1)?.pop();
         if let Some(version) = &found {
-            self.outcome.lock().version = version.stored.sequence.0;
+            self.found(version.stored.sequence);
         }
         Ok(found)
     }

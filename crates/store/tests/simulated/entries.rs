@@ -9,7 +9,7 @@ use craton_sim::{SimClock, SimDisk, SimRandom};
 use craton_store::{
     Options, Store,
     namespace::{Change, Direction, Flow, Key, Kind, Span, View},
-    store::{Content, Transaction},
+    store::{Content, SecondKey, Transaction},
     value::{APART_FROM_BYTES, Head, Stored, Value},
 };
 
@@ -222,7 +222,7 @@ fn a_lost_detail_is_damage_and_not_emptiness() {
     assert_eq!(error.kind(), craton_base::Kind::Corrupt);
 }
 
-fn read(store: &Store, name: &'static str, value: &Value, second: Option<&SealKey>) -> Option<Bytes> {
+fn read(store: &Store, name: &'static str, value: &Value, second: Option<&SecondKey>) -> Option<Bytes> {
     match store.content(&key(name, Kind::Object), value, 0..value.len(), second) {
         Ok(Content::Whole(bytes)) => Some(bytes),
         Ok(Content::Stream(_)) => None,
@@ -242,18 +242,30 @@ fn kept_keys_open_what_they_opened_and_nothing_else() {
         assert_eq!(read(&store, "a", &plain, None).map(|b| b.len()), Some(100));
         assert_eq!(read(&store, "b", &plain, None), None, "under another name");
     }
-    let [right, wrong] = [[1; 32], [2; 32]].map(SealKey::from_bytes);
-    let sealed = store.seal_inline(&key("a", Kind::Object), b"secret", Some(&right));
-    let held = Value {
-        content: vec![sealed.expect("it is sealed")],
-        ..Value::default()
-    };
-    for _ in 0..2 {
-        assert_eq!(
-            read(&store, "a", &held, Some(&right)).as_deref(),
-            Some(&b"secret"[..])
-        );
-        assert_eq!(read(&store, "a", &held, Some(&wrong)), None);
-        assert_eq!(read(&store, "a", &held, None), None);
+    for is_of_client in [false, true] {
+        let [right, wrong] = [[1; 32], [2; 32]].map(|bytes| SecondKey {
+            key: SealKey::from_bytes(bytes),
+            is_of_client,
+        });
+        let sealed = store.seal_inline(&key("a", Kind::Object), b"secret", Some(&right.key));
+        let held = Value {
+            content: vec![sealed.expect("it is sealed")],
+            ..Value::default()
+        };
+        let mut rotten = held.clone();
+        let content = rotten.content.first_mut().and_then(|e| e.inline.as_mut());
+        let content = content.expect("it is inline");
+        let mut bytes = content.to_vec();
+        bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+        *content = bytes.into();
+        for _ in 0..2 {
+            assert_eq!(
+                read(&store, "a", &held, Some(&right)).as_deref(),
+                Some(&b"secret"[..])
+            );
+            assert_eq!(read(&store, "a", &rotten, Some(&right)), None);
+            assert_eq!(read(&store, "a", &held, Some(&wrong)), None);
+            assert_eq!(read(&store, "a", &held, None), None);
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn of(record: &Record, owner: &str, address: &str) -> String {
     let failed = record.result != "ok";
     let millis = (record.duration_micros / 1000).to_string();
     let bytes = record.bytes.to_string();
-    let is_read = record.kind() == RecordKind::Outcome;
+    let is_read = matches!(record.kind(), RecordKind::Decision | RecordKind::Outcome);
     let moved = |wanted: bool| if wanted && record.bytes > 0 { &*bytes } else { "-" };
     [
         owner,

@@ -20,7 +20,7 @@ use s3s::{
 };
 
 use super::{
-    lock, read, replica, restore, settle,
+    lock, read, read_once, replica, restore, settle,
     sse::{self, SseFields},
     target, version_text, with_version,
 };
@@ -133,7 +133,7 @@ pub(in crate::s3) async fn get_object(
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
-    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
+    let permit = read_once(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
         return Err(s3_error!(
@@ -216,7 +216,7 @@ pub(in crate::s3) async fn head_object(
     let mut input = request.input;
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("HeadObject", action(input.version_id.as_ref()), path);
-    let permit = read(&call, with_version(ask, input.version_id.as_deref())).await?;
+    let permit = read_once(&call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     let overridden = overridden(&call, &input)?;
     sse::refuse_on_read(&headers)?;

@@ -38,12 +38,10 @@ impl S3Route for Encryption {
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         let call = Call::of(&request)?;
-        let done = match request.method {
+        call.ended(match request.method {
             Method::GET => get(&request).await,
             _ => put(&request).await,
-        };
-        call.ended(done.as_ref().err());
-        done
+        })
     }
 }
 
