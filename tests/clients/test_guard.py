@@ -65,6 +65,25 @@ def test_a_guard_forbids_what_the_access_plane_allows(server, s3, bucket, make_u
     guard("forbid(principal == User::\"nobody-there\", action, resource);")
 
 
+@pytest.mark.parametrize("size", [4_000, 100_000])
+def test_a_bound_to_what_a_session_moves(server, s3, bucket, make_user, guard, size):
+    """Reads and writes count, each session and key on its own, and a policy sees those from before it was written."""
+    user, other = (make_user(allow("s3:*", [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"])) for _ in range(2))
+    mine, others = client(server, user), client(server, other)
+    mine.put_object(Bucket=bucket, Key="k", Body=b"x" * size)
+    guard(f'''forbid(principal, action == Action::"s3:GetObject", resource in Bucket::"{bucket}")
+              when {{ context.bytes >= {3 * size} }};''')
+    for _ in range(2):
+        assert len(mine.get_object(Bucket=bucket, Key="k")["Body"].read()) == size
+    with error("AccessDenied", 403):
+        mine.get_object(Bucket=bucket, Key="k")
+    for _ in range(3):
+        assert len(others.get_object(Bucket=bucket, Key="k")["Body"].read()) == size
+    with error("AccessDenied", 403):
+        others.get_object(Bucket=bucket, Key="k")
+    mine.put_object(Bucket=bucket, Key="l", Body=b"x")
+
+
 def test_ghsa_5w8r_every_plane_sees_the_object_s_tags(server, s3, bucket, make_user, guard):
     """An external policy engine was not given the object's tags."""
     user = make_user(allow("s3:*", [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]))

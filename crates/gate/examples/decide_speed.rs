@@ -176,6 +176,7 @@ fn guard(sizes: &Sizes, policies: usize) {
         time: Timestamp(1_700_000_000_000_000),
         chain: &[],
         labels: &[],
+        bytes: 0,
         purpose: None,
         run: None,
         session: None,

@@ -28,7 +28,7 @@ use outcome::Outcome;
 use parking_lot::Mutex;
 
 use crate::{
-    bucket::BucketInfo, configuration::state::BucketState, gate::Inner, ledger::Record, scope,
+    bucket::BucketInfo, configuration::state::BucketState, gate::Inner, guards::Moved, ledger::Record, scope,
     session::Session, work::Reach,
 };
 
@@ -62,6 +62,8 @@ pub struct Permit {
     sequence: Sequence,
     mode: Mode,
     pub(crate) outcome: Mutex<Outcome>,
+    /// What its session has moved so far, with other permits too.
+    moved_so_far: Moved,
     /// A key that content is sealed and opened under besides the bucket's.
     second: OnceLock<SecondKey>,
     /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
@@ -97,6 +99,7 @@ pub(crate) struct Grant {
 impl Permit {
     pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
         let sequence = gate.store.latest();
+        let moved_so_far = gate.guards.tally.of(&grant.session);
         let Grant {
             session,
             resource,
@@ -114,6 +117,7 @@ impl Permit {
             sequence,
             mode,
             outcome: Mutex::new(Outcome::new(told)),
+            moved_so_far,
             second: OnceLock::new(),
             reach: Mutex::default(),
         }

@@ -64,6 +64,8 @@ pub struct Circumstances<'a> {
     pub chain: &'a [String],
     /// Labels that the session has picked up.
     pub labels: &'a [String],
+    /// Bytes of content that the session has moved so far.
+    pub bytes: u64,
     /// What it is for.
     pub purpose: Option<&'a str>,
     /// The run that it belongs to.
@@ -289,6 +291,10 @@ fn context(known: &Circumstances<'_>, needs: &Needs) -> Option<Context> {
             let texts = values.iter().cloned().map(RestrictedExpression::new_string);
             pairs.push((name.to_owned(), RestrictedExpression::new_set(texts)));
         }
+    }
+    if needs.circumstance("bytes") {
+        let bytes = i64::try_from(known.bytes).unwrap_or(i64::MAX);
+        pairs.push(("bytes".to_owned(), RestrictedExpression::new_long(bytes)));
     }
     if needs.circumstance("secure") {
         pairs.push(("secure".to_owned(), RestrictedExpression::new_bool(known.secure)));

@@ -26,6 +26,7 @@ type Circumstances = {
   time: datetime,
   chain: Set<String>,
   labels: Set<String>,
+  bytes: Long,
   purpose?: String,
   run?: String,
   session?: String,

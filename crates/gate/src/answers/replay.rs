@@ -404,7 +404,8 @@ impl Inner {
         };
         for state in states.into_iter().filter(|s| !s.rules.is_empty()) {
             let needs = guards::looks_at(&state.rules, self.guards.language()?, &question);
-            if needs.tags || needs.circumstance("userAgent") || needs.circumstance("labels") {
+            let unknown = ["bytes", "labels", "userAgent"];
+            if needs.tags || unknown.iter().any(|name| needs.circumstance(name)) {
                 return Ok(true);
             }
         }

@@ -40,8 +40,10 @@ use crate::{
 };
 
 mod manage;
+mod tally;
 
 pub use manage::{Checked, GUARD_DOCUMENTS_MAX, GuardDocument};
+pub(crate) use tally::{Moved, Tally};
 
 /// What marks a guard policy among the statements that decided.
 pub(crate) const GUARD: &str = "guard:";
@@ -74,6 +76,8 @@ pub(crate) struct GuardPlane {
     language: OnceLock<Language>,
     /// Held while documents change, so that what is in force is what was committed last.
     changing: Arc<tokio::sync::Mutex<()>>,
+    /// What sessions have moved so far, whether or not a policy looks at it yet.
+    pub(crate) tally: Tally,
 }
 
 #[derive(Default)]
@@ -172,9 +176,12 @@ impl GuardPlane {
         let Ok(language) = self.language() else {
             return vec![format!("{GUARD}!language")];
         };
+        let moved = self.tally.of(asked.session).bytes();
         let mut out = Vec::new();
         for action in asked.actions {
-            let ruling = asking(asked, action, |question| state.rules.judge(language, question));
+            let ruling = asking(asked, action, moved, |question| {
+                state.rules.judge(language, question)
+            });
             out.extend(ruling.forbidden_by.iter().map(|name| format!("{GUARD}{name}")));
         }
         out
@@ -195,15 +202,15 @@ impl State {
 pub(crate) fn looks_at(rules: &Rules, language: &Language, asked: &Asked<'_>) -> Needs {
     let mut out = Needs::default();
     for action in asked.actions {
-        out.join(&asking(asked, action, |question| {
+        out.join(&asking(asked, action, 0, |question| {
             rules.looks_at(language, question)
         }));
     }
     out
 }
 
-/// Puts a session's question.
-fn asking<T>(asked: &Asked<'_>, action: &str, put: impl FnOnce(&Question<'_>) -> T) -> T {
+/// Puts a session's question. `bytes`: what it has moved so far.
+fn asking<T>(asked: &Asked<'_>, action: &str, bytes: u64, put: impl FnOnce(&Question<'_>) -> T) -> T {
     let session = asked.session;
     let origin = session.origin();
     let identity = session.identity();
@@ -217,6 +224,7 @@ fn asking<T>(asked: &Asked<'_>, action: &str, put: impl FnOnce(&Question<'_>) ->
         time: origin.time,
         chain: &chain,
         labels: &[],
+        bytes,
         purpose: session.purpose(),
         run: session.run(),
         session: session.session_name().or_else(|| session.session_id()),

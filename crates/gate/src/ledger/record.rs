@@ -73,8 +73,7 @@ impl std::str::FromStr for RecordId {
 pub enum RecordKind {
     /// Not set; never written.
     Unknown = 0,
-    /// A read was allowed; written before its first byte leaves. With a result it says how the read ended too, and no
-    /// outcome follows.
+    /// A read was allowed; written before its first byte leaves. With a result no outcome follows.
     Decision = 1,
     /// How an allowed request ended.
     Outcome = 2,
@@ -295,7 +294,7 @@ impl Record {
         Timestamp(self.time_micros)
     }
 
-    /// Whether it says how the request ended: an outcome, and a decision that is one record with its outcome.
+    /// Whether it says how the request ended.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
         !self.result.is_empty()
@@ -493,11 +492,9 @@ impl Record {
 }
 
 fn too_large(what: &str, most: usize) -> Error {
-    Error::new(
-        ErrorKind::TooLarge,
-        "RecordTooLarge",
-        format!("the ledger's record of this request is too large: {what} exceeds its limit of {most} bytes"),
-    )
+    let message =
+        format!("the ledger's record of this request is too large: {what} exceeds its limit of {most} bytes");
+    Error::new(ErrorKind::TooLarge, "RecordTooLarge", message)
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ impl Permit {
     }
 
     pub(super) fn moved(&self, bytes: u64) {
+        self.moved_so_far.add(bytes);
         let mut outcome = self.outcome.lock();
         outcome.bytes = outcome.bytes.saturating_add(bytes);
     }

@@ -193,6 +193,7 @@ fn forbidden(language: &Language, rules: &Rules, case: &Case) -> Vec<String> {
             time: Timestamp(0),
             chain: &[],
             labels: &[],
+            bytes: 0,
             purpose: None,
             run: None,
             session: None,

@@ -39,6 +39,7 @@ fn circumstances() -> Circumstances<'static> {
         time: Timestamp(1_700_000_000_000_000),
         chain: &[],
         labels: &[],
+        bytes: 0,
         purpose: None,
         run: None,
         session: None,
