@@ -492,8 +492,7 @@ impl Record {
 }
 
 fn too_large(what: &str, most: usize) -> Error {
-    let message =
-        format!("the ledger's record of this request is too large: {what} exceeds its limit of {most} bytes");
+    let message = format!("the ledger's record of this request is too large: {what} exceeds {most} bytes");
     Error::new(ErrorKind::TooLarge, "RecordTooLarge", message)
 }
 
