@@ -119,10 +119,17 @@ BODIES = {
     "SetBucketStrict": '{"strict":true}',
     "WriteFacts": "(a b)\n",
     "QueryFacts": "(a $x)",
+    "CreateNamespace": '{"namespace":["x"]}',
+    "UpdateProperties": '{"updates":{"a":"b"}}',
+    "CreateTable": '{"name":"x","schema":{"type":"struct","fields":[{"id":1,"name":"a","required":false,"type":"long"}]}}',
+    "RegisterTable": '{"name":"x","metadata-location":"s3://BUCKET/.tables/00000000-0000-4000-8000-000000000000/metadata/1-x.metadata.json"}',
+    "UpdateTable": '{"requirements":[],"updates":[]}',
+    "ReportMetrics": "{}",
+    "RenameTable": '{"source":{"namespace":["x"],"name":"x"},"destination":{"namespace":["x"],"name":"y"}}',
     "RunProgram": "(exec 0 (, (a $x)) (, (b $x)))",
 }
 # Queries of the routes that want one.
-QUERIES = {"PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x"}
+QUERIES = {"PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "GetConfig": "warehouse=BUCKET"}
 # A form for every operation of IAM and STS: what one does not know it does not look at.
 FORM = {
     "Version": "2010-05-08", "UserName": "somebody", "GroupName": "x", "RoleName": "x", "PolicyName": "x", "Path": "/",
@@ -136,7 +143,7 @@ FORM = {
 PARTS = {"bucket": "BUCKET", "graph": "g", "record": "1-1", "run": "1", "worker": "lifecycle", "user": "somebody"}
 
 # Reads, and asks of the system what a reader of everything may know.
-READS = re.compile(r"^(s3:(Get|List)|iam:(Get|List|Simulate)|kms:List|craton:(Read|List|Get|Evaluate))")
+READS = re.compile(r"^(s3:(Get|List)|iam:(Get|List|Simulate)|kms:List|s3tables:(Get|List)|craton:(Read|List|Get|Evaluate))")
 
 
 class Sent:
@@ -169,7 +176,7 @@ class Sent:
                 self.headers = [("content-md5", base64.b64encode(hashlib.md5(body.encode()).digest()).decode())]
         else:
             self.method, path = rest
-            self.query = QUERIES.get(self.operation, "")
+            self.query = QUERIES.get(self.operation, "").replace("BUCKET", bucket)
             parts = PARTS | ({"worker": "inventory"} if "{id}" in path else {})
             self.path = re.sub(r"\{(\w+)\}", lambda m: parts.get(m[1], "x").replace("BUCKET", bucket), path)
             body = BODIES.get(self.operation, "")
@@ -319,7 +326,7 @@ def test_every_route_of_oauth(server, route):
         assert got == status and "access_token" not in body, (form, got, body)
 
 
-BEARER = [route for route in served() if route[0] in ("api", "graph")]
+BEARER = [route for route in served() if route[0] in ("api", "graph", "iceberg")]
 
 
 @pytest.mark.parametrize("route", BEARER, ids=lambda r: f"{r[0]}-{r[1]}")
@@ -407,7 +414,7 @@ def stranger(keys) -> Key:
 
 @pytest.fixture(scope="module")
 def reader(keys) -> Key:
-    actions = ["s3:Get*", "s3:List*", "iam:Get*", "iam:List*", "iam:Simulate*", "kms:List*", "craton:Read*", "craton:List*", "craton:Get*", "craton:Evaluate"]
+    actions = ["s3:Get*", "s3:List*", "iam:Get*", "iam:List*", "iam:Simulate*", "kms:List*", "s3tables:Get*", "s3tables:List*", "craton:Read*", "craton:List*", "craton:Get*", "craton:Evaluate"]
     return keys(allow(actions, "*"))
 
 

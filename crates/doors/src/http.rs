@@ -5,7 +5,8 @@
 //! /.well-known/authzen-configuration                answered here, without identity
 //! /_api/v1/…   POST /access/v1/evaluation…          crate::api
 //! /_graph/v1/…                                      crate::graph
-//! /_api/v1/oauth/…                                  crate::oauth: tokens, before who asks is known
+//! /_iceberg/v1/…                                    crate::iceberg
+//! /_api/v1/oauth/…   /_iceberg/v1/oauth/tokens      crate::oauth: tokens, before who asks is known
 //! POST / with a form                                crate::query: IAM and STS
 //! everything else                                   crate::s3
 //! ```
@@ -22,6 +23,7 @@ use craton_base::{Clock, Error, Random, Result, random};
 pub use craton_gate::policy::Network;
 use craton_gate::{Gate, Origin, watch};
 use craton_graph::engine::Graphs;
+use craton_tables::Tables;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 
@@ -97,6 +99,7 @@ pub struct Doors {
 struct Inner {
     gate: Gate,
     graphs: Graphs,
+    tables: Tables,
     s3: S3Door,
     rooms: Rooms,
     metrics: Metrics,
@@ -136,6 +139,7 @@ impl Doors {
                 parts.clock.clone(),
                 parts.random.clone(),
             ),
+            tables: Tables::new(parts.random.clone()),
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
@@ -226,6 +230,9 @@ impl Inner {
                 operation: done.operation,
             };
         }
+        if path == "/_iceberg" || path.starts_with("/_iceberg/") {
+            return self.iceberg(request, peer, request_id).await;
+        }
         if crate::query::is_for_us(&request) {
             let origin = self.origin("query", &request, peer, request_id);
             let done = Box::pin(crate::query::handle(&self.gate, &self.rooms, request, origin)).await;
@@ -240,6 +247,17 @@ impl Inner {
         Answered {
             response: done.response,
             door: "s3",
+            operation: done.operation,
+        }
+    }
+
+    async fn iceberg(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
+        let origin = self.origin("iceberg", &request, peer, request_id);
+        let behind = (&self.gate, &self.tables, &self.rooms);
+        let done = Box::pin(crate::iceberg::handle(behind, request, origin)).await;
+        Answered {
+            response: done.response.map(Body::http_body),
+            door: "iceberg",
             operation: done.operation,
         }
     }

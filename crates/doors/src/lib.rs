@@ -11,6 +11,7 @@ pub mod api;
 pub mod errors;
 pub mod graph;
 pub mod http;
+pub mod iceberg;
 pub mod metrics;
 pub mod oauth;
 pub mod query;

@@ -49,6 +49,12 @@ pub const ROUTES: &[Route] = &[
         path: "/_api/v1/oauth/token",
         operation: "GrantToken",
     },
+    // Where clients of Iceberg's protocol look without being told.
+    Route {
+        method: "POST",
+        path: crate::iceberg::TOKENS,
+        operation: "GrantToken",
+    },
     Route {
         method: "POST",
         path: "/_api/v1/oauth/revoke",
@@ -74,7 +80,7 @@ pub(crate) struct Answered {
 }
 
 pub(crate) fn is_for_us(path: &str) -> bool {
-    path.starts_with(PREFIX)
+    path.starts_with(PREFIX) || path == crate::iceberg::TOKENS
 }
 
 /// Answers a request.

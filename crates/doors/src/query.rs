@@ -99,7 +99,7 @@ struct Envelope {
 }
 
 /// The service that the signature of a request is for, as it says.
-fn signed_for(parts: &http::HeaderMap) -> Option<Service> {
+pub(crate) fn signed_for(parts: &http::HeaderMap) -> Option<Service> {
     let text = parts.get(header::AUTHORIZATION)?.to_str().ok()?;
     let scope = text.split_once("Credential=")?.1;
     let name = scope.split(',').next()?.trim().rsplit('/').nth(1)?;
@@ -224,8 +224,17 @@ fn refused_to<T>(gate: &Gate, session: &Session, parts: &Parts, done: Result<T>)
     done
 }
 
-/// The whole body, within the limit.
-pub(crate) async fn read<B>(mut body: B) -> Result<Bytes>
+/// A whole form, within the limit.
+pub(crate) async fn read<B>(body: B) -> Result<Bytes>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    read_up_to(body, BODY_BYTES_MAX).await
+}
+
+/// A whole body of at most so many bytes.
+pub(crate) async fn read_up_to<B>(mut body: B, bytes_max: usize) -> Result<Bytes>
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -236,8 +245,8 @@ where
             Error::new(Kind::Invalid, "IncompleteBody", "the body ended early").with_source(e)
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        if out.len().saturating_add(data.len()) > BODY_BYTES_MAX {
-            let message = format!("a form has at most {BODY_BYTES_MAX} bytes");
+        if out.len().saturating_add(data.len()) > bytes_max {
+            let message = format!("the body has at most {bytes_max} bytes");
             return Err(Error::new(Kind::TooLarge, "RequestEntityTooLarge", message));
         }
         out.extend_from_slice(&data);

@@ -14,12 +14,16 @@ use crate::{
     ledger::Verdict,
     policy::{self, Caller, Context, Guarded},
     session::{PrincipalKind, Session},
+    tables,
     tags::Tags,
     worker::is_visitor,
 };
 
-/// The ARN that policies name a resource by. Listing asks about the bucket, with the prefix as a condition.
-pub(crate) fn arn(resource: &ResourcePath) -> String {
+/// The ARN that policies name a resource of an action by. Listing asks about the bucket, with the prefix as a condition.
+pub(crate) fn arn(action: &str, resource: &ResourcePath) -> String {
+    if let Some(arn) = tables::arn(action, resource) {
+        return arn;
+    }
     match resource {
         ResourcePath::Root => "arn:aws:s3:::*".to_owned(),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => format!("arn:aws:s3:::{b}"),
@@ -56,7 +60,13 @@ pub(crate) struct Question<'a> {
     pub(crate) session: &'a Session,
     /// All of them must be allowed.
     pub(crate) actions: &'a [&'a str],
+    /// None of them may be denied.
+    pub(crate) undenied: &'a [&'a str],
+    /// Why it is refused, whatever policies say.
+    pub(crate) refusal: Option<&'static str>,
     pub(crate) resource: &'a ResourcePath,
+    /// The actions and the path as guard policies see them.
+    pub(crate) guarded: (&'a [&'a str], &'a ResourcePath),
     /// Condition keys beyond the session's.
     pub(crate) extra: &'a [Fact],
     /// The documents of the bucket that the resource lies in.
@@ -80,6 +90,9 @@ const ALWAYS_ROOTS: [&str; 3] = [
 pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
     let session = question.session;
     let policy = question.bucket.and_then(BucketAccess::policy);
+    if let Some(why) = question.refusal {
+        return refused(why);
+    }
     if session.kind() == PrincipalKind::Root && policy.is_none() {
         return allowed_as_root();
     }
@@ -116,7 +129,19 @@ fn refused(why: &str) -> Verdicts {
     }
 }
 
+fn decide_action(question: &Question<'_>, actor: &Actor, action: &str, context: &Context) -> Verdicts {
+    let request = policy::Request {
+        action,
+        resource: &arn(action, question.resource),
+        context,
+    };
+    decide(question, actor, &request)
+}
+
 fn evaluate_for(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Verdicts {
+    if let Some(why) = question.refusal {
+        return refused(why);
+    }
     let context = match context(question.session, actor, facts) {
         Ok(context) => context,
         Err(error) => {
@@ -124,19 +149,19 @@ fn evaluate_for(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Verdi
             return refused("invalid-context");
         }
     };
-    let arn = arn(question.resource);
     let mut statements = Vec::new();
     for action in question.actions {
-        let request = policy::Request {
-            action,
-            resource: &arn,
-            context: &context,
-        };
-        let decided = decide(question, actor, &request);
+        let decided = decide_action(question, actor, action, &context);
         if !decided.allowed {
             return decided;
         }
         statements.extend(decided.statements);
+    }
+    for action in question.undenied {
+        let decided = decide_action(question, actor, action, &context);
+        if decided.verdict == Verdict::ExplicitDeny {
+            return decided;
+        }
     }
     Verdicts {
         allowed: true,
@@ -176,12 +201,11 @@ fn lacking(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Vec<&'stat
     let Ok(context) = context(question.session, actor, facts) else {
         return Vec::new();
     };
-    let arn = arn(question.resource);
     let mut out = Vec::new();
     for action in question.actions {
         let request = policy::Request {
             action,
-            resource: &arn,
+            resource: &arn(action, question.resource),
             context: &context,
         };
         let guarded = question.bucket.and_then(|b| guarded(b, caller(actor)));
@@ -306,7 +330,7 @@ pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, buck
     };
     let request = policy::Request {
         action: "s3:PutBucketPolicy",
-        resource: &arn(bucket),
+        resource: &arn("s3:PutBucketPolicy", bucket),
         context: &context,
     };
     let guarded = Guarded {

@@ -158,11 +158,16 @@ impl Inner {
             bucket,
             extra,
         } = *put;
+        let seen = self.about_tables(session, put);
+        let seen = seen.as_ref();
         then(&access::Question {
             session,
-            actions,
+            actions: seen.map_or(actions, |s| &s.actions),
+            undenied: seen.map_or(&[], |s| &s.undenied),
+            refusal: seen.and_then(|s| s.refusal),
             resource,
-            extra,
+            guarded: (actions, seen.and_then(|s| s.shown.as_ref()).unwrap_or(resource)),
+            extra: seen.map_or(extra, |s| &s.facts),
             bucket: bucket.map(|b| &b.access),
             object_acl: &|| self.object_acl(bucket?, resource, extra),
             object_tags: &|| self.object_tags(bucket?, resource, extra),

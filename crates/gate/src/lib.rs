@@ -41,6 +41,7 @@ mod runs;
 mod scope;
 mod session;
 mod sessions;
+pub mod tables;
 pub mod tags;
 pub mod watch;
 mod work;

@@ -239,8 +239,25 @@ impl Permit {
         direction: Direction,
         limit: usize,
     ) -> Result<Page> {
-        let span = self.span(kind, start, end)?;
-        self.gate.store.scan(&span, self.at(), direction, limit)
+        let mut spans = self.spans(kind, start, end)?;
+        if matches!(direction, Direction::Backward) {
+            spans.reverse();
+        }
+        let mut page = Page {
+            entries: Vec::new(),
+            more: false,
+        };
+        let mut left = spans.into_iter();
+        while let Some(span) = left.next() {
+            let room = limit.saturating_sub(page.entries.len());
+            let found = self.gate.store.scan(&span, self.at(), direction, room)?;
+            page.entries.extend(found.entries);
+            page.more = found.more || (page.entries.len() >= limit && left.len() > 0);
+            if page.more {
+                break;
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -283,6 +300,22 @@ impl ReadPermit {
                 }))
             }
         }
+    }
+
+    /// All of an entry's content, of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// `TooLarge`; as [`ReadPermit::content`].
+    pub async fn whole(&self, stored: &Stored, bytes_max: u64) -> Result<Bytes> {
+        self.reached(stored)?;
+        let store = &self.permit.gate.store;
+        let whole = transfer::whole(&stored.value.content, bytes_max, |range| {
+            store.content(&stored.key, &stored.value, range, self.second.get())
+        });
+        let whole = whole.await?;
+        self.permit.moved(whole.len() as u64);
+        self.permit.tell()?;
+        Ok(whole)
     }
 
     /// The buckets after a name, in order; for a permit on [`ResourcePath::Root`].
@@ -346,6 +379,20 @@ impl WritePermit {
                 permit: self.permit.clone(),
             }),
         })
+    }
+
+    /// All of an entry's content, of at most `bytes_max` bytes: for who changes it by what it holds. The ask is to name the action of
+    /// reading it.
+    ///
+    /// # Errors
+    /// `TooLarge`; `Corrupt`; `OutsidePermit`.
+    pub async fn whole(&self, stored: &Stored, bytes_max: u64) -> Result<Bytes> {
+        self.reached(stored)?;
+        let store = &self.permit.gate.store;
+        transfer::whole(&stored.value.content, bytes_max, |range| {
+            store.content(&stored.key, &stored.value, range, self.second.get())
+        })
+        .await
     }
 
     /// Begins content of any size for the object `name`; also for a part that will become its.

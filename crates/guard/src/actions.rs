@@ -1,7 +1,8 @@
 //! Every action that a policy can name: what it is about, and the level of access that it gives. Data for the
 //! schema of guard policies and for checking policies of both planes.
 //!
-//! Source: AWS Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", "… AWS
+//! Source: AWS Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", "… Amazon S3 Tables"
+//! (and MinIO's `RegisterTable`, `UpdateNamespaceProperties`), "… AWS
 //! Identity and Access Management", "… AWS Security Token Service", "… AWS KMS" (levels). Actions of Craton's own have the
 //! service `craton`.
 
@@ -16,6 +17,8 @@ pub enum About {
     Object,
     /// A graph, or facts of it.
     Graph,
+    /// A table, or the catalog of a bucket's tables.
+    Table,
     /// The system's own: users, keys, the ledger.
     System,
 }
@@ -112,11 +115,38 @@ const TABLE: &[Row] = &[
     (About::Graph, Level::List, &["craton:ListGraphs"]),
     (About::Graph, Level::Read, &["craton:ReadGraph"]),
     (About::Graph, Level::Write, &["craton:WriteGraph"]),
+    (
+        About::Table,
+        Level::List,
+        &["s3tables:ListNamespaces", "s3tables:ListTables"],
+    ),
+    (About::Table, Level::Read, TABLE_READ),
+    (About::Table, Level::Write, TABLE_WRITE),
     (About::System, Level::List, SYSTEM_LIST),
     (About::System, Level::Read, SYSTEM_READ),
     (About::System, Level::Write, SYSTEM_WRITE),
     (About::System, Level::Tagging, SYSTEM_TAGGING),
     (About::System, Level::Permissions, SYSTEM_PERMISSIONS),
+];
+
+const TABLE_READ: &[&str] = &[
+    "s3tables:GetNamespace",
+    "s3tables:GetTable",
+    "s3tables:GetTableBucket",
+    "s3tables:GetTableData",
+    "s3tables:GetTableMetadataLocation",
+];
+
+const TABLE_WRITE: &[&str] = &[
+    "s3tables:CreateNamespace",
+    "s3tables:CreateTable",
+    "s3tables:DeleteNamespace",
+    "s3tables:DeleteTable",
+    "s3tables:PutTableData",
+    "s3tables:RegisterTable",
+    "s3tables:RenameTable",
+    "s3tables:UpdateNamespaceProperties",
+    "s3tables:UpdateTableMetadataLocation",
 ];
 
 const BUCKET_LIST: &[&str] = &[

@@ -37,7 +37,7 @@ type Circumstances = {
 "#;
 
 /// The services that actions are grouped by, besides their levels.
-pub(crate) const SERVICES: [&str; 5] = ["craton", "iam", "kms", "s3", "sts"];
+pub(crate) const SERVICES: [&str; 6] = ["craton", "iam", "kms", "s3", "s3tables", "sts"];
 
 /// The schema's text.
 pub(crate) fn text(actions: impl Iterator<Item = Action>) -> String {
@@ -66,13 +66,15 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }
 
-/// The types of what an action is about. A list of graphs is about their bucket.
+/// The types of what an action is about. A list of graphs is about their bucket; a table is the object that its folder's
+/// name would be, a catalog its bucket.
 const fn types(about: About) -> &'static str {
     match about {
         About::Service => "Service",
         About::Bucket => "Bucket",
         About::Object => "Object",
         About::Graph => "Bucket, Graph, GraphPrefix",
+        About::Table => "Bucket, Object",
         About::System => "System",
     }
 }

@@ -82,6 +82,43 @@ pub(crate) struct Draft {
     pub(crate) lock: LockRequest,
 }
 
+/// An object whose content has arrived, for an engine that commits it together with changes of its own.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    key: ObjectKey,
+    draft: Draft,
+}
+
+impl Arrived {
+    /// Takes in the content of the object `key`, which lies under the permit's path.
+    ///
+    /// # Errors
+    /// Those of [`body::receive`].
+    pub async fn take_in(
+        permit: &WritePermit,
+        key: ObjectKey,
+        content_type: &str,
+        data: bytes::Bytes,
+    ) -> Result<Self> {
+        let mut about = About::default();
+        about.attributes.headers.content_type = Some(content_type.to_owned());
+        let (name, claims) = (key.as_str().as_bytes(), Claims::default());
+        let algorithm = Algorithm::Crc64Nvme;
+        let received = body::receive(permit, name, Body::of(data), algorithm, &claims, PUT_BYTES_MAX).await?;
+        let draft = Draft::new(permit, about, algorithm, received);
+        Ok(Self { key, draft })
+    }
+
+    /// Adds the object to changes of the bucket. Nobody is told of it, and it is not copied elsewhere.
+    ///
+    /// # Errors
+    /// Those of the bucket's lock.
+    pub fn put(&self, bucket: &BucketInfo, changes: Changes) -> Result<Changes> {
+        let value = self.draft.value(bucket, None)?;
+        Ok(changes.put(Kind::Object, self.key.as_str().as_bytes().to_vec(), value))
+    }
+}
+
 /// An object that was written.
 #[derive(Clone, Debug)]
 pub struct Written {

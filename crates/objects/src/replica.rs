@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use craton_base::{Sequence, Timestamp};
 use craton_gate::{
-    BucketInfo, Changes, Permit, PrincipalKind, QueuedCopy, Subresource, Versioning, WritePermit,
+    BucketInfo, Changes, Permit, PrincipalKind, QueuedCopy, Subresource, Versioning, WritePermit, tables,
 };
 use prost::Message;
 
@@ -263,7 +263,10 @@ pub(crate) fn plan_object(
             copies: Vec::new(),
         };
     }
-    let rules = rules_or_none(permit).filter(|_| bucket.versioning == Versioning::Enabled);
+    // A copy elsewhere would not be decided as the table that it is a copy of.
+    let of_table = tables::id_of(permit.resource()).is_some();
+    let versioned = bucket.versioning == Versioning::Enabled;
+    let rules = rules_or_none(permit).filter(|_| versioned && !of_table);
     let (Some(rules), Ok(key)) = (rules, std::str::from_utf8(name)) else {
         return Planned::default();
     };
@@ -284,7 +287,9 @@ pub(crate) fn plan_marker(
         };
     }
     let is_users = permit.session().kind() != PrincipalKind::System;
-    let rules = rules_or_none(permit).filter(|_| is_users && bucket.versioning == Versioning::Enabled);
+    let of_table = tables::id_of(permit.resource()).is_some();
+    let rules =
+        rules_or_none(permit).filter(|_| is_users && !of_table && bucket.versioning == Versioning::Enabled);
     let (Some(rules), Ok(key)) = (rules, std::str::from_utf8(name)) else {
         return Planned::default();
     };

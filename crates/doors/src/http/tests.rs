@@ -93,11 +93,26 @@ fn the_clients_tests_know_every_route() {
     let graph = crate::graph::ROUTES
         .iter()
         .map(|r| format!("graph {:?} {} {} {}", r.operation, r.action, r.method, r.path));
+    let iceberg = crate::iceberg::ROUTES.iter().map(|r| {
+        format!(
+            "iceberg {} {} {} {}",
+            r.operation.name(),
+            r.action,
+            r.method,
+            r.path
+        )
+    });
     let query = crate::query::routes().map(|r| format!("{} {} {}", r.service, r.action, r.permission));
     let oauth = crate::oauth::ROUTES
         .iter()
         .map(|r| format!("oauth {} - {} {}", r.operation, r.method, r.path));
-    let routes: Vec<String> = s3.chain(api).chain(graph).chain(query).chain(oauth).collect();
+    let routes: Vec<String> = s3
+        .chain(api)
+        .chain(graph)
+        .chain(iceberg)
+        .chain(query)
+        .chain(oauth)
+        .collect();
     let known: Vec<&str> = include_str!("../../../../tests/clients/routes.txt")
         .lines()
         .collect();
@@ -119,8 +134,9 @@ fn guard_policies_know_every_action_of_every_route() {
     let s3 = crate::s3::ROUTES.iter().filter_map(|r| r.action);
     let api = crate::api::ROUTES.iter().map(|r| r.action);
     let graph = crate::graph::ROUTES.iter().map(|r| r.action);
+    let iceberg = crate::iceberg::ROUTES.iter().map(|r| r.action);
     let query = crate::query::routes().map(|r| r.permission);
-    let all = s3.chain(api).chain(graph).chain(query);
+    let all = s3.chain(api).chain(graph).chain(iceberg).chain(query);
     let unknown: Vec<&str> = all.filter(|a| craton_guard::actions::find(a).is_none()).collect();
     assert!(unknown.is_empty(), "add to craton_guard::actions: {unknown:#?}");
 }

@@ -163,6 +163,7 @@ impl Statement {
                 .resources
                 .iter()
                 .any(|r| may_begin(r, "arn:craton:graph:") || can_name_bucket(r)),
+            About::Table => self.resources.iter().any(|r| may_begin(r, "arn:aws:s3tables:")),
             About::System => self.resources.iter().any(|r| !r.starts_with("arn:aws:s3:::")),
         };
         if !named.iter().any(|a| fits(a.about)) {

@@ -5,7 +5,7 @@
 use craton_base::{BucketName, FactPath, GraphName, ObjectKey, ResourcePath};
 use craton_guard::actions::{self, About};
 
-use crate::directory::ACCOUNT;
+use crate::{directory::ACCOUNT, tables};
 
 /// The path of an ARN; `None` if nothing here has it.
 pub(super) fn of_arn(arn: &str) -> Option<ResourcePath> {
@@ -23,6 +23,9 @@ pub(super) fn of_arn(arn: &str) -> Option<ResourcePath> {
     }
     if let Some(rest) = arn.strip_prefix("arn:craton:graph:::") {
         return facts(rest);
+    }
+    if arn.starts_with("arn:aws:s3tables:") {
+        return tables::of_arn(arn);
     }
     if let Some(part) = arn.strip_prefix("arn:craton:system:::") {
         return Some(ResourcePath::System(part.to_owned()));
@@ -61,7 +64,7 @@ pub(super) fn of_record(text: &str, actions: &str) -> Option<ResourcePath> {
     let name = BucketName::new(bucket).ok()?;
     if let Some(key) = rest.strip_prefix("objects/") {
         let first = actions.split(' ').next().unwrap_or_default();
-        let lists = actions::find(first).is_some_and(|a| a.about == About::Bucket);
+        let lists = actions::find(first).is_some_and(|a| matches!(a.about, About::Bucket | About::Table));
         return match key.strip_suffix('*').filter(|_| lists) {
             Some(prefix) => Some(ResourcePath::Objects(name, prefix.to_owned())),
             None => Some(ResourcePath::Object(name, ObjectKey::new(key).ok()?)),

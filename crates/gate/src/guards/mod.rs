@@ -307,8 +307,8 @@ fn named_record(stored: &Stored) -> Result<(String, GuardRecord)> {
 pub(crate) fn asked<'a>(question: &access::Question<'a>, bucket: Option<&'a BucketInfo>) -> Asked<'a> {
     Asked {
         session: question.session,
-        actions: question.actions,
-        resource: question.resource,
+        actions: question.guarded.0,
+        resource: question.guarded.1,
         extra: question.extra,
         bucket,
         object_tags: question.object_tags,

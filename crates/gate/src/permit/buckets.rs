@@ -147,7 +147,7 @@ impl WritePermit {
         transaction
             .preconditions
             .push(Precondition::At(key.clone(), bucket.sequence));
-        for kind in [Kind::Object, Kind::Upload, Kind::Graph] {
+        for kind in [Kind::Object, Kind::Upload, Kind::Graph, Kind::TableNamespace] {
             transaction.preconditions.push(self.is_empty(kind)?);
         }
         transaction.deletes.push(key);

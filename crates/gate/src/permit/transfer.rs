@@ -4,10 +4,10 @@
 
 use std::{pin::Pin, sync::Arc, task::Poll};
 
-use bytes::Bytes;
-use craton_base::Result;
+use bytes::{Bytes, BytesMut};
+use craton_base::{Error, Kind, Result};
 use craton_store::{content::ContentStream, store::Upload as StoreUpload, value::Extent};
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 
 use super::Permit;
 
@@ -29,6 +29,31 @@ pub struct ContentBody {
 pub struct Upload {
     pub(super) upload: StoreUpload,
     pub(super) permit: Arc<Permit>,
+}
+
+/// Content in memory, of at most `bytes_max` bytes.
+pub(super) async fn whole(
+    extents: &[Extent],
+    bytes_max: u64,
+    open: impl FnOnce(std::ops::Range<u64>) -> Result<craton_store::store::Content>,
+) -> Result<Bytes> {
+    let size = extents
+        .iter()
+        .fold(0u64, |sum, extent| sum.saturating_add(extent.len));
+    if size > bytes_max {
+        let text = format!("the content has {size} bytes; at most {bytes_max} are read whole");
+        return Err(Error::new(Kind::TooLarge, "ContentTooLarge", text));
+    }
+    match open(0..size)? {
+        craton_store::store::Content::Whole(bytes) => Ok(bytes),
+        craton_store::store::Content::Stream(mut stream) => {
+            let mut out = BytesMut::new();
+            while let Some(piece) = stream.next().await {
+                out.extend_from_slice(&piece?);
+            }
+            Ok(out.freeze())
+        }
+    }
 }
 
 impl Stream for ContentBody {

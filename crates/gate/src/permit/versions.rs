@@ -3,14 +3,13 @@
 //! Invariant: a read permit sees no version that is later than its snapshot.
 
 use bytes::Bytes;
-use craton_base::{BranchId, Result, Sequence};
+use craton_base::{Result, Sequence};
 use craton_store::{
     namespace::{Kind, Span},
     value::StoredVersion,
 };
 
 use super::Permit;
-use crate::scope;
 
 impl Permit {
     /// The newest version of a name, which may be a deletion.
@@ -73,27 +72,22 @@ impl Permit {
         after: Option<(&[u8], Sequence)>,
         limit: usize,
     ) -> Result<Vec<StoredVersion>> {
-        let (start, end) = scope::clip(&self.resource, kind, start, end)?;
-        let span = Span {
-            bucket: self.bucket()?.id,
-            branch: BranchId::MAIN,
-            kind,
-            start,
-            end,
-        };
         let at = self.at();
         let mut after = after.map(|(name, sequence)| (Bytes::copy_from_slice(name), sequence));
-        loop {
-            let from = after.as_ref().map(|(name, sequence)| (&**name, *sequence));
-            let mut versions = self.gate.store.history(&span, from, limit)?;
-            let Some(last) = versions.last() else {
-                return Ok(versions);
-            };
-            after = Some((last.stored.key.name.clone(), last.stored.sequence));
-            versions.retain(|version| version.stored.sequence <= at);
-            if !versions.is_empty() {
-                return Ok(versions);
+        for span in self.spans(kind, start, end)? {
+            loop {
+                let from = after.as_ref().map(|(name, sequence)| (&**name, *sequence));
+                let mut versions = self.gate.store.history(&span, from, limit)?;
+                let Some(last) = versions.last() else {
+                    break;
+                };
+                after = Some((last.stored.key.name.clone(), last.stored.sequence));
+                versions.retain(|version| version.stored.sequence <= at);
+                if !versions.is_empty() {
+                    return Ok(versions);
+                }
             }
         }
+        Ok(Vec::new())
     }
 }

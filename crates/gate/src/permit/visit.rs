@@ -23,8 +23,7 @@ impl Permit {
         (start, end): (&[u8], Option<&[u8]>),
         each: impl FnMut(Head<'_>) -> Result<Flow, E>,
     ) -> Result<(), E> {
-        let span = self.span(kind, start, end)?;
-        self.show(&span, View::At(self.at()), each)
+        self.show(self.spans(kind, start, end)?, View::At(self.at()), each)
     }
 
     /// Shows every version of the names in `[start, end)` under the permit's path, newest first within a name, after
@@ -39,38 +38,53 @@ impl Permit {
         after: Option<(&[u8], Sequence)>,
         mut each: impl FnMut(Head<'_>) -> Result<Flow, E>,
     ) -> Result<(), E> {
-        let span = self.span(kind, start, end)?;
         let at = self.at();
-        self.show(&span, View::Versions(after), |head| match head.sequence <= at {
-            true => each(head),
-            false => Ok(Flow::Next),
-        })
+        self.show(
+            self.spans(kind, start, end)?,
+            View::Versions(after),
+            |head| match head.sequence <= at {
+                true => each(head),
+                false => Ok(Flow::Next),
+            },
+        )
     }
 
-    pub(super) fn span(&self, kind: Kind, start: &[u8], end: Option<&[u8]>) -> Result<Span> {
-        let (start, end) = scope::clip(&self.resource, kind, start, end)?;
-        Ok(Span {
-            bucket: self.home()?,
+    /// What of `[start, end)` lies under the permit's path, in order.
+    pub(super) fn spans(&self, kind: Kind, start: &[u8], end: Option<&[u8]>) -> Result<Vec<Span>> {
+        let bucket = self.home()?;
+        let span = |(start, end)| Span {
+            bucket,
             branch: BranchId::MAIN,
             kind,
             start,
             end,
-        })
+        };
+        let parts = scope::parts(&self.resource, kind, start, end)?;
+        Ok(parts.into_iter().map(span).collect())
     }
 
     fn show<E: From<Error>>(
         &self,
-        span: &Span,
+        spans: Vec<Span>,
         view: View<'_>,
         mut each: impl FnMut(Head<'_>) -> Result<Flow, E>,
     ) -> Result<(), E> {
-        let mut failed = None;
-        self.gate.store.visit(span, view, &mut |head| {
-            Ok(each(head).unwrap_or_else(|error| {
-                failed = Some(error);
-                Flow::Stop
-            }))
-        })?;
-        failed.map_or(Ok(()), Err)
+        let mut last = Ok(Flow::Next);
+        for mut span in spans {
+            match &last {
+                // A skip may lead into the next part.
+                Ok(Flow::Skip(to)) if *to > span.start => span.start = to.clone(),
+                Ok(Flow::Stop) | Err(_) => break,
+                Ok(_) => {}
+            }
+            if span.end.as_ref().is_some_and(|end| *end <= span.start) {
+                continue;
+            }
+            self.gate.store.visit(&span, view, &mut |head| {
+                last = each(head);
+                Ok(last.as_ref().map_or(Flow::Stop, Flow::clone))
+            })?;
+        }
+        last.map(drop)
     }
 }

@@ -41,7 +41,7 @@ fn a_worker_may_do_what_its_policy_says_and_nothing_else() {
     let allowed = |action, resource: &ResourcePath| {
         let request = Request {
             action,
-            resource: &crate::access::arn(resource),
+            resource: &crate::access::arn(action, resource),
             context: &Context::new(),
         };
         user.policies.decide(&request).allowed

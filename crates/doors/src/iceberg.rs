@@ -1,0 +1,373 @@
+//! The Iceberg door, `/_iceberg/v1`: the REST catalog of a bucket's tables.
+//!
+//! ```text
+//! body, whole ──▶ identify (bearer, or signed for s3tables or s3) ──▶ route ──▶ gate: a permit for the catalog or a table ──▶ engine
+//! ```
+//!
+//! Invariants
+//! - a request is authenticated before its route is looked at;
+//! - every operation is decided by the gate, and recorded; there is no route beside [`ROUTES`];
+//! - who may not is answered the same whether there is a table of that name or not.
+//!
+//! Source: Apache Iceberg, REST catalog OpenAPI (`rest-catalog-open-api.yaml`).
+//!
+//! Deliberately absent: what a commit means (the engine); views, scan planning, vended credentials.
+
+use bytes::Bytes;
+use craton_base::{BucketName, Error, Kind, Result};
+use craton_gate::{Admitted, Gate, Origin, Session, identify::Service};
+use craton_tables::{Namespace, TableName, Tables};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
+use http_body_util::Full;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::{
+    api::query::Query,
+    errors,
+    http::Body,
+    query::{read_up_to, signed_for},
+    settle::settle,
+    whole::Rooms,
+};
+
+mod ops;
+mod tables;
+
+/// The longest body, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Where all of it is.
+const PREFIX: &str = "/_iceberg/v1/";
+
+/// Where clients of early versions of the protocol get a token.
+pub(crate) const TOKENS: &str = "/_iceberg/v1/oauth/tokens";
+
+/// What a route does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(
+    missing_docs,
+    reason = "the names are the protocol's operations, documented there"
+)]
+pub enum Operation {
+    GetConfig,
+    ListNamespaces,
+    CreateNamespace,
+    LoadNamespaceMetadata,
+    NamespaceExists,
+    DropNamespace,
+    UpdateProperties,
+    ListTables,
+    CreateTable,
+    RegisterTable,
+    LoadTable,
+    TableExists,
+    UpdateTable,
+    DropTable,
+    ReportMetrics,
+    RenameTable,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{name}` for a part that varies.
+    pub path: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// The action that must be allowed; of several, the one that names what is done.
+    pub action: &'static str,
+}
+
+macro_rules! routes {
+    ($($method:literal $path:literal $operation:ident $action:literal;)+) => {
+        /// Every route.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: $method,
+            path: concat!("/_iceberg/v1/", $path),
+            operation: Operation::$operation,
+            action: concat!("s3tables:", $action),
+        }),+];
+
+        impl Operation {
+            /// The protocol's name of it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$operation => stringify!($operation)),+
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    "GET" "config" GetConfig "GetTableBucket";
+    "GET" "{bucket}/namespaces" ListNamespaces "ListNamespaces";
+    "POST" "{bucket}/namespaces" CreateNamespace "CreateNamespace";
+    "GET" "{bucket}/namespaces/{namespace}" LoadNamespaceMetadata "GetNamespace";
+    "HEAD" "{bucket}/namespaces/{namespace}" NamespaceExists "GetNamespace";
+    "DELETE" "{bucket}/namespaces/{namespace}" DropNamespace "DeleteNamespace";
+    "POST" "{bucket}/namespaces/{namespace}/properties" UpdateProperties "UpdateNamespaceProperties";
+    "GET" "{bucket}/namespaces/{namespace}/tables" ListTables "ListTables";
+    "POST" "{bucket}/namespaces/{namespace}/tables" CreateTable "CreateTable";
+    "POST" "{bucket}/namespaces/{namespace}/register" RegisterTable "RegisterTable";
+    "GET" "{bucket}/namespaces/{namespace}/tables/{table}" LoadTable "GetTableMetadataLocation";
+    "HEAD" "{bucket}/namespaces/{namespace}/tables/{table}" TableExists "GetTable";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}" UpdateTable "UpdateTableMetadataLocation";
+    "DELETE" "{bucket}/namespaces/{namespace}/tables/{table}" DropTable "DeleteTable";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}/metrics" ReportMetrics "GetTableData";
+    "POST" "{bucket}/tables/rename" RenameTable "RenameTable";
+}
+
+/// An answer, and which operation it was.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Full<Bytes>>,
+    pub(crate) operation: &'static str,
+}
+
+/// What an operation is given.
+struct Call<'a> {
+    gate: &'a Gate,
+    tables: &'a Tables,
+    session: &'a Session,
+    route: &'static Route,
+    place: Place,
+    query: Query,
+    headers: &'a HeaderMap,
+    /// Where the client reached us, as it says.
+    base: Option<String>,
+    body: Bytes,
+}
+
+/// What a path is about.
+#[derive(Default)]
+struct Place {
+    bucket: Option<BucketName>,
+    namespace: Option<Namespace>,
+    table: Option<String>,
+}
+
+impl Call<'_> {
+    fn bucket(&self) -> Result<BucketName> {
+        let bucket = self.place.bucket.clone();
+        bucket.ok_or_else(|| Error::internal("a route has no bucket"))
+    }
+
+    fn namespace(&self) -> Result<Namespace> {
+        let namespace = self.place.namespace.clone();
+        namespace.ok_or_else(|| Error::internal("a route has no namespace"))
+    }
+
+    fn table(&self) -> Result<TableName> {
+        let table = self.place.table.as_deref();
+        let table = table.ok_or_else(|| Error::internal("a route has no table"))?;
+        TableName::new(self.namespace()?, table)
+    }
+
+    fn json(&self) -> Result<Value> {
+        let parsed: Value =
+            serde_json::from_slice(&self.body).map_err(|e| bad("the body is not JSON").with_source(e))?;
+        match parsed.is_object() {
+            true => Ok(parsed),
+            false => Err(bad("the body is not an object")),
+        }
+    }
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::new(Kind::Invalid, "BadRequestException", message.into())
+}
+
+/// Answers a request.
+pub(crate) async fn handle(
+    (gate, tables, rooms): (&Gate, &Tables, &Rooms),
+    request: Request<Body>,
+    origin: Origin,
+) -> Answered {
+    let (parts, body) = request.into_parts();
+    let request_id = origin.request_id.clone();
+    let mut operation = "Unknown";
+    let done = answer((gate, tables, rooms), (&parts, body), origin, &mut operation).await;
+    let response = done.unwrap_or_else(|error| {
+        if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
+            tracing::error!(%error, reason = error.reason(), operation, %request_id, "a request failed");
+        }
+        refusal(&error, &request_id)
+    });
+    Answered { response, operation }
+}
+
+async fn answer(
+    (gate, tables, rooms): (&Gate, &Tables, &Rooms),
+    (parts, body): (&Parts, Body),
+    origin: Origin,
+    operation: &mut &'static str,
+) -> Result<Response<Full<Bytes>>> {
+    let base = base(parts, origin.is_secure());
+    let size = body.size_hint();
+    let read = rooms
+        .read_unknown(&size, BODY_BYTES_MAX, read_up_to(body, BODY_BYTES_MAX))
+        .await;
+    let (body, _room) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            gate.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
+            return Err(error);
+        }
+    };
+    let admitted = admit(gate, parts, &body, origin)?;
+    let session = &admitted.session;
+    let done = match find(parts) {
+        Ok((route, place)) => {
+            *operation = route.operation.name();
+            let call = Query::parse(parts.uri.query()).map(|query| Call {
+                gate,
+                tables,
+                session,
+                route,
+                place,
+                query,
+                headers: &parts.headers,
+                base,
+                body,
+            });
+            match call {
+                Ok(call) => Box::pin(ops::run(call)).await,
+                Err(e) => Err(e),
+            }
+        }
+        Err(e) => Err(e),
+    };
+    settle(gate, session, operation, parts.uri.path(), done)
+}
+
+/// Who asks: by a bearer token, or by a signature over the whole body.
+fn admit(gate: &Gate, parts: &Parts, body: &[u8], origin: Origin) -> Result<Admitted> {
+    match signed_for(&parts.headers) {
+        Some(service @ (Service::S3Tables | Service::S3)) => {
+            gate.identify_with_body(parts, service, body, origin)
+        }
+        _ => gate.identify_or_bearer(parts, origin),
+    }
+}
+
+/// The address that the client used itself, for what it is told of where objects are.
+fn base(parts: &Parts, secure: bool) -> Option<String> {
+    let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let scheme = if secure { "https" } else { "http" };
+    host.chars().all(plain).then(|| format!("{scheme}://{host}"))
+}
+
+/// The route of a request, and what its path is about.
+fn find(parts: &Parts) -> Result<(&'static Route, Place)> {
+    let path = parts.uri.path();
+    let rest = path.strip_prefix(PREFIX).unwrap_or_default();
+    let segments: Vec<&str> = rest.split('/').collect();
+    let mut known = false;
+    for route in ROUTES {
+        let pattern = route.path.strip_prefix(PREFIX).unwrap_or_default();
+        let pattern: Vec<&str> = pattern.split('/').collect();
+        let fits = |(p, s): (&&str, &&str)| p.starts_with('{') && !s.is_empty() || p == s;
+        if pattern.len() != segments.len() || !pattern.iter().zip(&segments).all(fits) {
+            continue;
+        }
+        known = true;
+        if route.method == parts.method.as_str() {
+            return Ok((route, place(&pattern, &segments)?));
+        }
+    }
+    Err(match known {
+        true => Error::new(
+            Kind::Invalid,
+            "MethodNotAllowed",
+            "the method is not for this path",
+        ),
+        false => Error::new(
+            Kind::NotFound,
+            "NoSuchRoute",
+            "there is nothing at this path of the Iceberg door",
+        ),
+    })
+}
+
+fn place(pattern: &[&str], segments: &[&str]) -> Result<Place> {
+    let mut place = Place::default();
+    for (pattern, segment) in pattern.iter().zip(segments) {
+        let text = || {
+            let text = percent_decode_str(segment).decode_utf8();
+            text.map_err(|e| bad("a part of the path is not UTF-8").with_source(e))
+        };
+        match *pattern {
+            "{bucket}" => place.bucket = Some(BucketName::new(&text()?)?),
+            "{namespace}" => place.namespace = Some(Namespace::parse(&text()?)?),
+            "{table}" => place.table = Some(text()?.into_owned()),
+            _ => {}
+        }
+    }
+    Ok(place)
+}
+
+/// Iceberg's status and type of an error.
+fn code(error: &Error) -> (u16, &'static str) {
+    match error.reason() {
+        "CommitFailedException" => (409, "CommitFailedException"),
+        "AlreadyExistsException" => (409, "AlreadyExistsException"),
+        "NamespaceNotEmptyException" => (409, "NamespaceNotEmptyException"),
+        "NoSuchTableException" => (404, "NoSuchTableException"),
+        "NoSuchNamespaceException" => (404, "NoSuchNamespaceException"),
+        "UnprocessableEntityException" => (422, "UnprocessableEntityException"),
+        "InvalidToken"
+        | "ExpiredToken"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "MissingAuthenticationToken" => (401, "NotAuthorizedException"),
+        "NoSuchRoute" => (404, "NoSuchEndpointException"),
+        "MethodNotAllowed" => (405, "MethodNotAllowedException"),
+        _ => match error.kind() {
+            Kind::NotFound => (404, "NotFoundException"),
+            Kind::Denied => (403, "ForbiddenException"),
+            Kind::Exists | Kind::Busy | Kind::Precondition => (409, "CommitFailedException"),
+            Kind::Invalid => (400, "BadRequestException"),
+            Kind::TooLarge => (413, "BadRequestException"),
+            Kind::Unavailable => (503, "ServiceUnavailableException"),
+            Kind::Corrupt | Kind::Internal => (500, "InternalServerError"),
+        },
+    }
+}
+
+fn refusal(error: &Error, request_id: &str) -> Response<Full<Bytes>> {
+    let (code, kind) = code(error);
+    let body = json!({ "error": {
+        "message": errors::message(error),
+        "type": kind,
+        "code": code,
+        "stack": [format!("{} in request {request_id}", error.reason())],
+    } });
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    respond(status, body.to_string())
+}
+
+fn respond(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// Nothing but a status.
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! Tables as the gate knows them: a table is its folder, `.tables/<id>/`, and all that lies in it.
+//!
+//! ```text
+//! .tables/                  the catalog of a bucket's tables     arn:aws:s3tables:::bucket/<bucket>
+//! .tables/<id>/…            a table, and its files               arn:aws:s3tables:::bucket/<bucket>/table/<id>
+//! ```
+//!
+//! Invariants
+//! - an S3 request for a key in a table's folder is decided as an access to that table: the table's action must be
+//!   allowed, with the table's namespace and name as condition keys, and nothing may deny the S3 action;
+//! - what lies under `.tables/` and belongs to no table is for root alone;
+//! - a table's metadata files (`metadata/….metadata.json`) are written by the catalog and by nobody else, so that what was
+//!   checked when one was committed still holds when it is read.
+//!
+//! Deliberately absent: what a commit means, formats of metadata (the tables engine).
+
+use craton_base::{BranchId, BucketName, Error, ObjectKey, ResourcePath, Result, Sequence};
+use craton_guard::actions::{self, Level};
+use craton_store::namespace::{Key, Kind};
+use prost::Message;
+
+use crate::{
+    ask::Fact,
+    configuration::state::BucketState,
+    decide::Put,
+    gate::{Gate, Inner},
+    session::{PrincipalKind, Session},
+};
+
+/// Where the files of a bucket's tables lie.
+pub const FOLDER: &str = ".tables/";
+
+/// The id of no table: what is asked about when a name has none, so that who may not is told the same either way.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What every action on a table or a catalog begins with.
+const SERVICE: &str = "s3tables:";
+
+/// Actions of S3 on keys for which the right to a table's data is enough; others are needed besides it.
+const DATA: [&str; 11] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetObject",
+    "s3:GetObjectAttributes",
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionAttributes",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+];
+
+/// What the catalog keeps of a table besides its metadata files.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct TableRow {
+    /// The levels of its namespace.
+    #[prost(string, repeated, tag = "1")]
+    pub namespace: Vec<String>,
+    /// Its name in there.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// The key of its newest metadata file; empty until the first commit of a table that was created staged.
+    #[prost(string, tag = "3")]
+    pub metadata: String,
+    /// Whether it was dropped. What is left of its files is still decided by its name.
+    #[prost(bool, tag = "4")]
+    pub dropped: bool,
+}
+
+impl TableRow {
+    /// Reads a row's description.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn read(meta: &[u8]) -> Result<Self> {
+        Self::decode(meta).map_err(|e| Error::corrupt("a table's row does not parse").with_source(e))
+    }
+}
+
+/// The catalog of a bucket.
+#[must_use]
+pub fn catalog(bucket: BucketName) -> ResourcePath {
+    ResourcePath::Objects(bucket, FOLDER.to_owned())
+}
+
+/// A table, by its id.
+#[must_use]
+pub fn table(bucket: BucketName, id: &str) -> ResourcePath {
+    ResourcePath::Objects(bucket, format!("{FOLDER}{id}/"))
+}
+
+/// The id of the table that a path is, or lies in.
+#[must_use]
+pub fn id_of(path: &ResourcePath) -> Option<&str> {
+    match place(path) {
+        Some(Place::Table(id)) => Some(id),
+        _ => None,
+    }
+}
+
+/// Where under `.tables/` a path lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place<'a> {
+    Catalog,
+    Table(&'a str),
+    Astray,
+}
+
+fn place(path: &ResourcePath) -> Option<Place<'_>> {
+    let text = match path {
+        ResourcePath::Object(_, key) => key.as_str(),
+        ResourcePath::Objects(_, prefix) => prefix,
+        _ => return None,
+    };
+    let rest = text.strip_prefix(FOLDER)?;
+    if rest.is_empty() {
+        return Some(Place::Catalog);
+    }
+    let id = rest.split_once('/').map(|(id, _)| id).filter(|id| is_id(id));
+    Some(id.map_or(Place::Astray, Place::Table))
+}
+
+fn is_id(text: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let fits = |(at, b): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => b == b'-',
+        _ => hex(b),
+    };
+    text.len() == NOBODY.len() && text.bytes().enumerate().all(fits)
+}
+
+/// The ARN of what an action on tables is about; `None` for other actions and other paths.
+pub(crate) fn arn(action: &str, path: &ResourcePath) -> Option<String> {
+    let is_ours = action
+        .get(..SERVICE.len())
+        .is_some_and(|s| s.eq_ignore_ascii_case(SERVICE));
+    let bucket = path.bucket().filter(|_| is_ours)?;
+    let catalog = format!("arn:aws:s3tables:::bucket/{bucket}");
+    match place(path) {
+        Some(Place::Table(id)) => Some(format!("{catalog}/table/{id}")),
+        _ => Some(catalog),
+    }
+}
+
+/// The path that such an ARN names.
+pub(crate) fn of_arn(arn: &str) -> Option<ResourcePath> {
+    let rest = arn.strip_prefix("arn:aws:s3tables:::bucket/")?;
+    match rest.split_once("/table/") {
+        None => Some(catalog(BucketName::new(rest).ok()?)),
+        Some((bucket, id)) => is_id(id).then_some(table(BucketName::new(bucket).ok()?, id)),
+    }
+}
+
+/// What guard policies see of a table: the object that its folder's name would be, so that its files and itself lie in the
+/// same prefixes.
+fn shown(path: &ResourcePath, asked: &[&str]) -> Option<ResourcePath> {
+    let ResourcePath::Objects(bucket, prefix) = path else {
+        return None;
+    };
+    let of_tables = asked.iter().all(|a| a.starts_with(SERVICE));
+    let is_table = matches!(place(path), Some(Place::Table(_)));
+    let key = (of_tables && is_table).then(|| ObjectKey::new(prefix))?.ok()?;
+    Some(ResourcePath::Object(bucket.clone(), key))
+}
+
+/// A question about what lies under `.tables/`, as it is put to the planes.
+#[derive(Default)]
+pub(crate) struct Seen<'a> {
+    /// All of them must be allowed.
+    pub(crate) actions: Vec<&'a str>,
+    /// None of them may be denied.
+    pub(crate) undenied: Vec<&'a str>,
+    /// The request's condition keys, with the table's.
+    pub(crate) facts: Vec<Fact>,
+    /// Why it is refused, whatever policies say.
+    pub(crate) refusal: Option<&'static str>,
+    /// What guard policies see instead of its path.
+    pub(crate) shown: Option<ResourcePath>,
+}
+
+impl Inner {
+    /// How a question is put if it is about tables or lies under `.tables/`.
+    pub(crate) fn about_tables<'a>(&self, session: &Session, put: &Put<'a>) -> Option<Seen<'a>> {
+        let place = place(put.resource)?;
+        let mut seen = Seen {
+            facts: put.extra.to_vec(),
+            shown: shown(put.resource, put.actions),
+            ..Seen::default()
+        };
+        for action in put.actions {
+            seen.translate(action);
+        }
+        let by_s3 = put.actions.iter().any(|a| !a.starts_with(SERVICE));
+        let row = match place {
+            Place::Table(id) => self.table_row(put.bucket, id),
+            Place::Catalog | Place::Astray => Ok(None),
+        };
+        match row {
+            Ok(Some(row)) => {
+                // What the catalog says it is called counts, not what it was asked for as.
+                seen.facts.retain(|(key, _)| !key.starts_with(SERVICE));
+                seen.facts.extend(row.facts());
+            }
+            Ok(None) if by_s3 && session.kind() != PrincipalKind::Root => {
+                seen.refusal = Some("no-such-table");
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "a table's row can not be read: what lies in its folder is refused");
+                seen.refusal = Some("unreadable-table");
+            }
+        }
+        if by_s3 && put.actions.iter().any(|a| writes(a)) && is_metadata(put.resource) {
+            seen.refusal = Some("written-by-the-catalog");
+        }
+        Some(seen)
+    }
+
+    fn table_row(&self, bucket: Option<&BucketState>, id: &str) -> Result<Option<TableRow>> {
+        let Some(bucket) = bucket else {
+            return Ok(None);
+        };
+        let key = Key {
+            bucket: bucket.info.id,
+            branch: BranchId::MAIN,
+            kind: Kind::Table,
+            name: bytes::Bytes::copy_from_slice(id.as_bytes()),
+        };
+        let found = self.store.get(&key, Sequence::MAX)?;
+        found.map(|stored| TableRow::read(&stored.value.meta)).transpose()
+    }
+}
+
+impl Gate {
+    /// The path to ask about for the table whose entry among the names of a bucket's tables is `name`. It tells nobody whether
+    /// there is one: for a name that is none it is the path of no table.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn table_named(&self, bucket: &BucketName, name: &[u8]) -> Result<ResourcePath> {
+        let nobody = table(bucket.clone(), NOBODY);
+        let Some(state) = self.inner.bucket(bucket)? else {
+            return Ok(nobody);
+        };
+        let key = Key {
+            bucket: state.info.id,
+            branch: BranchId::MAIN,
+            kind: Kind::TableName,
+            name: bytes::Bytes::copy_from_slice(name),
+        };
+        let found = self.inner.store.get(&key, Sequence::MAX)?;
+        let id = found.as_ref().map(|stored| &*stored.value.meta);
+        let id = id
+            .and_then(|id| std::str::from_utf8(id).ok())
+            .filter(|id| is_id(id));
+        Ok(id.map_or(nobody, |id| table(bucket.clone(), id)))
+    }
+}
+
+impl TableRow {
+    fn facts(&self) -> [Fact; 2] {
+        [
+            ("s3tables:namespace".into(), self.namespace.join(".")),
+            ("s3tables:tableName".into(), self.name.clone()),
+        ]
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn translate(&mut self, action: &'a str) {
+        if action.starts_with(SERVICE) {
+            self.actions.push(action);
+            return;
+        }
+        self.actions.push(match writes(action) {
+            true => "s3tables:PutTableData",
+            false => "s3tables:GetTableData",
+        });
+        match DATA.contains(&action) {
+            true => self.undenied.push(action),
+            false => self.actions.push(action),
+        }
+    }
+}
+
+/// Whether an action of S3 changes something; one that is not known does.
+fn writes(action: &str) -> bool {
+    !actions::find(action).is_some_and(|a| matches!(a.level, Level::List | Level::Read))
+}
+
+/// Whether a path is a metadata file of a table.
+fn is_metadata(path: &ResourcePath) -> bool {
+    let ResourcePath::Object(_, key) = path else {
+        return false;
+    };
+    let rest = key
+        .as_str()
+        .strip_prefix(FOLDER)
+        .and_then(|rest| rest.split_once('/'));
+    let file = rest.and_then(|(_, file)| file.strip_prefix("metadata/"));
+    file.is_some_and(|file| file.contains(".metadata.json"))
+}
+
+/// Whether a permit for what begins with `prefix` must not see what lies under `.tables/`.
+pub(crate) fn hides(prefix: &str) -> bool {
+    !prefix.starts_with(FOLDER) && FOLDER.starts_with(prefix)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Iceberg catalogs: a bucket is a warehouse, its tables' files are objects in it under `.tables/<id>/`.
+//!
+//! ```text
+//! TableNamespace  levels joined by 1F             properties of a namespace
+//! TableNamespace  the same and 00                 rewritten by whatever comes to be in the namespace
+//! TableName       namespace, 00, name             the table's id
+//! Table           id                              namespace, name, newest metadata file
+//! Object          .tables/<id>/metadata/…         metadata files, written by the catalog alone
+//! ```
+//!
+//! Invariants
+//! - a commit is one commit of the namespace: metadata file, row and names change together or not at all; who loses a race
+//!   checks its requirements against the winner's metadata and tries again, so of N writers none is lost;
+//! - metadata is changed as the JSON that it is: fields that are not known here stay as they are;
+//! - every location in metadata lies in the table's own folder, as of every commit;
+//! - a dropped table's files are still governed by its name.
+//!
+//! Deliberately absent: HTTP, identity, decisions (permits come from the gate), what data and manifest files hold.
+
+mod error;
+mod fresh;
+mod location;
+mod metadata;
+mod name;
+pub mod namespaces;
+mod requirement;
+mod table;
+mod update;
+
+pub use name::{NAMES_PAGE_MAX, Namespace, TableName};
+pub use table::{CreateTable, Loaded, METADATA_BYTES_MAX, Tables, metadata_file, staged_id};
