@@ -17,13 +17,13 @@ use craton_base::{Error, Kind, Result};
 use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::{
     errors,
     settle::settle,
-    whole::{Room, Rooms},
+    whole::{Room, Rooms, verified},
 };
 
 mod access;
@@ -180,43 +180,11 @@ where
         return Err(Error::new(Kind::Denied, "AccessDenied", message));
     }
     let size = body.size_hint();
-    let (body, room) = rooms.read(session, &size, BODY_BYTES_MAX, read(body)).await?;
+    let (body, room) = rooms
+        .read(session, &size, BODY_BYTES_MAX, verified(body, BODY_BYTES_MAX))
+        .await?;
     let query = Query::parse(parts.uri.query())?;
     Ok((found, (varied, query, body), room))
-}
-
-/// The whole body, within the limit.
-async fn read<B>(mut body: VerifiedBody<B>) -> Result<Bytes>
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let mut out = bytes::BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(timeout_or)?.into_data() else {
-            continue;
-        };
-        if out.len().saturating_add(data.len()) > BODY_BYTES_MAX {
-            let message = format!("a request to the API has at most {BODY_BYTES_MAX} bytes");
-            return Err(Error::new(Kind::TooLarge, "EntityTooLarge", message));
-        }
-        out.extend_from_slice(&data);
-    }
-    Ok(out.freeze())
-}
-
-/// The time-out that made a body fail, which its own error does not say; any other error as it is.
-fn timeout_or(error: Error) -> Error {
-    let mut cause = std::error::Error::source(&error);
-    while let Some(next) = cause {
-        if let Some(found) = next.downcast_ref::<Error>()
-            && found.reason() == "RequestTimeout"
-        {
-            return Error::new(found.kind(), "RequestTimeout", found.message().to_owned());
-        }
-        cause = next.source();
-    }
-    error
 }
 
 fn status(error: &Error) -> StatusCode {

@@ -1,11 +1,12 @@
 //! The Iceberg door, `/_iceberg/v1`: the REST catalog of a bucket's tables.
 //!
 //! ```text
-//! body, whole ──▶ identify (bearer, or signed for s3tables or s3) ──▶ route ──▶ gate: a permit for the catalog or a table ──▶ engine
+//! identify (bearer, or signed for s3tables or s3) ──▶ body, whole ──▶ route ──▶ gate: a permit for the catalog or a table ──▶ engine
 //! ```
 //!
 //! Invariants
-//! - a request is authenticated before its route is looked at;
+//! - a request is authenticated before its route is looked at, and before its body is read wherever the head can prove who asks: a signature
+//!   over a body whose hash the head does not say (`PyIceberg`'s) is verified once the body is there, in a room apart;
 //! - every operation is decided by the gate, and recorded; there is no route beside [`ROUTES`];
 //! - who may not is answered the same whether there is a table of that name or not.
 //!
@@ -15,7 +16,10 @@
 
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, Result};
-use craton_gate::{Admitted, Gate, Origin, Session, identify::Service};
+use craton_gate::{
+    Gate, Origin, Session,
+    identify::{Service, body::VerifiedBody},
+};
 use craton_tables::{Namespace, TableName, Tables};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
@@ -29,7 +33,7 @@ use crate::{
     http::Body,
     query::{read_up_to, signed_for},
     settle::settle,
-    whole::Rooms,
+    whole::{Room, Rooms, verified},
 };
 
 mod ops;
@@ -208,19 +212,8 @@ async fn answer(
     operation: &mut &'static str,
 ) -> Result<Response<Full<Bytes>>> {
     let base = base(parts, origin.is_secure());
-    let size = body.size_hint();
-    let read = rooms
-        .read_unknown(&size, BODY_BYTES_MAX, read_up_to(body, BODY_BYTES_MAX))
-        .await;
-    let (body, _room) = match read {
-        Ok(read) => read,
-        Err(error) => {
-            gate.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
-            return Err(error);
-        }
-    };
-    let admitted = admit(gate, parts, &body, origin)?;
-    let session = &admitted.session;
+    let (session, body, _room) = admit((gate, rooms), parts, body, origin).await?;
+    let session = &session;
     let done = match find(parts) {
         Ok((route, place)) => {
             *operation = route.operation.name();
@@ -245,14 +238,51 @@ async fn answer(
     settle(gate, session, operation, parts.uri.path(), done)
 }
 
-/// Who asks: by a bearer token, or by a signature over the whole body.
-fn admit(gate: &Gate, parts: &Parts, body: &[u8], origin: Origin) -> Result<Admitted> {
-    match signed_for(&parts.headers) {
-        Some(service @ (Service::S3Tables | Service::S3)) => {
-            gate.identify_with_body(parts, service, body, origin)
-        }
-        _ => gate.identify_or_bearer(parts, origin),
-    }
+/// Who asks, by a bearer token or a signature, and the body.
+async fn admit(
+    (gate, rooms): (&Gate, &Rooms),
+    parts: &Parts,
+    body: Body,
+    origin: Origin,
+) -> Result<(Session, Bytes, Room)> {
+    let size = body.size_hint();
+    let service = signed_for(&parts.headers).filter(|s| matches!(s, Service::S3Tables | Service::S3));
+    let says_hash = size.exact() == Some(0) || parts.headers.contains_key("x-amz-content-sha256");
+    let admitted = match service {
+        Some(service) if says_hash => gate.identify_by_hash(parts, service, origin.clone())?,
+        Some(service) => return admit_by_body((gate, rooms), (parts, service), body, origin).await,
+        None => gate.identify_or_bearer(parts, origin.clone())?,
+    };
+    let session = admitted.session;
+    let body = verified(VerifiedBody::new(body, admitted.payload), BODY_BYTES_MAX);
+    let read = rooms.read(&session, &size, BODY_BYTES_MAX, body).await;
+    let (body, room) = read.or_else(|error| {
+        let key = session.access_key_id();
+        gate.refuse(&origin, key, parts.method.as_str(), parts.uri.path(), &error)?;
+        Err(error)
+    })?;
+    Ok((session, body, room))
+}
+
+/// The same where the signature covers a hash that the head does not say.
+async fn admit_by_body(
+    (gate, rooms): (&Gate, &Rooms),
+    (parts, service): (&Parts, Service),
+    body: Body,
+    origin: Origin,
+) -> Result<(Session, Bytes, Room)> {
+    let size = body.size_hint();
+    let body = read_up_to(body, BODY_BYTES_MAX);
+    let read = match gate.names_a_key(parts) {
+        true => rooms.read_unproven(&size, BODY_BYTES_MAX, body).await,
+        false => rooms.read_unknown(&size, BODY_BYTES_MAX, body).await,
+    };
+    let (body, room) = read.or_else(|error| {
+        gate.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
+        Err(error)
+    })?;
+    let admitted = gate.identify_with_body(parts, service, &body, origin)?;
+    Ok((admitted.session, body, room))
 }
 
 /// The address that the client used itself, for what it is told of where objects are.

@@ -1,8 +1,9 @@
 //! Room for bodies that are read whole before anything is decided: XML and JSON.
 //!
 //! Invariants
-//! - all such bodies together hold at most [`ROOM_BYTES`], and those of callers who did not say who they are
-//!   at most [`ANONYMOUS_ROOM_BYTES`] of their own, so that they keep nobody else waiting;
+//! - all such bodies together hold at most [`ROOM_BYTES`]; those of callers who did not say who they are at most
+//!   [`ANONYMOUS_ROOM_BYTES`] of their own, and those of callers who said so and can prove it only by the body at most
+//!   [`UNPROVEN_ROOM_BYTES`], so that they keep nobody else waiting;
 //! - room is taken for the whole body at once, so nobody waits while holding some;
 //! - waiting and reading together end after [`TIME_MAX`], so a body that drips holds room for that long at most.
 //!
@@ -10,9 +11,11 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use bytes::{Bytes, BytesMut};
 use craton_base::{Error, Kind, Result};
-use craton_gate::{PrincipalKind, Session};
-use http_body::SizeHint;
+use craton_gate::{PrincipalKind, Session, identify::body::VerifiedBody};
+use http_body::{Body, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -23,6 +26,9 @@ const ROOM_BYTES: usize = 8 << 20;
 
 /// Bytes of such bodies at once, of callers who are not known.
 const ANONYMOUS_ROOM_BYTES: usize = 1 << 20;
+
+/// Bytes of such bodies at once that a signature covers by a hash which is known once they are read.
+const UNPROVEN_ROOM_BYTES: usize = 4 << 20;
 
 /// How long a body may take from its head to its last byte.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -35,6 +41,7 @@ const UNIT: u64 = 1 << 10;
 pub(crate) struct Rooms {
     known: Arc<Semaphore>,
     anonymous: Arc<Semaphore>,
+    unproven: Arc<Semaphore>,
 }
 
 /// Room that one body has while this lives.
@@ -48,6 +55,7 @@ impl Rooms {
         Self {
             known: units(ROOM_BYTES),
             anonymous: units(ANONYMOUS_ROOM_BYTES),
+            unproven: units(UNPROVEN_ROOM_BYTES),
         }
     }
 
@@ -82,6 +90,19 @@ impl Rooms {
         Self::read_in((&self.anonymous, ANONYMOUS_ROOM_BYTES), size, bytes_max, read).await
     }
 
+    /// As [`Rooms::read`], for a body that must be read before a signature of a key that there is can be verified.
+    ///
+    /// # Errors
+    /// `RequestTimeout`; what `read` returns.
+    pub(crate) async fn read_unproven<T>(
+        &self,
+        size: &SizeHint,
+        bytes_max: usize,
+        read: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Room)> {
+        Self::read_in((&self.unproven, UNPROVEN_ROOM_BYTES), size, bytes_max, read).await
+    }
+
     async fn read_in<T>(
         rooms: (&Arc<Semaphore>, usize),
         size: &SizeHint,
@@ -113,6 +134,43 @@ async fn take(room: &Arc<Semaphore>, units: u32) -> Result<Room> {
     taken
         .map(|permit| Room { _held: Some(permit) })
         .map_err(|e| Error::internal("the room for bodies was closed").with_source(e))
+}
+
+/// The whole body, within the limit.
+///
+/// # Errors
+/// `TooLarge`; the body's own.
+pub(crate) async fn verified<B>(mut body: VerifiedBody<B>, bytes_max: usize) -> Result<Bytes>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut out = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(timeout_or)?.into_data() else {
+            continue;
+        };
+        if out.len().saturating_add(data.len()) > bytes_max {
+            let message = format!("the body has at most {bytes_max} bytes");
+            return Err(Error::new(Kind::TooLarge, "EntityTooLarge", message));
+        }
+        out.extend_from_slice(&data);
+    }
+    Ok(out.freeze())
+}
+
+/// The time-out that made a body fail, which its own error does not say; any other error as it is.
+fn timeout_or(error: Error) -> Error {
+    let mut cause = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        if let Some(found) = next.downcast_ref::<Error>()
+            && found.reason() == "RequestTimeout"
+        {
+            return Error::new(found.kind(), "RequestTimeout", found.message().to_owned());
+        }
+        cause = next.source();
+    }
+    error
 }
 
 fn too_slow() -> Error {

@@ -151,6 +151,23 @@ impl Gate {
         self.admit(caller, parts, origin)
     }
 
+    /// The same before the body is read, by the hash that the head says of it (of an empty one it need not): what is read by
+    /// the payload ends cleanly only if it has that hash.
+    ///
+    /// # Errors
+    /// As [`Gate::identify`].
+    pub fn identify_by_hash(&self, parts: &Parts, service: Service, origin: Origin) -> Result<Admitted> {
+        let caller = self.inner.verifier.identify_by_hash(parts, service);
+        self.admit(caller, parts, origin)
+    }
+
+    /// Whether a request names an access key that there is. Proves nothing.
+    #[must_use]
+    pub fn names_a_key(&self, parts: &Parts) -> bool {
+        let found = claimed_key(parts).map(|id| self.inner.directory.credential(&self.inner.store, &id));
+        matches!(found, Some(Ok(Some(_))))
+    }
+
     /// Authenticates a form upload by its own fields. A form that fails is in the ledger when this returns.
     ///
     /// # Errors

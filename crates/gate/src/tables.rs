@@ -10,7 +10,7 @@
 //!   allowed, with the table's namespace and name as condition keys, and nothing may deny the S3 action;
 //! - what lies under `.tables/` and belongs to no table is for root alone;
 //! - a table's metadata files (`metadata/….metadata.json`) are written by the catalog and by nobody else, so that what was
-//!   checked when one was committed still holds when it is read.
+//!   checked when one was committed still holds when it is read; once the table was dropped they can be deleted like its other files.
 //!
 //! Deliberately absent: what a commit means, formats of metadata (the tables engine).
 
@@ -50,6 +50,9 @@ const DATA: [&str; 11] = [
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
 ];
+
+/// Actions of S3 that take away and write nothing.
+const DELETES: [&str; 2] = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
 
 /// What the catalog keeps of a table besides its metadata files.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -121,7 +124,9 @@ fn place(path: &ResourcePath) -> Option<Place<'_>> {
     Some(id.map_or(Place::Astray, Place::Table))
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether a text is a table's id: a UUID in lower case.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let fits = |(at, b): (usize, u8)| match at {
         8 | 13 | 18 | 23 => b == b'-',
@@ -154,7 +159,7 @@ pub(crate) fn of_arn(arn: &str) -> Option<ResourcePath> {
 
 /// What guard policies see of a table: the object that its folder's name would be, so that its files and itself lie in the
 /// same prefixes.
-fn shown(path: &ResourcePath, asked: &[&str]) -> Option<ResourcePath> {
+pub(crate) fn shown(path: &ResourcePath, asked: &[&str]) -> Option<ResourcePath> {
     let ResourcePath::Objects(bucket, prefix) = path else {
         return None;
     };
@@ -192,6 +197,7 @@ impl Inner {
             seen.translate(action);
         }
         let by_s3 = put.actions.iter().any(|a| !a.starts_with(SERVICE));
+        let mut is_live = false;
         let row = match place {
             Place::Table(id) => self.table_row(put.bucket, id),
             Place::Catalog | Place::Astray => Ok(None),
@@ -201,6 +207,7 @@ impl Inner {
                 // What the catalog says it is called counts, not what it was asked for as.
                 seen.facts.retain(|(key, _)| !key.starts_with(SERVICE));
                 seen.facts.extend(row.facts());
+                is_live = !row.dropped;
             }
             Ok(None) if by_s3 && session.kind() != PrincipalKind::Root => {
                 seen.refusal = Some("no-such-table");
@@ -211,7 +218,8 @@ impl Inner {
                 seen.refusal = Some("unreadable-table");
             }
         }
-        if by_s3 && put.actions.iter().any(|a| writes(a)) && is_metadata(put.resource) {
+        let is_kept = |action: &&str| writes(action) && (is_live || !DELETES.contains(action));
+        if by_s3 && put.actions.iter().any(is_kept) && is_metadata(put.resource) {
             seen.refusal = Some("written-by-the-catalog");
         }
         Some(seen)

@@ -28,4 +28,4 @@ mod table;
 mod update;
 
 pub use name::{NAMES_PAGE_MAX, Namespace, TableName};
-pub use table::{CreateTable, Loaded, METADATA_BYTES_MAX, Tables, metadata_file, staged_id};
+pub use table::{CreateTable, Loaded, METADATA_BYTES_MAX, Snapshots, Tables, metadata_file, staged_id};

@@ -3,7 +3,7 @@
 //! Invariant: a location that passes names a place in the folder however a client resolves it: no `..`, no escapes.
 
 use craton_base::{BucketName, ObjectKey, Result};
-use craton_gate::tables::FOLDER;
+use craton_gate::tables::{FOLDER, is_id};
 use serde_json::Value;
 
 use crate::{error::bad, metadata::Metadata};
@@ -95,6 +95,14 @@ impl Folder {
                 self.check(name, path)?;
             }
         }
+        // Version 1 may name manifests without a list of them.
+        let manifests = metadata
+            .list("snapshots")
+            .iter()
+            .filter_map(|s| s.get("manifests"));
+        for path in manifests.filter_map(Value::as_array).flatten() {
+            self.check("manifests", path.as_str().unwrap_or_default())?;
+        }
         Ok(())
     }
 }
@@ -119,6 +127,9 @@ pub(crate) fn of_metadata_file(bucket: &BucketName, location: &str) -> Result<(S
         .and_then(|rest| rest.split_once('/'))
         .ok_or_else(wrong)?
         .0;
+    if !is_id(id) {
+        return Err(wrong());
+    }
     let inside = Folder::new(bucket, id).inside(location).ok_or_else(wrong)?;
     match inside.starts_with("/metadata/") && inside.ends_with(".metadata.json") {
         true => Ok((id.to_owned(), ObjectKey::new(key)?)),
@@ -160,19 +171,22 @@ mod tests {
     #[test]
     fn a_metadata_file_is_one_of_a_table() {
         let bucket = BucketName::new("data").unwrap();
-        let file = "s3://data/.tables/id/metadata/00001-a.metadata.json";
-        let (id, key) = of_metadata_file(&bucket, file).unwrap();
-        assert_eq!(
-            (id.as_str(), key.as_str()),
-            ("id", ".tables/id/metadata/00001-a.metadata.json")
-        );
+        let uuid = "0b7c9f1e-8a4f-4c0d-9a65-2f6f3b1f2d11";
+        let key = format!(".tables/{uuid}/metadata/00001-a.metadata.json");
+        let (id, found) = of_metadata_file(&bucket, &format!("s3://data/{key}")).unwrap();
+        assert_eq!((id.as_str(), found.as_str()), (uuid, key.as_str()));
         for wrong in [
-            "",
-            "x",
-            "s3://data/a.metadata.json",
-            "s3://data/.tables/id/data/a.metadata.json",
+            String::new(),
+            "x".to_owned(),
+            "s3://data/a.metadata.json".to_owned(),
+            "s3://data/.tables/id/metadata/a.metadata.json".to_owned(),
+            format!(
+                "s3://data/.tables/{}/metadata/a.metadata.json",
+                uuid.to_uppercase()
+            ),
+            format!("s3://data/.tables/{uuid}/data/a.metadata.json"),
         ] {
-            assert!(of_metadata_file(&bucket, wrong).is_err(), "{wrong}");
+            assert!(of_metadata_file(&bucket, &wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Deliberately absent: what may change it ([`crate::update`]).
 
+use std::collections::HashSet;
+
 use craton_base::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -131,6 +133,20 @@ impl Metadata {
         self.list(list)
             .iter()
             .find(|item| number(item, field) == Some(id))
+    }
+
+    /// Leaves out the snapshots that no branch and no tag names.
+    pub(crate) fn keep_named_snapshots(&mut self) {
+        let named: HashSet<i64> = self
+            .map("refs")
+            .filter_map(|(_, reference)| number(reference, "snapshot-id"))
+            .chain(self.number("current-snapshot-id"))
+            .collect();
+        let is_named =
+            |snapshot: &Value| number(snapshot, "snapshot-id").is_some_and(|id| named.contains(&id));
+        if self.get("snapshots").is_some() {
+            self.change_list("snapshots", |list| list.retain(is_named));
+        }
     }
 
     /// Ends a change: the time, the log of earlier files, and what version 1 says twice.

@@ -12,8 +12,12 @@ use crate::{
 
 /// Whether requirements say that the table is not to exist.
 pub(crate) fn wants_none(requirements: &[Value]) -> bool {
-    let kind = |r: &Value| r.get("type").and_then(Value::as_str) == Some("assert-create");
-    requirements.iter().any(kind)
+    requirements.iter().any(is_for_none)
+}
+
+/// Whether this one says so.
+pub(crate) fn is_for_none(requirement: &Value) -> bool {
+    requirement.get("type").and_then(Value::as_str) == Some("assert-create")
 }
 
 /// Fails unless a requirement holds of a table as it is.

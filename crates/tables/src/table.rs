@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use craton_base::{Error, Kind as ErrorKind, ObjectKey, Random, Result, random};
-use craton_gate::{Changes, Kind, ReadPermit, WritePermit, tables::TableRow};
+use craton_gate::{
+    Changes, Kind, ReadPermit, WritePermit,
+    tables::{TableRow, is_id},
+};
 use craton_objects::put::Arrived;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -68,6 +71,15 @@ pub struct CreateTable {
     pub properties: Map<String, Value>,
 }
 
+/// Which snapshots metadata is loaded with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Snapshots {
+    /// All.
+    All,
+    /// Those that branches and tags name.
+    Named,
+}
+
 /// A table's metadata, and where it is.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -84,12 +96,13 @@ struct Written {
     key: String,
 }
 
-/// The id of the staged table that updates which make a table are about.
+/// The id of the staged table that updates which make a table are about; `None` also for one that is no id.
 #[must_use]
 pub fn staged_id(requirements: &[Value], updates: &[Value]) -> Option<String> {
     let assigns = |u: &&Value| u.get("action").and_then(Value::as_str) == Some("assign-uuid");
     let id = || updates.iter().find(assigns)?.get("uuid")?.as_str();
-    requirement::wants_none(requirements).then(id)?.map(str::to_owned)
+    let id = requirement::wants_none(requirements).then(id)?;
+    id.filter(|id| is_id(id)).map(str::to_owned)
 }
 
 impl Tables {
@@ -103,16 +116,25 @@ impl Tables {
         }
     }
 
-    /// A table's metadata.
+    /// A table's metadata, with all its snapshots or with those that branches and tags name.
     ///
     /// # Errors
     /// `NoSuchTableException`; `TooLarge`.
-    pub async fn load(&self, permit: &ReadPermit, name: &TableName) -> Result<Loaded> {
+    pub async fn load(&self, permit: &ReadPermit, name: &TableName, snapshots: Snapshots) -> Result<Loaded> {
         let found = live(permit, name)?;
         let stored = permit.entry(Kind::Object, found.row.metadata.as_bytes())?;
         let stored = stored.ok_or_else(|| lost(&found.row))?;
-        let _room = self.room(size(&stored)).await?;
-        let metadata = permit.whole(&stored, METADATA_BYTES_MAX).await?;
+        let parsed = match snapshots {
+            Snapshots::All => 1,
+            Snapshots::Named => PARSED,
+        };
+        let _room = self.room(size(&stored).saturating_mul(parsed)).await?;
+        let mut metadata = permit.whole(&stored, METADATA_BYTES_MAX).await?;
+        if snapshots == Snapshots::Named {
+            let mut of_refs = Metadata::parse(&metadata)?;
+            of_refs.keep_named_snapshots();
+            metadata = of_refs.to_bytes()?.into();
+        }
         let folder = Folder::new(&permit.bucket()?.name, &found.id);
         Ok(Loaded {
             location: Some(folder.location_of(&found.row.metadata)),
@@ -230,7 +252,7 @@ impl Tables {
         let makes = requirement::wants_none(requirements);
         for _ in 0..TRIES_MAX {
             let done = match makes {
-                true => self.commit_staged(permit, name, updates).await,
+                true => self.commit_staged(permit, name, requirements, updates).await,
                 false => self.commit_once(permit, name, requirements, updates).await,
             };
             match done {
@@ -260,6 +282,8 @@ impl Tables {
             .try_for_each(|requirement| requirement::check(&metadata, requirement))?;
         let location = folder.location_of(&found.row.metadata);
         if updates.is_empty() {
+            // It changed nothing, and its record says that it ended well.
+            permit.commit(Changes::new()).await?;
             return Ok(Loaded {
                 location: Some(location),
                 metadata: bytes,
@@ -300,6 +324,7 @@ impl Tables {
         &self,
         permit: &WritePermit,
         name: &TableName,
+        requirements: &[Value],
         updates: &[Value],
     ) -> Result<Loaded> {
         let id = permitted(permit)?;
@@ -308,6 +333,9 @@ impl Tables {
                 "Requirement failed: table already exists: {}",
                 name.text()
             )));
+        }
+        if staged_id(requirements, updates).as_deref() != Some(&*id) {
+            return Err(bad("what makes a table assigns the UUID that it was staged with"));
         }
         let stored = permit
             .entry(Kind::Table, id.as_bytes())?
@@ -320,6 +348,10 @@ impl Tables {
         }
         let folder = Folder::new(&permit.bucket()?.name, &id);
         let empty = Metadata::empty(&id, &folder.location());
+        let others = requirements.iter().filter(|r| !requirement::is_for_none(r));
+        others
+            .into_iter()
+            .try_for_each(|requirement| requirement::check(&empty, requirement))?;
         let metadata = changed(
             Change::new(empty, true, milliseconds(permit)),
             updates,

@@ -5,8 +5,8 @@
 use craton_base::{Error, ObjectKey, ResourcePath, Result};
 use craton_gate::{Ask, Direction, Kind as Entries, WritePermit, tables::table};
 use craton_objects::delete::{Delete, delete};
-use craton_tables::{CreateTable, Loaded, TableName, metadata_file, namespaces, staged_id};
-use http::{HeaderValue, StatusCode, header};
+use craton_tables::{CreateTable, Loaded, Snapshots, TableName, metadata_file, namespaces, staged_id};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
@@ -74,7 +74,7 @@ pub(super) async fn create(call: Call<'_>) -> Result<Answer> {
         name,
     };
     let loaded = call.tables.create(&permit, &request, staged).await?;
-    Ok(answered(&loaded))
+    Ok(made(&loaded))
 }
 
 /// An ask to make a table of this name.
@@ -98,38 +98,60 @@ fn taken(body: &mut Value, name: &str) -> Option<Value> {
 }
 
 /// The metadata as it stands in its file, without being taken apart.
-fn answered(loaded: &Loaded) -> Answer {
+fn answered(loaded: &Loaded, tag: Option<HeaderValue>) -> Answer {
     let location = json!(loaded.location).to_string();
     let head = format!("{{\"metadata-location\":{location},\"metadata\":");
     let body = [head.as_bytes(), &loaded.metadata, b",\"config\":{}}"].concat();
     let mut response = respond(StatusCode::OK, body);
-    if let Some(tag) = tag(loaded) {
+    if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
 }
 
-/// Of a metadata file, which never changes: its location.
-fn tag(loaded: &Loaded) -> Option<HeaderValue> {
-    let file = loaded.location.as_deref()?.rsplit('/').next()?;
-    let name = file.strip_suffix(".metadata.json")?;
-    HeaderValue::from_str(&format!("\"{name}\"")).ok()
+/// What a change made.
+fn made(loaded: &Loaded) -> Answer {
+    answered(loaded, tag(loaded, Snapshots::All))
 }
 
-pub(super) async fn load(call: Call<'_>) -> Result<Answer> {
+/// Of a metadata file, which never changes, its name; another one where snapshots are left out.
+fn tag(loaded: &Loaded, snapshots: Snapshots) -> Option<HeaderValue> {
+    let file = loaded.location.as_deref()?.rsplit('/').next()?;
+    let name = file.strip_suffix(".metadata.json")?;
+    let part = match snapshots {
+        Snapshots::All => "",
+        Snapshots::Named => ".refs",
+    };
+    HeaderValue::from_str(&format!("\"{name}{part}\"")).ok()
+}
+
+pub(super) async fn load(mut call: Call<'_>) -> Result<Answer> {
     let name = call.table()?;
+    let snapshots = match call.query.text("snapshots").as_deref() {
+        None | Some("all") => Snapshots::All,
+        Some("refs") => Snapshots::Named,
+        Some(_) => return Err(bad("snapshots are all or refs")),
+    };
     let ask = ask_for(&call, &name)?.and_action(READ_DATA);
     let permit = call.gate.read(call.session, ask).await?;
-    let loaded = call.tables.load(&permit, &name).await?;
-    let has = call.headers.get(header::IF_NONE_MATCH);
-    match tag(&loaded).filter(|tag| has == Some(tag)) {
-        Some(tag) => {
-            let mut response = empty(StatusCode::NOT_MODIFIED);
-            response.headers_mut().insert(header::ETAG, tag);
-            Ok(response)
-        }
-        None => Ok(answered(&loaded)),
+    let loaded = call.tables.load(&permit, &name, snapshots).await?;
+    let tag = tag(&loaded, snapshots);
+    if let Some(tag) = tag.as_ref().filter(|tag| has(call.headers, tag)) {
+        let mut response = empty(StatusCode::NOT_MODIFIED);
+        response.headers_mut().insert(header::ETAG, tag.clone());
+        return Ok(response);
     }
+    Ok(answered(&loaded, tag))
+}
+
+/// Whether the client says that it has what this tag names.
+fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let said = headers.get_all(header::IF_NONE_MATCH).iter();
+    let tags = said
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    let mut tags = tags.map(|text| text.trim().trim_start_matches("W/"));
+    tags.any(|one| one == "*" || one.as_bytes() == tag.as_bytes())
 }
 
 pub(super) async fn exists(call: Call<'_>) -> Result<Answer> {
@@ -168,7 +190,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
     };
     list("requirements").and(list("updates"))?;
     let loaded = call.tables.commit(&permit, &name, requirements, updates).await?;
-    Ok(answered(&loaded))
+    Ok(made(&loaded))
 }
 
 /// The first commit of a staged table makes it, so it takes the right to make one of that name, too.
@@ -195,7 +217,7 @@ pub(super) async fn register(call: Call<'_>) -> Result<Answer> {
     ask = ask.and_action(READ_DATA);
     let permit = call.gate.write(call.session, ask).await?;
     let loaded = call.tables.register(&permit, &name, &file).await?;
-    Ok(answered(&loaded))
+    Ok(made(&loaded))
 }
 
 pub(super) async fn rename(call: Call<'_>) -> Result<Answer> {
@@ -216,8 +238,8 @@ pub(super) async fn rename(call: Call<'_>) -> Result<Answer> {
             return Err(from.and(to).err().unwrap_or_else(|| bad("the body is no rename")));
         }
     };
-    let permit = call.gate.write(call.session, ask_for(&call, &from)?).await?;
     call.gate.read(call.session, creating(&call, &to)?).await?;
+    let permit = call.gate.write(call.session, ask_for(&call, &from)?).await?;
     call.tables.rename(&permit, &from, &to).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

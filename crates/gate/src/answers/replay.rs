@@ -24,6 +24,7 @@ use crate::{
     ledger::{Entry, Filter, Record, RecordKind, Verdict},
     policy::{self, Limits, Policy, ResourcePolicy},
     session::{Origin, Session},
+    tables,
 };
 
 /// The most records that one call looks at.
@@ -394,10 +395,11 @@ impl Inner {
         if let Compiled::Guard(state) = compiled {
             states.push(state);
         }
+        let shown = tables::shown(&asked.resource, actions);
         let question = guards::Asked {
             session: &asked.session,
             actions,
-            resource: &asked.resource,
+            resource: shown.as_ref().unwrap_or(&asked.resource),
             extra: &asked.facts,
             bucket: None,
             object_tags: &|| None,
@@ -457,6 +459,6 @@ fn is_decision(record: &Record) -> bool {
 
 /// The door by its recorded name.
 fn door(name: &str) -> &'static str {
-    let known = ["s3", "api", "graph", "query", "oauth", "command"];
+    let known = ["s3", "api", "graph", "iceberg", "query", "oauth", "command"];
     known.into_iter().find(|d| *d == name).unwrap_or("s3")
 }

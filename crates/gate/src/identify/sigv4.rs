@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use craton_base::{Result, Secret, Timestamp, clock::Clock};
 use craton_crypto::hash;
 use http::request::Parts;
@@ -14,7 +15,7 @@ use super::{
     chain::{self, Chain},
     claim::{self, Claim, How, bad_token},
     key::{KeyCache, SigningKey},
-    payload::{CONTENT_SHA256, Mode, Payload, UNSIGNED},
+    payload::{self, CONTENT_SHA256, Mode, Payload, UNSIGNED},
     refuse,
     scope::{Scope, Service},
 };
@@ -119,6 +120,17 @@ pub struct Verifier<C> {
     nobody: Secret,
 }
 
+/// What is known of the body when the signature is checked.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// What the head says, in any of S3's ways.
+    Head,
+    /// That it has the SHA-256 that the head says, or is empty: it is compared when it is read.
+    Hash,
+    /// All of it.
+    Whole(&'a [u8]),
+}
+
 /// What a signature covers besides the claim itself.
 struct Covered<'a> {
     parts: &'a Parts,
@@ -154,7 +166,7 @@ impl<C: Credentials> Verifier<C> {
     /// `Denied` or `Invalid` with S3's code as the reason if the request is not exactly well
     /// signed; the errors of [`Credentials::find`].
     pub fn identify(&self, parts: &Parts) -> Result<Caller<C::Owner>> {
-        self.run(parts, Service::S3, None)
+        self.run(parts, Service::S3, Known::Head)
     }
 
     /// Verifies a request to a door whose service signs the hash of a whole, small body.
@@ -167,10 +179,19 @@ impl<C: Credentials> Verifier<C> {
         service: Service,
         body: &[u8],
     ) -> Result<Caller<C::Owner>> {
-        self.run(parts, service, Some(body))
+        self.run(parts, service, Known::Whole(body))
     }
 
-    fn run(&self, parts: &Parts, service: Service, body: Option<&[u8]>) -> Result<Caller<C::Owner>> {
+    /// Verifies the head of a request to a door whose service signs the hash of a whole, small body, which the head says:
+    /// a body without it is taken for empty.
+    ///
+    /// # Errors
+    /// As [`Verifier::identify`].
+    pub fn identify_by_hash(&self, parts: &Parts, service: Service) -> Result<Caller<C::Owner>> {
+        self.run(parts, service, Known::Hash)
+    }
+
+    fn run(&self, parts: &Parts, service: Service, body: Known<'_>) -> Result<Caller<C::Owner>> {
         let query = Query::parse(parts.uri.query())?;
         let claim = claim::read(parts, &query)?;
         let mode = payload_mode(parts, &query, claim.as_ref().map(|c| c.how), body)?;
@@ -319,12 +340,7 @@ fn check_coverage(parts: &Parts, signed: &SignedHeaders) -> Result<()> {
 }
 
 /// The payload line of the canonical request, and what it means for the body.
-fn payload_mode(
-    parts: &Parts,
-    query: &Query,
-    how: Option<How>,
-    body: Option<&[u8]>,
-) -> Result<(String, Mode)> {
+fn payload_mode(parts: &Parts, query: &Query, how: Option<How>, body: Known<'_>) -> Result<(String, Mode)> {
     let twice = || {
         refuse::invalid(
             "InvalidArgument",
@@ -342,8 +358,11 @@ fn payload_mode(
         return Err(twice());
     }
     let text = in_header.map(str::to_owned).or(in_query);
-    if let Some(body) = body {
-        return whole_body(text.as_deref(), how, body);
+    match body {
+        Known::Head => {}
+        Known::Hash if how.is_some() => return hashed(text.as_deref()),
+        Known::Hash => {}
+        Known::Whole(body) => return whole_body(text.as_deref(), how, body),
     }
     match (text, how) {
         (Some(text), _) => Mode::parse(&text).map(|mode| (text, mode)),
@@ -358,19 +377,30 @@ fn payload_mode(
 /// The payload line where the whole body is at hand: its hash, whatever the header says.
 fn whole_body(text: Option<&str>, how: Option<How>, body: &[u8]) -> Result<(String, Mode)> {
     let sha256 = hash::sha256(body);
-    let matches = match text.map(Mode::parse).transpose()? {
-        None => true,
-        Some(Mode::Sha256(said)) => said == sha256,
-        Some(Mode::Unsigned) => how.is_none(),
-        Some(Mode::Chunked { .. }) => false,
-    };
-    if !matches {
-        return Err(sha256_mismatch());
+    match text {
+        None => Ok((hex::encode(sha256), Mode::Sha256(sha256))),
+        Some(UNSIGNED) if how.is_none() => Ok((UNSIGNED.to_owned(), Mode::Sha256(sha256))),
+        Some(_) => hashed(text).and_then(|(line, mode)| match mode {
+            Mode::Sha256(said) if said == sha256 => Ok((line, mode)),
+            _ => Err(sha256_mismatch()),
+        }),
     }
-    Ok((
-        text.map_or_else(|| hex::encode(sha256), str::to_owned),
-        Mode::Sha256(sha256),
-    ))
+}
+
+/// The payload line of a body that is not at hand: the hash that the header says, or that of nothing. Iceberg's Java clients write it in
+/// base64, and sign it in hex.
+fn hashed(text: Option<&str>) -> Result<(String, Mode)> {
+    let Some(text) = text else {
+        let sha256 = payload::empty_sha256();
+        return Ok((hex::encode(sha256), Mode::Sha256(sha256)));
+    };
+    let in_base64 = || <[u8; 32]>::try_from(BASE64.decode(text).ok()?).ok();
+    match (Mode::parse(text), in_base64()) {
+        (Ok(mode @ Mode::Sha256(_)), _) => Ok((text.to_owned(), mode)),
+        (Ok(_), _) => Err(sha256_mismatch()),
+        (Err(_), Some(sha256)) => Ok((hex::encode(sha256), Mode::Sha256(sha256))),
+        (Err(error), None) => Err(error),
+    }
 }
 
 /// The body is not the one whose hash the request carries.

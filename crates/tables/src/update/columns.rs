@@ -68,15 +68,15 @@ impl Change {
             last = last.max(id);
             fields.push(numbered(field, "field-id", id));
         }
-        let fields = Value::Array(fields);
+        let wanted = with_fields(spec, fields);
         let specs = self.metadata.list("partition-specs");
-        let known = specs.iter().find(|s| s.get("fields") == Some(&fields));
+        let known = specs.iter().find(|s| is_same(s, &wanted, "spec-id"));
         let id = match known.and_then(|s| number(s, "spec-id")) {
             Some(id) => id,
             None => {
                 let id = next(specs, "spec-id", 0);
                 self.metadata
-                    .push("partition-specs", json!({ "spec-id": id, "fields": fields }));
+                    .push("partition-specs", numbered(wanted, "spec-id", id));
                 id
             }
         };
@@ -107,19 +107,21 @@ impl Change {
 
     pub(super) fn add_order(&mut self, update: &Value) -> Result<()> {
         let order = part(update, "sort-order")?;
-        let fields = Value::Array(self.sourced(order)?);
+        let fields = self.sourced(order)?;
+        let is_none = fields.is_empty();
+        let wanted = with_fields(order, fields);
         let orders = self.metadata.list("sort-orders");
-        let known = orders.iter().find(|o| o.get("fields") == Some(&fields));
+        let known = orders.iter().find(|o| is_same(o, &wanted, "order-id"));
         let id = match known.and_then(|o| number(o, "order-id")) {
             Some(id) => id,
             None => {
                 // 0 is for no order.
-                let id = match fields == json!([]) {
+                let id = match is_none {
                     true => 0,
                     false => next(orders, "order-id", 1),
                 };
                 self.metadata
-                    .push("sort-orders", json!({ "order-id": id, "fields": fields }));
+                    .push("sort-orders", numbered(wanted, "order-id", id));
                 id
             }
         };
@@ -180,6 +182,25 @@ impl Change {
             .change_list(list, |items| items.retain(|item| !goes(item)));
         Ok(())
     }
+}
+
+/// A spec or an order, with what else it says, of these fields.
+fn with_fields(spec: &Value, fields: Vec<Value>) -> Value {
+    let mut spec = spec.clone();
+    if let Value::Object(map) = &mut spec {
+        map.insert("fields".into(), fields.into());
+    }
+    spec
+}
+
+/// Whether two specs or orders say the same but for their ids.
+fn is_same(one: &Value, other: &Value, id: &str) -> bool {
+    let rest = |value: &Value| {
+        let mut map = value.as_object().cloned().unwrap_or_default();
+        map.shift_remove(id);
+        map
+    };
+    rest(one) == rest(other)
 }
 
 /// The id after the highest, or the first.
