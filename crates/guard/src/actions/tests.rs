@@ -9,7 +9,7 @@ fn every_action_is_there_once_and_found_in_any_case() {
     assert_eq!(once.len(), names.len());
     for action in all() {
         assert_eq!(find(&action.name.to_ascii_uppercase()), Some(action));
-        assert!(["s3", "iam", "sts", "kms", "craton"].contains(&action.service()));
+        assert!(["s3", "s3tables", "iam", "sts", "kms", "craton"].contains(&action.service()));
     }
     assert_eq!(find("s3:GetObjects"), None);
 }
