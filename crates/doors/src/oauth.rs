@@ -15,7 +15,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result, Secret};
-use craton_gate::{ClientGrant, Exchange, Gate, Granted, Origin, SessionLimits, TokenFault};
+use craton_gate::{
+    ATTEMPT_AGAIN_SECONDS, ClientGrant, Exchange, Gate, Granted, Origin, SessionLimits, TOO_MANY_ATTEMPTS,
+    TokenFault,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
@@ -290,10 +293,14 @@ fn refusal(error: &Error) -> Response<Full<Bytes>> {
     let word = match (ours, error.reason()) {
         (true, _) => "server_error",
         (_, "UnsupportedGrantType") => "unsupported_grant_type",
+        // RFC 6749 has no word for it; RFC 8628, 3.5, has this one.
+        (_, TOO_MANY_ATTEMPTS) => "slow_down",
         _ => fault.word(),
     };
+    let waits = error.reason() == TOO_MANY_ATTEMPTS;
     let status = match (ours, fault) {
         (true, _) => errors::http_status(error.kind()),
+        _ if waits => StatusCode::TOO_MANY_REQUESTS,
         (_, TokenFault::Client) => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_REQUEST,
     };
@@ -304,6 +311,10 @@ fn refusal(error: &Error) -> Response<Full<Bytes>> {
     if status == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Basic realm=\"craton\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+    }
+    if waits {
+        let seconds = HeaderValue::from(ATTEMPT_AGAIN_SECONDS);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     response
 }

@@ -16,7 +16,7 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::Service};
+use craton_gate::{Gate, Origin, PrincipalKind, Session, TOO_MANY_ATTEMPTS, identify::Service};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -320,6 +320,7 @@ fn code(error: &Error) -> (&'static str, StatusCode) {
         "InvalidIdentityToken" => Some(("InvalidIdentityToken", 400)),
         "ExpiredTokenException" => Some(("ExpiredTokenException", 400)),
         "IDPCommunicationError" => Some(("IDPCommunicationError", 400)),
+        TOO_MANY_ATTEMPTS => Some(("Throttling", 400)),
         _ => None,
     };
     let (code, status) = by_reason.unwrap_or(match error.kind() {

@@ -29,7 +29,8 @@ use std::{
 };
 
 use craton_gate::policy::{
-    Caller, Context, Decision, Guarded, Limits, Policy, PolicySet, Request, ResourcePolicy, decide,
+    Caller, Context, Decision, DecisionKind, Guarded, Limits, Policy, PolicySet, Request, ResourcePolicy,
+    decide,
 };
 use serde_json::{Value, json};
 
@@ -60,14 +61,8 @@ fn answer_all() -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let case: Value = serde_json::from_str(&line?)?;
         let answer = match answer(&case) {
-            Ok(decision) => {
-                let mut names: Vec<String> = decision
-                    .statements
-                    .iter()
-                    .map(|s| format!("{}[{}]", s.policy, s.index))
-                    .collect();
-                names.sort();
-                json!({"id": case["id"], "decision": format!("{:?}", decision.kind), "statements": names})
+            Ok((kind, names)) => {
+                json!({"id": case["id"], "decision": format!("{kind:?}"), "statements": names})
             }
             Err(error) => json!({"id": case["id"], "error": error.to_string()}),
         };
@@ -76,7 +71,8 @@ fn answer_all() -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn answer(case: &Value) -> Result<Decision, Failure> {
+/// What is decided, and the statements that decide.
+fn answer(case: &Value) -> Result<(DecisionKind, Vec<String>), Failure> {
     let mut policies = Vec::new();
     for policy in case["policies"].as_array().ok_or("policies")? {
         policies.push(parse(policy)?);
@@ -117,7 +113,14 @@ fn answer(case: &Value) -> Result<Decision, Failure> {
     if decision != decide(&policies.iter().map(|p| &**p).collect::<Vec<_>>(), &request) {
         return Err("the index and the list disagree".into());
     }
-    Ok(decision)
+    Ok(named(&decision))
+}
+
+fn named(decision: &Decision<'_>) -> (DecisionKind, Vec<String>) {
+    let each = decision.statements.iter();
+    let mut names: Vec<String> = each.map(|s| format!("{}[{}]", s.policy, s.index)).collect();
+    names.sort();
+    (decision.kind, names)
 }
 
 /// With the resource's policy, by the user alice or a session of the role reader.
@@ -126,9 +129,9 @@ fn decide_about(
     request: &Request<'_>,
     guarded: Option<&Value>,
     principal: &str,
-) -> Result<Decision, Failure> {
+) -> Result<(DecisionKind, Vec<String>), Failure> {
     let Some(guarded) = guarded else {
-        return Ok(set.decide(request));
+        return Ok(named(&set.decide(request)));
     };
     let policy = ResourcePolicy::parse(&serde_json::to_vec(guarded)?, &Limits::default())?;
     let account = "123456789012";
@@ -152,7 +155,7 @@ fn decide_about(
         shut_public: false,
         shut_anonymous: false,
     };
-    Ok(set.decide_about(request, Some(guarded)))
+    Ok(named(&set.decide_about(request, Some(guarded))))
 }
 
 fn parse(policy: &Value) -> Result<Arc<Policy>, Failure> {

@@ -1,18 +1,19 @@
-//! The access plane for one session: its policies, and the request's facts as condition keys.
+//! The access plane for one session: its policies, put to a request.
 //!
-//! Deliberately absent: the evaluator itself ([`crate::policy`]), recording.
+//! Deliberately absent: the evaluator itself ([`crate::policy`]), condition keys ([`crate::facts`]), recording.
 
 use std::borrow::Cow;
 
 use craton_base::ResourcePath;
 
 use crate::{
-    ask::{Fact, LISTS},
+    ask::Fact,
     configuration::{Acl, BucketAccess, acl},
-    directory::{ACCOUNT, ANONYMOUS, Actor},
+    directory::{ACCOUNT, Actor},
+    facts::Known,
     gate::Verdicts,
     ledger::Verdict,
-    policy::{self, Caller, Context, Guarded},
+    policy::{self, Caller, Guarded},
     session::{PrincipalKind, Session},
     tables,
     tags::Tags,
@@ -102,11 +103,9 @@ pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
     let facts = facts(question);
     let mut statements = Vec::new();
     for actor in session.identity().actors() {
-        let decided = evaluate_for(question, actor, &facts);
-        if !decided.allowed {
-            return decided;
+        if let Err(refused) = evaluate_for(question, actor, &facts, &mut statements) {
+            return refused;
         }
-        statements.extend(decided.statements);
     }
     Verdicts {
         allowed: !question.actions.is_empty(),
@@ -129,45 +128,41 @@ fn refused(why: &str) -> Verdicts {
     }
 }
 
-fn decide_action(question: &Question<'_>, actor: &Actor, action: &str, context: &Context) -> Verdicts {
-    let request = policy::Request {
-        action,
-        resource: &arn(action, question.resource),
-        context,
-    };
-    decide(question, actor, &request)
-}
-
-fn evaluate_for(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Verdicts {
+/// Adds the statements that allow `actor` all actions.
+///
+/// # Errors
+/// The refusal of the first that is not allowed, or is denied.
+fn evaluate_for(
+    question: &Question<'_>,
+    actor: &Actor,
+    facts: &[Fact],
+    statements: &mut Vec<String>,
+) -> Result<(), Verdicts> {
     if let Some(why) = question.refusal {
-        return refused(why);
+        return Err(refused(why));
     }
-    let context = match context(question.session, actor, facts) {
-        Ok(context) => context,
-        Err(error) => {
-            tracing::warn!(%error, "a request's facts can not be evaluated");
-            return refused("invalid-context");
-        }
+    let known = Known::new(question.session, actor, facts).map_err(|error| {
+        tracing::warn!(%error, "a request's facts can not be evaluated");
+        refused("invalid-context")
+    })?;
+    let decide = |action: &str, statements: &mut Vec<String>| {
+        let request = policy::Request {
+            action,
+            resource: &arn(action, question.resource),
+            context: &known,
+        };
+        decide(question, actor, &request, statements)
     };
-    let mut statements = Vec::new();
     for action in question.actions {
-        let decided = decide_action(question, actor, action, &context);
-        if !decided.allowed {
-            return decided;
-        }
-        statements.extend(decided.statements);
+        decide(action, statements)?;
     }
     for action in question.undenied {
-        let decided = decide_action(question, actor, action, &context);
-        if decided.verdict == Verdict::ExplicitDeny {
-            return decided;
+        match decide(action, &mut Vec::new()) {
+            Err(refused) if refused.verdict == Verdict::ExplicitDeny => return Err(refused),
+            _ => {}
         }
     }
-    Verdicts {
-        allowed: true,
-        verdict: Verdict::Allow,
-        statements,
-    }
+    Ok(())
 }
 
 /// One of those in an identity, and what its own policies say.
@@ -183,7 +178,16 @@ pub(crate) fn links(question: &Question<'_>) -> Vec<Link> {
     let facts = facts(question);
     let actors = question.session.identity().actors();
     let link = |actor: &Actor| {
-        let decided = evaluate_for(question, actor, &facts);
+        let mut statements = Vec::new();
+        let decided = evaluate_for(question, actor, &facts, &mut statements);
+        let decided = decided.map_or_else(
+            |refused| refused,
+            |()| Verdicts {
+                allowed: true,
+                verdict: Verdict::Allow,
+                statements,
+            },
+        );
         let lacking = match decided.verdict {
             Verdict::ImplicitDeny => lacking(question, actor, &facts),
             _ => Vec::new(),
@@ -198,7 +202,7 @@ pub(crate) fn links(question: &Question<'_>) -> Vec<Link> {
 }
 
 fn lacking(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Vec<&'static str> {
-    let Ok(context) = context(question.session, actor, facts) else {
+    let Ok(known) = Known::new(question.session, actor, facts) else {
         return Vec::new();
     };
     let mut out = Vec::new();
@@ -206,7 +210,7 @@ fn lacking(question: &Question<'_>, actor: &Actor, facts: &[Fact]) -> Vec<&'stat
         let request = policy::Request {
             action,
             resource: &arn(action, question.resource),
-            context: &context,
+            context: &known,
         };
         let guarded = question.bucket.and_then(|b| guarded(b, caller(actor)));
         out.extend(actor.policies.lacking(&request, guarded));
@@ -235,16 +239,24 @@ fn facts<'a>(question: &Question<'a>) -> Cow<'a, [Fact]> {
     question.extra.iter().cloned().chain(named).collect()
 }
 
+/// What stands for statements where the account itself asks.
+const ROOTS: &str = "root";
+
 fn allowed_as_root() -> Verdicts {
     Verdicts {
         allowed: true,
         verdict: Verdict::Allow,
-        statements: vec!["root".to_owned()],
+        statements: vec![ROOTS.to_owned()],
     }
 }
 
-/// One action: by the policies, then by the bucket's list.
-fn decide(question: &Question<'_>, actor: &Actor, request: &policy::Request<'_>) -> Verdicts {
+/// One action: by the policies, then by the bucket's list. Adds the statements that allow it.
+fn decide(
+    question: &Question<'_>,
+    actor: &Actor,
+    request: &policy::Request<'_>,
+    statements: &mut Vec<String>,
+) -> Result<(), Verdicts> {
     let session = question.session;
     let caller = caller(actor);
     // What the system does by itself is what its owner configured: a bucket's documents are about callers, and about
@@ -259,34 +271,34 @@ fn decide(question: &Question<'_>, actor: &Actor, request: &policy::Request<'_>)
             _ => Vec::new(),
         };
         if denies.is_empty() {
-            return allowed_as_root();
+            statements.push(ROOTS.to_owned());
+            return Ok(());
         }
-        return Verdicts {
-            allowed: false,
-            verdict: Verdict::ExplicitDeny,
-            statements: denies.iter().map(ToString::to_string).collect(),
-        };
+        return Err(denied(Verdict::ExplicitDeny, &denies));
     }
     let decision = actor.policies.decide_about(request, guarded);
-    let verdict = match decision.kind {
-        policy::DecisionKind::Allow => Verdict::Allow,
-        policy::DecisionKind::ExplicitDeny => Verdict::ExplicitDeny,
-        policy::DecisionKind::ImplicitDeny => Verdict::ImplicitDeny,
-    };
-    if verdict == Verdict::ImplicitDeny
-        && session.kind() != PrincipalKind::System
-        && let Some(listed) = listed(question, &caller, request.action)
-    {
-        return Verdicts {
-            allowed: true,
-            verdict: Verdict::Allow,
-            statements: vec![listed],
-        };
+    match decision.kind {
+        policy::DecisionKind::Allow => {
+            statements.extend(decision.statements.iter().map(ToString::to_string));
+            Ok(())
+        }
+        policy::DecisionKind::ExplicitDeny => Err(denied(Verdict::ExplicitDeny, &decision.statements)),
+        policy::DecisionKind::ImplicitDeny => {
+            let by_list = match session.kind() {
+                PrincipalKind::System => None,
+                _ => listed(question, &caller, request.action),
+            };
+            statements.push(by_list.ok_or_else(|| denied(Verdict::ImplicitDeny, &[]))?);
+            Ok(())
+        }
     }
+}
+
+fn denied(verdict: Verdict, statements: &[policy::StatementRef<'_>]) -> Verdicts {
     Verdicts {
-        allowed: decision.allowed,
+        allowed: false,
         verdict,
-        statements: decision.statements.iter().map(ToString::to_string).collect(),
+        statements: statements.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -325,13 +337,13 @@ pub(crate) fn guarded<'a>(bucket: &'a BucketAccess, caller: Caller<'a>) -> Optio
 /// Whether `policy` on the bucket would deny the session to change it again.
 pub(crate) fn locks_out(session: &Session, policy: &policy::ResourcePolicy, bucket: &ResourcePath) -> bool {
     let actor = &session.identity().actor;
-    let Ok(context) = context(session, actor, &[]) else {
+    let Ok(known) = Known::new(session, actor, &[]) else {
         return true;
     };
     let request = policy::Request {
         action: "s3:PutBucketPolicy",
         resource: &arn("s3:PutBucketPolicy", bucket),
-        context: &context,
+        context: &known,
     };
     let guarded = Guarded {
         policy,
@@ -360,110 +372,4 @@ pub(crate) fn caller(actor: &Actor) -> Caller<'_> {
             id,
         },
     }
-}
-
-/// The keys about who asks.
-pub(crate) fn identify(actor: &Actor, out: &mut Context) -> craton_base::Result<()> {
-    let kind = match actor.principal.kind {
-        PrincipalKind::User => {
-            out.set_username(&actor.principal.name)?;
-            "User"
-        }
-        PrincipalKind::Role => "AssumedRole",
-        PrincipalKind::System => "Service",
-        PrincipalKind::Root => "Account",
-        PrincipalKind::Anonymous => {
-            out.set("aws:userid", ANONYMOUS)?;
-            out.set("aws:PrincipalType", "Anonymous")?;
-            return out.set("aws:PrincipalAccount", ANONYMOUS);
-        }
-    };
-    out.set("aws:PrincipalType", kind)?;
-    let root = actor.principal.kind == PrincipalKind::Root;
-    out.set("aws:userid", if root { ACCOUNT } else { &*actor.user_id })?;
-    // Of a role's session it is the role's ARN.
-    out.set_principal_arn(&actor.principal.arn)?;
-    out.set("aws:PrincipalAccount", ACCOUNT)?;
-    out.set("aws:PrincipalIsAWSService", "false")?;
-    for (key, value) in actor.tags() {
-        out.set(format!("aws:PrincipalTag/{key}"), value)?;
-    }
-    Ok(())
-}
-
-/// The keys about the session that the request is made in.
-fn of_session(session: &Session, out: &mut Context) -> craton_base::Result<()> {
-    let Some(facts) = &session.identity().session else {
-        return Ok(());
-    };
-    out.set("aws:TokenIssueTime", policy::iso_8601(facts.issued))?;
-    out.set("aws:MultiFactorAuthPresent", "false")?;
-    let texts = [
-        ("aws:SourceIdentity", &facts.source_identity),
-        ("aws:FederatedProvider", &facts.provider),
-        ("craton:Run", &facts.run),
-        ("craton:Purpose", &facts.purpose),
-    ];
-    for (key, value) in texts {
-        if let Some(value) = value {
-            out.set(key, &**value)?;
-        }
-    }
-    out.set_list(
-        "craton:ActingFor",
-        session.chain_arns().map(str::to_owned).collect(),
-    )
-}
-
-/// Everything that is known of a request when `actor` is asked about it.
-pub(crate) fn context(session: &Session, actor: &Actor, extra: &[Fact]) -> craton_base::Result<Context> {
-    let mut out = request_context(session)?;
-    identify(actor, &mut out)?;
-    of_session(session, &mut out)?;
-    for (key, value) in extra.iter().filter(|(key, _)| !LISTS.contains(&&**key)) {
-        out.set(key.clone(), value.as_str())?;
-    }
-    for list in LISTS {
-        let values = extra.iter().filter(|(key, _)| key == list);
-        out.set_list(list, values.map(|(_, value)| value.clone()).collect())?;
-    }
-    Ok(out)
-}
-
-/// The keys about the request itself, whoever makes it.
-pub(crate) fn request_context(session: &Session) -> craton_base::Result<Context> {
-    let mut out = Context::new();
-    let origin = session.origin();
-    out.set("aws:ViaAWSService", "false")?;
-    out.set("aws:ResourceAccount", ACCOUNT)?;
-    out.set("s3:ResourceAccount", ACCOUNT)?;
-    out.set_source_ip(origin.source_ip)?;
-    out.set_secure_transport(origin.is_secure())?;
-    if let Some(version) = origin.tls {
-        out.set("s3:TlsVersion", version)?;
-    }
-    out.set_time(origin.time)?;
-    if let Some(agent) = &origin.user_agent {
-        out.set("aws:UserAgent", &**agent)?;
-    }
-    if let Some(referer) = &origin.referer {
-        out.set("aws:Referer", &**referer)?;
-    }
-    proof(session, &mut out)?;
-    Ok(out)
-}
-
-fn proof(session: &Session, out: &mut Context) -> craton_base::Result<()> {
-    let Some(kind) = session.proof().auth_type() else {
-        return Ok(());
-    };
-    out.set("s3:authType", kind)?;
-    out.set("s3:signatureversion", "AWS4-HMAC-SHA256")?;
-    if let Some(age) = session.inner.signature_age_ms {
-        out.set("s3:signatureAge", age.to_string())?;
-    }
-    if let Some(hash) = &session.inner.content_sha256 {
-        out.set("s3:x-amz-content-sha256", &**hash)?;
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use craton_store::Store;
 use http::request::Parts;
 
 use crate::{
-    directory::{Directory, Identity, SESSION_PREFIX},
+    directory::{Directory, Identity, SESSION_PREFIX, Use},
     gate::Gate,
     identify::{
         Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service,
@@ -55,10 +55,16 @@ pub(crate) struct Keys {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Credentials for Keys {
-    type Owner = Arc<Identity>;
+/// Whose an access key is, and where its use is noted once the signature is known to be good.
+pub(crate) struct Owner {
+    identity: Arc<Identity>,
+    used: Arc<Use>,
+}
 
-    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Lookup<Arc<Identity>>> {
+impl Credentials for Keys {
+    type Owner = Owner;
+
+    fn find(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Lookup<Owner>> {
         let now = self.clock.now();
         if let Some(token) = session_token {
             // Of us, and of this key: only then is anything looked up.
@@ -84,13 +90,13 @@ impl Credentials for Keys {
             return Ok(Lookup::ExpiredToken);
         }
         match found.secret.filter(|_| found.active) {
-            Some(secret) => {
-                found.used.note(now, Service::S3);
-                Ok(Lookup::Found {
-                    secret,
-                    owner: found.identity,
-                })
-            }
+            Some(secret) => Ok(Lookup::Found {
+                secret,
+                owner: Owner {
+                    identity: found.identity,
+                    used: found.used,
+                },
+            }),
             None => Ok(Lookup::UnknownKey),
         }
     }
@@ -184,7 +190,9 @@ impl Gate {
             .identify_form(fields, target.bucket, target.filename);
         match checked {
             Ok(form) => {
-                let age = self.inner.clock.now().since(form.signed_at);
+                let now = self.inner.clock.now();
+                form.owner.used.note(now, Service::S3);
+                let age = now.since(form.signed_at);
                 Ok(admitted_form(form, age, origin))
             }
             Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
@@ -196,14 +204,13 @@ impl Gate {
         }
     }
 
-    fn admit(
-        &self,
-        caller: Result<Caller<Arc<Identity>>>,
-        parts: &Parts,
-        origin: Origin,
-    ) -> Result<Admitted> {
+    fn admit(&self, caller: Result<Caller<Owner>>, parts: &Parts, origin: Origin) -> Result<Admitted> {
         match caller {
-            Ok(Caller::Identified(identified)) => Ok(admitted(*identified, origin)),
+            Ok(Caller::Identified(identified)) => {
+                let service = Service::from_name(&identified.scope.service).unwrap_or(Service::S3);
+                identified.owner.used.note(self.inner.clock.now(), service);
+                Ok(admitted(*identified, origin))
+            }
             Ok(Caller::Anonymous { payload }) => Ok(self.anonymous(payload, origin)),
             Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
             Err(error) => {
@@ -256,7 +263,7 @@ impl Gate {
     }
 }
 
-fn admitted(identified: Identified<Arc<Identity>>, origin: Origin) -> Admitted {
+fn admitted(identified: Identified<Owner>, origin: Origin) -> Admitted {
     let proof = match identified.how {
         How::Header => Proof::Header,
         How::Presigned { .. } => Proof::Presigned,
@@ -267,7 +274,7 @@ fn admitted(identified: Identified<Arc<Identity>>, origin: Origin) -> Admitted {
         _ => None,
     };
     let inner = session::Inner {
-        identity: identified.owner,
+        identity: identified.owner.identity,
         access_key_id: Some(identified.access_key_id.into()),
         origin,
         proof,
@@ -283,9 +290,9 @@ fn admitted(identified: Identified<Arc<Identity>>, origin: Origin) -> Admitted {
     }
 }
 
-fn admitted_form(form: Form<Arc<Identity>>, age: std::time::Duration, origin: Origin) -> AdmittedForm {
+fn admitted_form(form: Form<Owner>, age: std::time::Duration, origin: Origin) -> AdmittedForm {
     let inner = session::Inner {
-        identity: form.owner,
+        identity: form.owner.identity,
         access_key_id: Some(form.access_key_id.as_str().into()),
         origin,
         proof: Proof::Form,

@@ -41,7 +41,7 @@ use crate::{
     replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
-    sessions::{Issuers, Tokens},
+    sessions::{Attempts, Issuers, Tokens},
 };
 
 /// What an administrator sets.
@@ -83,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Arc<Directory>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) issuers: Issuers,
+    pub(crate) attempts: Attempts,
     pub(crate) verifier: Verifier<Keys>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -146,6 +147,7 @@ impl Gate {
             directory,
             tokens,
             issuers: Issuers::new(),
+            attempts: Attempts::default(),
             verifier: Verifier::new(keys, clock.clone(), accepted),
             settings,
             clock,

@@ -25,6 +25,7 @@ mod cross_origin;
 mod decide;
 mod described;
 mod directory;
+mod facts;
 mod gate;
 mod guards;
 pub mod identify;
@@ -84,8 +85,9 @@ pub use replication::{
 pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session};
 pub use sessions::{
-    AssumeRole, CallerIdentity, ClientGrant, Exchange, Fetch, Granted, Issued, SESSION_SECONDS_MAX,
-    SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TokenFault, WebIdentity, WebSession,
+    ATTEMPT_AGAIN_SECONDS, AssumeRole, CallerIdentity, ClientGrant, Exchange, Fetch, Granted, Issued,
+    SESSION_SECONDS_MAX, SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TOO_MANY_ATTEMPTS, TokenFault,
+    WebIdentity, WebSession,
 };
 pub use work::{Lease, PARTS_BYTES_MAX, PARTS_MAX, Parts, Work};
 pub use worker::{Worker, Workers};

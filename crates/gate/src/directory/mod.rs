@@ -44,7 +44,8 @@ pub(crate) use records::{
     AccessKeyRecord, ActorRecord, EntityRecord, InlineRecord, LayerRecord, ManagedRecord, ProviderRecord,
     SessionRecord, TagRecord, VersionRecord,
 };
-use uses::{Use, Uses};
+pub(crate) use uses::Use;
+use uses::Uses;
 
 /// The account in every ARN: Craton has one.
 pub const ACCOUNT: &str = "000000000000";

@@ -14,10 +14,9 @@
 //! operators do not fit and negated ones pass ("Policy variables with no value").
 
 use super::{
-    Context,
-    name::{Arn, ArnPattern},
-    pattern::{Pattern, Syntax},
-    value::{self, Network},
+    Facts,
+    context::{Value, Values},
+    wanted::{Compares, Order, Wanted},
 };
 
 /// One key of one operator in a statement's `Condition`.
@@ -26,7 +25,7 @@ pub(super) struct Condition {
     /// In lower case.
     key: String,
     operator: Operator,
-    test: Test,
+    wanted: Wanted,
     /// As it was written: two conditions with the same text hold for the same requests.
     text: Box<str>,
 }
@@ -50,40 +49,6 @@ enum Quantifier {
 struct Base {
     compares: Compares,
     negated: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compares {
-    Text { wildcards: bool, fold: bool },
-    Number(Order),
-    Date(Order),
-    Bool,
-    Binary,
-    Address,
-    Arn,
-    Null,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Equal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-impl Order {
-    /// `left` is the request's side.
-    fn holds(self, left: i128, right: i128) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
-        }
-    }
 }
 
 const EXACT: Compares = Compares::Text {
@@ -171,128 +136,6 @@ impl Operator {
     }
 }
 
-/// The policy's side, compiled.
-#[derive(Debug, Clone)]
-enum Test {
-    Patterns(Vec<Pattern>),
-    Bools(Vec<Pattern>),
-    Numbers(Order, Vec<i128>),
-    Dates(Order, Vec<i128>),
-    Binaries(Vec<Vec<u8>>),
-    Networks(Vec<Network>),
-    Arns(Vec<ArnPattern>),
-    /// Holds for a missing key, for a present key.
-    Null {
-        missing: bool,
-        present: bool,
-    },
-}
-
-impl Test {
-    fn parse(compares: Compares, values: &[String], variables: bool) -> Result<Self, (usize, String)> {
-        Ok(match compares {
-            Compares::Text { wildcards, fold } => {
-                let syntax = Syntax {
-                    wildcards,
-                    variables,
-                    fold,
-                };
-                Self::Patterns(each(values, |v| Pattern::parse(v, syntax))?)
-            }
-            Compares::Bool => Self::Bools(each(values, |v| parse_bool(v, variables))?),
-            Compares::Number(order) => Self::Numbers(order, typed(values, value::number, "a number")?),
-            Compares::Date(order) => {
-                let expected = "a date in ISO 8601 form or in seconds since 1970";
-                Self::Dates(order, typed(values, value::date, expected)?)
-            }
-            Compares::Binary => Self::Binaries(typed(values, value::binary, "base64")?),
-            Compares::Address => {
-                Self::Networks(typed(values, Network::parse, "an IP address or a CIDR range")?)
-            }
-            Compares::Arn => Self::Arns(each(values, |v| parse_arn(v, variables))?),
-            Compares::Null => {
-                let wanted = typed(values, value::boolean, "\"true\" or \"false\"")?;
-                Self::Null {
-                    missing: wanted.contains(&true),
-                    present: wanted.contains(&false),
-                }
-            }
-        })
-    }
-
-    /// Whether the policy's side is fixed values: no wildcards, no variables, no network as wide as the public.
-    fn is_fixed(&self) -> bool {
-        match self {
-            Self::Patterns(patterns) => patterns.iter().all(Pattern::is_literal),
-            Self::Arns(patterns) => patterns.iter().all(ArnPattern::is_literal),
-            Self::Networks(networks) => networks.iter().all(Network::is_narrow),
-            _ => false,
-        }
-    }
-
-    /// Whether one value of the request fits any value of the policy.
-    fn fits(&self, text: &str, context: &Context) -> bool {
-        match self {
-            Self::Patterns(patterns) => patterns.iter().any(|p| p.matches(text, context)),
-            Self::Bools(patterns) => {
-                value::boolean(text).is_some() && patterns.iter().any(|p| p.matches(text, context))
-            }
-            Self::Numbers(order, numbers) => {
-                value::number(text).is_some_and(|n| numbers.iter().any(|m| order.holds(n, *m)))
-            }
-            Self::Dates(order, dates) => {
-                value::date(text).is_some_and(|d| dates.iter().any(|e| order.holds(d, *e)))
-            }
-            Self::Binaries(binaries) => value::binary(text).is_some_and(|b| binaries.contains(&b)),
-            Self::Networks(networks) => {
-                value::address(text).is_some_and(|a| networks.iter().any(|n| n.contains(a)))
-            }
-            Self::Arns(patterns) => {
-                Arn::split(text).is_some_and(|arn| patterns.iter().any(|p| p.matches(&arn, context)))
-            }
-            Self::Null { present, .. } => *present,
-        }
-    }
-}
-
-fn each<T>(values: &[String], parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, (usize, String)> {
-    let parsed = values
-        .iter()
-        .enumerate()
-        .map(|(i, v)| parse(v).map_err(|e| (i, e)));
-    parsed.collect()
-}
-
-fn typed<T>(
-    values: &[String],
-    parse: impl Fn(&str) -> Option<T>,
-    expected: &str,
-) -> Result<Vec<T>, (usize, String)> {
-    each(values, |v| parse(v).ok_or_else(|| format!("expected {expected}")))
-}
-
-fn parse_bool(text: &str, variables: bool) -> Result<Pattern, String> {
-    let pattern = Pattern::parse(
-        text,
-        Syntax {
-            wildcards: false,
-            variables,
-            fold: true,
-        },
-    )?;
-    if !pattern.is_dynamic() && value::boolean(text).is_none() {
-        return Err("expected \"true\" or \"false\"".into());
-    }
-    Ok(pattern)
-}
-
-fn parse_arn(text: &str, variables: bool) -> Result<ArnPattern, String> {
-    if !text.starts_with("arn:") && !text.starts_with(['*', '$']) {
-        return Err("expected an ARN (\"arn:…\")".into());
-    }
-    ArnPattern::parse(text, variables)
-}
-
 /// Keys whose fixed value says who asks or from where, in lower case (Amazon S3 User Guide, "The meaning of
 /// public").
 const NARROWING_KEYS: [&str; 14] = [
@@ -327,7 +170,7 @@ impl Condition {
         } = self.operator;
         // A set operator over all values holds for a request that has none.
         let binding = !base.negated && !if_exists && quantifier != Quantifier::ForAll;
-        binding && NARROWING_KEYS.contains(&self.key.as_str()) && self.test.is_fixed()
+        binding && NARROWING_KEYS.contains(&self.key.as_str()) && self.wanted.is_fixed()
     }
 
     /// Compiles one key with its values; the error names the value by its position.
@@ -337,13 +180,13 @@ impl Condition {
         values: &[String],
         variables: bool,
     ) -> Result<Self, (usize, String)> {
-        let test = Test::parse(operator.base.compares, values, variables)?;
+        let wanted = Wanted::parse(operator.base.compares, values, variables)?;
         let key = key.to_lowercase();
         Ok(Self {
             text: format!("{operator:?} {key} {values:?} {variables}").into(),
             key,
             operator,
-            test,
+            wanted,
         })
     }
 
@@ -366,9 +209,9 @@ impl Condition {
     }
 
     /// Whether the request meets it.
-    pub(super) fn holds(&self, context: &Context) -> bool {
-        let values = context.get(&self.key);
-        if let Test::Null { missing, present } = self.test {
+    pub(super) fn holds(&self, facts: &dyn Facts) -> bool {
+        let values = facts.get(&self.key);
+        if let Wanted::Null { missing, present } = self.wanted {
             return if values.is_some() { present } else { missing };
         }
         let Operator {
@@ -383,12 +226,12 @@ impl Condition {
                 Quantifier::One => if_exists || base.negated,
             };
         };
-        let passes = |value: &String| self.test.fits(value, context) != base.negated;
+        let passes = |value: &Value<'_>| self.wanted.fits(value, facts) != base.negated;
         let list = values.as_slice();
         match quantifier {
-            Quantifier::One => values.single().is_some_and(passes),
-            Quantifier::ForAll => list.iter().all(String::is_empty) || list.iter().all(passes),
-            Quantifier::ForAny => !list.iter().all(String::is_empty) && list.iter().any(passes),
+            Quantifier::One => matches!(&values, Values::One(value) if passes(value)),
+            Quantifier::ForAll => list.iter().all(Value::is_empty) || list.iter().all(passes),
+            Quantifier::ForAny => !list.iter().all(Value::is_empty) && list.iter().any(passes),
         }
     }
 }

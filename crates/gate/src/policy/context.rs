@@ -1,8 +1,10 @@
 //! What is known about a request besides its action and resource: the condition keys.
 //!
+//! A policy asks for few of them, so they are [`Facts`] that are looked up, and not collected before.
+//!
 //! Invariants: keys are compared without case; a key holds one value or a list (AWS's
 //! single-valued and multivalued keys), and only one value can stand for a policy variable; a
-//! list without values is the same as no key. Only the gate fills a context, never a request's
+//! list without values is the same as no key. Only the gate says what a key is, never a request's
 //! own headers by their own names.
 
 use std::{
@@ -59,34 +61,123 @@ fn note(key: &str, is_there: bool) {
     });
 }
 
-/// The condition keys of one request.
-#[derive(Clone, Debug, Default)]
-pub struct Context {
-    /// As they were set. A request has some twenty, and a decision looks at few of them.
-    values: Vec<(Cow<'static, str>, Values)>,
+/// What is known of a request: asked for one condition key at a time, when a policy names it.
+pub trait Facts {
+    /// The value or values of a key, which is in lower case; `None` if it is not known.
+    fn values_of(&self, key: &str) -> Option<Values<'_>>;
+}
+
+/// Several, of which the first that knows a key says what it is.
+impl<const N: usize> Facts for [&dyn Facts; N] {
+    fn values_of(&self, key: &str) -> Option<Values<'_>> {
+        self.iter().find_map(|facts| facts.values_of(key))
+    }
+}
+
+impl dyn Facts + '_ {
+    /// The values of `key` (already in lower case); `None` if absent or without values.
+    pub(super) fn get(&self, key: &str) -> Option<Values<'_>> {
+        let found = self.values_of(key).filter(|v| !v.as_slice().is_empty());
+        if WATCHING.get() {
+            note(key, found.is_some());
+        }
+        found
+    }
+
+    /// The text that stands for the variable `key` (already in lower case). A multivalued key
+    /// cannot stand for one, and an empty value is no value: `home/${aws:PrincipalTag/team}*`
+    /// must not become `home/*`.
+    pub(super) fn variable(&self, key: &str) -> Option<Cow<'_, str>> {
+        match self.get(key)? {
+            Values::One(value) => Some(value.into_text()).filter(|text| !text.is_empty()),
+            Values::Many(_) => None,
+        }
+    }
+}
+
+/// One value of a condition key. Those that are no text are compared without becoming one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A point in time, in whole seconds: `2026-11-22T21:00:00Z`.
+    Time(Timestamp),
+    /// An address; an IPv4 address inside IPv6 is the IPv4 address.
+    Address(IpAddr),
+}
+
+impl<'a> Value<'a> {
+    /// As text.
+    #[must_use]
+    pub fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::Time(at) => super::iso_8601(at).into(),
+            Self::Address(address) => address.to_canonical().to_string().into(),
+        }
+    }
+
+    fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Text(text) => Value::from(&**text),
+            Self::Time(at) => Value::Time(*at),
+            Self::Address(address) => Value::Address(*address),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Text(text) if text.is_empty())
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
 }
 
 /// The value or values of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Values {
-    One(String),
-    Many(Vec<String>),
+pub enum Values<'a> {
+    /// Of a single-valued key.
+    One(Value<'a>),
+    /// Of a multivalued key, also when there is only one.
+    Many(Vec<Value<'a>>),
 }
 
-impl Values {
+impl<'a> Values<'a> {
     /// The value of a single-valued key.
-    pub(super) fn single(&self) -> Option<&String> {
-        match self {
-            Self::One(value) => Some(value),
-            Self::Many(_) => None,
-        }
+    pub fn one(value: impl Into<Value<'a>>) -> Self {
+        Self::One(value.into())
     }
 
-    pub(super) fn as_slice(&self) -> &[String] {
+    pub(super) fn as_slice(&self) -> &[Value<'a>] {
         match self {
             Self::One(value) => std::slice::from_ref(value),
             Self::Many(values) => values,
         }
+    }
+}
+
+/// Condition keys that are set one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    values: Vec<(Cow<'static, str>, Values<'static>)>,
+}
+
+impl Facts for Context {
+    fn values_of(&self, key: &str) -> Option<Values<'_>> {
+        let (_, values) = self.values.iter().find(|(set, _)| is_key(set, key))?;
+        Some(match values {
+            Values::One(value) => Values::One(value.borrowed()),
+            Values::Many(values) => Values::Many(values.iter().map(Value::borrowed).collect()),
+        })
     }
 }
 
@@ -102,7 +193,7 @@ impl Context {
     /// # Errors
     /// [`Kind::TooLarge`] above [`CONTEXT_KEYS_MAX`] keys.
     pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Result<()> {
-        self.insert(key.into(), Values::One(value.into()))
+        self.insert(key.into(), Values::one(value.into()))
     }
 
     /// Sets a multivalued key, for example `aws:TagKeys`, also when there is only one value.
@@ -113,16 +204,18 @@ impl Context {
         if values.len() > CONTEXT_VALUES_MAX {
             return Err(too_large("values of one condition key", CONTEXT_VALUES_MAX));
         }
+        let values = values.into_iter().map(Value::from).collect();
         self.insert(key.into(), Values::Many(values))
     }
 
-    fn insert(&mut self, key: Cow<'static, str>, values: Values) -> Result<()> {
-        if let Some((_, set)) = self.values.iter_mut().find(|(set, _)| is_same(set, &key)) {
+    fn insert(&mut self, key: Cow<'static, str>, values: Values<'static>) -> Result<()> {
+        let lower = key.to_lowercase();
+        if let Some((_, set)) = self.values.iter_mut().find(|(set, _)| is_key(set, &lower)) {
             *set = values;
             return Ok(());
         }
         if self.values.len() >= CONTEXT_KEYS_MAX {
-            return Err(too_large("condition keys in a request", CONTEXT_KEYS_MAX));
+            return Err(too_many_keys());
         }
         self.values.push((key, values));
         Ok(())
@@ -149,7 +242,7 @@ impl Context {
     /// # Errors
     /// As [`Self::set`].
     pub fn set_source_ip(&mut self, address: IpAddr) -> Result<()> {
-        self.set("aws:SourceIp", address.to_canonical().to_string())
+        self.insert("aws:SourceIp".into(), Values::One(Value::Address(address)))
     }
 
     /// Sets `aws:SecureTransport`.
@@ -165,36 +258,19 @@ impl Context {
     /// # Errors
     /// As [`Self::set`].
     pub fn set_time(&mut self, now: Timestamp) -> Result<()> {
-        let seconds = super::value::epoch_seconds(now);
-        self.set("aws:EpochTime", seconds.to_string())?;
-        self.set("aws:CurrentTime", super::value::iso_8601(seconds))
-    }
-
-    /// The values of `key` (already in lower case); `None` if absent or without values.
-    pub(super) fn get(&self, key: &str) -> Option<&Values> {
-        let found = self.values.iter().find(|(set, _)| is_same(set, key));
-        let found = found.map(|(_, v)| v).filter(|v| !v.as_slice().is_empty());
-        if WATCHING.get() {
-            note(key, found.is_some());
-        }
-        found
-    }
-
-    /// The text that stands for the variable `key` (already in lower case). A multivalued key
-    /// cannot stand for one, and an empty value is no value: `home/${aws:PrincipalTag/team}*`
-    /// must not become `home/*`.
-    pub(super) fn variable(&self, key: &str) -> Option<&str> {
-        match self.get(key)? {
-            Values::One(value) if !value.is_empty() => Some(value),
-            _ => None,
-        }
+        self.set("aws:EpochTime", now.seconds().to_string())?;
+        self.insert("aws:CurrentTime".into(), Values::One(Value::Time(now)))
     }
 }
 
-/// Whether two keys are one, without case.
-fn is_same(a: &str, b: &str) -> bool {
-    let beyond_ascii = || !(a.is_ascii() && b.is_ascii());
-    a.eq_ignore_ascii_case(b) || (beyond_ascii() && a.to_lowercase() == b.to_lowercase())
+/// Whether a key is `lower`, which is in lower case.
+pub(crate) fn is_key(key: &str, lower: &str) -> bool {
+    key.eq_ignore_ascii_case(lower) || (!key.is_ascii() && key.to_lowercase() == lower)
+}
+
+/// The refusal of a request with more than [`CONTEXT_KEYS_MAX`] keys.
+pub(crate) fn too_many_keys() -> Error {
+    too_large("condition keys in a request", CONTEXT_KEYS_MAX)
 }
 
 fn too_large(what: &str, limit: usize) -> Error {

@@ -4,7 +4,7 @@
 //! indexed set and a plain list cannot disagree.
 
 use super::{
-    Context, Policy,
+    Facts, Policy,
     name::Arn,
     statement::{Effect, Statement, Target},
 };
@@ -13,14 +13,14 @@ use super::{
 pub const STATEMENTS_NAMED_MAX: usize = 16;
 
 /// What is asked. All parts are literal text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// For example `s3:GetObject`.
     pub action: &'a str,
     /// An ARN, or `*` for an action that is about no resource.
     pub resource: &'a str,
-    /// The condition keys.
-    pub context: &'a Context,
+    /// What is known of it.
+    pub context: &'a dyn Facts,
 }
 
 /// Why a request is allowed or not.
@@ -36,37 +36,37 @@ pub enum DecisionKind {
 
 /// The answer, with the statements that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct Decision<'p> {
     /// Whether the request may go on.
     pub allowed: bool,
     /// Why.
     pub kind: DecisionKind,
     /// The statements that decided, at most [`STATEMENTS_NAMED_MAX`]; none for an implicit deny.
-    pub statements: Vec<StatementRef>,
+    pub statements: Vec<StatementRef<'p>>,
 }
 
 /// Names one statement of one policy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StatementRef {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementRef<'p> {
     /// The policy's name.
-    pub policy: String,
+    pub policy: &'p str,
     /// The statement's place in the document, from 0.
     pub index: usize,
     /// The statement's `Sid`, if it has one.
-    pub sid: Option<String>,
+    pub sid: Option<&'p str>,
 }
 
-impl std::fmt::Display for StatementRef {
+impl std::fmt::Display for StatementRef<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.sid {
+        match self.sid {
             Some(sid) => write!(f, "{}#{sid}", self.policy),
             None => write!(f, "{}[{}]", self.policy, self.index),
         }
     }
 }
 
-impl Decision {
-    pub(super) fn explicit_deny(statements: Vec<StatementRef>) -> Self {
+impl<'p> Decision<'p> {
+    pub(super) fn explicit_deny(statements: Vec<StatementRef<'p>>) -> Self {
         Self {
             allowed: false,
             kind: DecisionKind::ExplicitDeny,
@@ -74,7 +74,7 @@ impl Decision {
         }
     }
 
-    pub(super) fn allow(statements: Vec<StatementRef>) -> Self {
+    pub(super) fn allow(statements: Vec<StatementRef<'p>>) -> Self {
         Self {
             allowed: true,
             kind: DecisionKind::Allow,
@@ -94,9 +94,9 @@ impl Decision {
 /// Decides a request by a principal's identity policies alone. For many policies or many
 /// decisions, a [`super::PolicySet`] gives the same answers faster.
 #[must_use]
-pub fn decide(policies: &[&Policy], request: &Request<'_>) -> Decision {
+pub fn decide<'p>(policies: &[&'p Policy], request: &Request<'_>) -> Decision<'p> {
     with_target(request, |target| {
-        let statements = policies.iter().flat_map(|policy| {
+        let statements = policies.iter().flat_map(|&policy| {
             let numbered = policy.statements.iter().enumerate();
             numbered.map(move |(index, statement)| Candidate {
                 policy,
@@ -138,45 +138,55 @@ pub(super) struct Candidate<'p> {
     pub(super) statement: &'p Statement,
 }
 
-impl Candidate<'_> {
-    fn name(&self) -> StatementRef {
+impl<'p> Candidate<'p> {
+    fn name(&self) -> StatementRef<'p> {
         StatementRef {
-            policy: self.policy.name.clone(),
+            policy: &self.policy.name,
             index: self.index,
-            sid: self.statement.sid.clone(),
+            sid: self.statement.sid.as_deref(),
         }
     }
 }
 
 /// The matching statements of one kind of policies.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) denies: Vec<StatementRef>,
-    pub(super) allows: Vec<StatementRef>,
+pub(super) struct Found<'p> {
+    pub(super) denies: Vec<StatementRef<'p>>,
+    pub(super) allows: Vec<StatementRef<'p>>,
 }
 
-impl Found {
-    /// Denies are looked for to the end, or until enough are named; a statement that could only
-    /// add to a full list is not evaluated.
-    pub(super) fn collect<'p>(candidates: impl Iterator<Item = Candidate<'p>>, target: &Target<'_>) -> Self {
+impl<'p> Found<'p> {
+    /// Denies are looked for to the end, or until enough are named.
+    pub(super) fn collect(candidates: impl Iterator<Item = Candidate<'p>>, target: &Target<'_>) -> Self {
         let mut found = Self::default();
         for candidate in candidates {
-            let list = match candidate.statement.effect {
-                Effect::Deny => &mut found.denies,
-                Effect::Allow => &mut found.allows,
-            };
-            if list.len() < STATEMENTS_NAMED_MAX && candidate.statement.matches(target) {
-                list.push(candidate.name());
-            }
+            found.add(candidate, target, false);
         }
         found
+    }
+
+    /// Whether a statement matches; then it is named. One that could only add to a full list is not evaluated, except
+    /// `anyway`.
+    pub(super) fn add(&mut self, candidate: Candidate<'p>, target: &Target<'_>, anyway: bool) -> bool {
+        let list = match candidate.statement.effect {
+            Effect::Deny => &mut self.denies,
+            Effect::Allow => &mut self.allows,
+        };
+        let is_full = list.len() >= STATEMENTS_NAMED_MAX;
+        if (is_full && !anyway) || !candidate.statement.matches(target) {
+            return false;
+        }
+        if !is_full {
+            list.push(candidate.name());
+        }
+        true
     }
 
     pub(super) fn allows(&self) -> bool {
         !self.allows.is_empty()
     }
 
-    pub(super) fn into_decision(self) -> Decision {
+    pub(super) fn into_decision(self) -> Decision<'p> {
         if !self.denies.is_empty() {
             Decision::explicit_deny(self.denies)
         } else if !self.allows.is_empty() {

@@ -36,12 +36,13 @@ mod starts;
 mod statement;
 mod trust;
 mod value;
+mod wanted;
 
 use craton_base::Result;
 
-pub(crate) use self::context::noting_unknown;
+pub(crate) use self::context::{is_key, noting_unknown, too_many_keys};
 pub use self::{
-    context::{CONTEXT_KEYS_MAX, CONTEXT_VALUES_MAX, Context},
+    context::{CONTEXT_KEYS_MAX, CONTEXT_VALUES_MAX, Context, Facts, Value, Values},
     decision::{Decision, DecisionKind, Request, STATEMENTS_NAMED_MAX, StatementRef, decide},
     resource::{Caller, ResourcePolicy},
     set::{Guarded, PolicySet},

@@ -5,7 +5,7 @@
 //! crosses a `:`; the sixth, the resource, is everything that follows and `*` covers `/` and `:`.
 
 use super::{
-    Context,
+    Context, Facts,
     pattern::{Pattern, Syntax},
     starts::Starting,
 };
@@ -106,17 +106,30 @@ fn before_wildcard(text: &str) -> &str {
 
 /// An ARN taken apart; the segments borrow from it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arn<'a>([&'a str; ARN_SEGMENTS]);
+pub(super) struct Arn<'a> {
+    text: &'a str,
+    segments: [&'a str; ARN_SEGMENTS],
+}
 
 impl<'a> Arn<'a> {
     pub(super) fn split(text: &'a str) -> Option<Self> {
-        let mut segments = text.splitn(ARN_SEGMENTS, ':');
-        let mut arn = [""; ARN_SEGMENTS];
-        for segment in &mut arn {
-            *segment = segments.next()?;
+        let mut parts = text.splitn(ARN_SEGMENTS, ':');
+        let mut segments = [""; ARN_SEGMENTS];
+        for segment in &mut segments {
+            *segment = parts.next()?;
         }
-        (arn.first() == Some(&"arn")).then_some(Self(arn))
+        (segments.first() == Some(&"arn")).then_some(Self { text, segments })
     }
+}
+
+/// How a pattern of ARNs is compared. What is literal up to its sixth segment needs no comparison by segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// It is one ARN.
+    Whole,
+    /// It is the beginning of an ARN, and a `*`.
+    Beginning,
+    Segments,
 }
 
 /// A pattern of ARNs.
@@ -124,6 +137,7 @@ impl<'a> Arn<'a> {
 pub(super) struct ArnPattern {
     segments: Vec<Pattern>,
     start: String,
+    shape: Shape,
     /// As it was written, each segment for itself.
     texts: Box<[Box<str>]>,
 }
@@ -143,9 +157,17 @@ impl ArnPattern {
             .into_iter()
             .map(|segment| Pattern::parse(segment, syntax))
             .collect::<Result<Vec<_>, _>>()?;
+        let start = before_wildcard(text);
+        let reaches_resource = start.bytes().filter(|b| *b == b':').count() >= ARN_SEGMENTS - 1;
+        let shape = match text.get(start.len()..) {
+            Some("") if reaches_resource => Shape::Whole,
+            Some("*") if reaches_resource => Shape::Beginning,
+            _ => Shape::Segments,
+        };
         Ok(Self {
             segments,
-            start: before_wildcard(text).to_owned(),
+            start: start.to_owned(),
+            shape,
             texts,
         })
     }
@@ -155,21 +177,27 @@ impl ArnPattern {
         self.texts.iter().map(|text| &**text)
     }
 
-    pub(super) fn matches(&self, arn: &Arn<'_>, context: &Context) -> bool {
-        let mut pairs = self.segments.iter().zip(arn.0);
-        pairs.all(|(pattern, segment)| pattern.matches(segment, context))
+    pub(super) fn matches(&self, arn: &Arn<'_>, context: &dyn Facts) -> bool {
+        match self.shape {
+            Shape::Whole => arn.text == self.start,
+            Shape::Beginning => arn.text.starts_with(&self.start),
+            Shape::Segments => {
+                let mut pairs = self.segments.iter().zip(arn.segments);
+                pairs.all(|(pattern, segment)| pattern.matches(segment, context))
+            }
+        }
     }
 
     /// Whether it matches something whose name begins with this ARN.
-    fn matches_beyond(&self, arn: &Arn<'_>, context: &Context) -> bool {
-        let mut pairs = (1..).zip(self.segments.iter().zip(arn.0));
+    fn matches_beyond(&self, arn: &Arn<'_>, context: &dyn Facts) -> bool {
+        let mut pairs = (1..).zip(self.segments.iter().zip(arn.segments));
         pairs.all(|(number, (pattern, segment))| match number {
             ARN_SEGMENTS => pattern.fits_beyond(segment, context),
             _ => pattern.matches(segment, context),
         })
     }
 
-    fn has_value(&self, context: &Context) -> bool {
+    fn has_value(&self, context: &dyn Facts) -> bool {
         self.segments.iter().all(|pattern| pattern.has_value(context))
     }
 
@@ -234,7 +262,7 @@ impl ResourcePattern {
     }
 
     /// `arn` is `None` where the request is for no resource in particular (`*`).
-    pub(super) fn matches(&self, arn: Option<&Arn<'_>>, context: &Context) -> bool {
+    pub(super) fn matches(&self, arn: Option<&Arn<'_>>, context: &dyn Facts) -> bool {
         match (self, arn) {
             (Self::All, _) => true,
             (Self::Arn(pattern), Some(arn)) => pattern.matches(arn, context),
@@ -243,7 +271,7 @@ impl ResourcePattern {
     }
 
     /// Whether it matches something whose name begins with this ARN, itself among them.
-    pub(super) fn matches_beyond(&self, arn: Option<&Arn<'_>>, context: &Context) -> bool {
+    pub(super) fn matches_beyond(&self, arn: Option<&Arn<'_>>, context: &dyn Facts) -> bool {
         match (self, arn) {
             (Self::All, _) => true,
             (Self::Arn(pattern), Some(arn)) => pattern.matches_beyond(arn, context),
@@ -252,7 +280,7 @@ impl ResourcePattern {
     }
 
     /// Whether every variable in it has a value in `context`.
-    pub(super) fn has_value(&self, context: &Context) -> bool {
+    pub(super) fn has_value(&self, context: &dyn Facts) -> bool {
         match self {
             Self::All => true,
             Self::Arn(pattern) => pattern.has_value(context),
@@ -298,6 +326,12 @@ impl ResourcePattern {
             Some(rest) => rest.is_empty() || rest.starts_with('/'),
             None => bucket_arn.starts_with(pattern.literal()) && !pattern.is_literal(),
         }
+    }
+}
+
+impl Starting for ArnPattern {
+    fn start(&self) -> String {
+        self.literal().to_owned()
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Source of the variable syntax: AWS IAM User Guide, "IAM policy elements: Variables and tags".
 
-use super::Context;
+use super::{Context, Facts, starts::Starting};
 
 /// Which characters of a pattern have a meaning.
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ impl Pattern {
     }
 
     /// Whether some text fits that begins with `text`, itself among them; of patterns that tell upper from lower case.
-    pub(super) fn fits_beyond(&self, text: &str, context: &Context) -> bool {
+    pub(super) fn fits_beyond(&self, text: &str, context: &dyn Facts) -> bool {
         match &self.form {
             Form::Fixed(glob) => glob.fits_beyond(text),
             Form::Dynamic(pieces) => {
@@ -71,14 +71,15 @@ impl Pattern {
     }
 
     /// Whether the whole of `text` fits. `false` if a variable has no value in `context`.
-    pub(super) fn matches(&self, text: &str, context: &Context) -> bool {
-        let folded;
-        let text = if self.fold {
-            folded = text.to_lowercase();
-            &folded
-        } else {
-            text
-        };
+    pub(super) fn matches(&self, text: &str, context: &dyn Facts) -> bool {
+        match self.fold {
+            true => self.matches_folded(&text.to_lowercase(), context),
+            false => self.matches_folded(text, context),
+        }
+    }
+
+    /// The same of a text that is in lower case already if this pattern does not tell upper from lower case.
+    pub(super) fn matches_folded(&self, text: &str, context: &dyn Facts) -> bool {
         match &self.form {
             Form::Fixed(glob) => glob.matches(text),
             Form::Dynamic(pieces) => {
@@ -88,7 +89,7 @@ impl Pattern {
     }
 
     /// Whether every variable in it has a value in `context`.
-    pub(super) fn has_value(&self, context: &Context) -> bool {
+    pub(super) fn has_value(&self, context: &dyn Facts) -> bool {
         let Form::Dynamic(pieces) = &self.form else {
             return true;
         };
@@ -109,6 +110,22 @@ impl Pattern {
     /// Whether a variable occurs in it.
     pub(super) fn is_dynamic(&self) -> bool {
         matches!(self.form, Form::Dynamic(_))
+    }
+}
+
+impl Starting for Pattern {
+    /// In lower case if the pattern does not tell upper from lower case.
+    fn start(&self) -> String {
+        let mut first = Part::default();
+        match &self.form {
+            Form::Fixed(glob) => return glob.parts.first().map(Part::start).unwrap_or_default(),
+            Form::Dynamic(pieces) => {
+                if let Some(Piece::Text(text)) = pieces.first() {
+                    first.push(text, self.fold);
+                }
+            }
+        }
+        first.start()
     }
 }
 
@@ -218,7 +235,7 @@ impl Default for Part {
 
 impl Glob {
     /// Puts values in the place of variables; `None` if one has none.
-    fn new(pieces: &[Piece], fold: bool, context: &Context) -> Option<Self> {
+    fn new(pieces: &[Piece], fold: bool, context: &dyn Facts) -> Option<Self> {
         let mut parts = Vec::new();
         let mut part = Part::default();
         for piece in pieces {
@@ -227,7 +244,8 @@ impl Glob {
                 Piece::One => part.push_one(),
                 Piece::Many => parts.push(std::mem::take(&mut part)),
                 Piece::Variable { key, default } => {
-                    part.push(context.variable(key).or(default.as_deref())?, fold);
+                    let value = context.variable(key);
+                    part.push(value.as_deref().or(default.as_deref())?, fold);
                 }
             }
         }
@@ -278,6 +296,14 @@ impl Part {
         match self {
             Self::Literal(literal) => literal.push_str(text),
             Self::Mixed(units) => units.extend(text.chars().map(Some)),
+        }
+    }
+
+    /// The literal text that it begins with.
+    fn start(&self) -> String {
+        match self {
+            Self::Literal(literal) => literal.clone(),
+            Self::Mixed(units) => units.iter().map_while(|unit| *unit).collect(),
         }
     }
 

@@ -60,8 +60,8 @@ pub enum Caller<'a> {
 
 /// What of a resource's policy is about a caller and matches, and whom it allows.
 #[derive(Default)]
-pub(super) struct Granted {
-    pub(super) found: Found,
+pub(super) struct Granted<'p> {
+    pub(super) found: Found<'p>,
     /// The session by its own ARN: nothing but a deny limits that.
     pub(super) to_session: bool,
     /// The user by its ARN, or everyone: session policies limit that, a boundary does not.
@@ -70,11 +70,20 @@ pub(super) struct Granted {
     pub(super) to_role: bool,
 }
 
-impl Granted {
+impl Granted<'_> {
     /// What is allowed does not count.
     pub(super) fn shut(&mut self) {
         self.found.allows.clear();
         (self.to_session, self.to_principal, self.to_role) = (false, false, false);
+    }
+
+    /// Whether something is allowed to a caller by this name.
+    const fn by(&mut self, by: By) -> &mut bool {
+        match by {
+            By::Session => &mut self.to_session,
+            By::Principal => &mut self.to_principal,
+            By::Role => &mut self.to_role,
+        }
     }
 }
 
@@ -237,42 +246,36 @@ impl ResourcePolicy {
     }
 
     /// The statements whose principals `counts` is true for and that match.
-    pub(super) fn find_for(&self, target: &Target<'_>, counts: &dyn Fn(&Choice<Principal>) -> bool) -> Found {
-        self.layer
-            .find_where(target, |s| s.principals.as_ref().is_some_and(counts))
+    pub(super) fn find_for(
+        &self,
+        target: &Target<'_>,
+        counts: impl Fn(&Choice<Principal>) -> bool,
+    ) -> Found<'_> {
+        let all = self.layer.candidates(target);
+        let about = all.filter(|c| c.statement.principals.as_ref().is_some_and(&counts));
+        Found::collect(about, target)
     }
 
     /// The statements that are about `caller` and match. `bounded`: whether the caller has a permissions boundary,
     /// which makes it one of those whom a `Deny` with `NotPrincipal` is always about.
-    pub(super) fn find(&self, target: &Target<'_>, caller: &Caller<'_>, bounded: bool) -> Granted {
-        let find = |counts: &dyn Fn(&Statement) -> bool| self.layer.find_where(target, counts);
-        let is_deny = |s: &Statement| s.effect == Effect::Deny;
-        let denies = |s: &Statement| is_deny(s) && (about(s, caller).is_some() || (bounded && excepts(s)));
-        if !matches!(caller, Caller::Role { .. }) {
-            let found = find(&|s| denies(s) || (!is_deny(s) && about(s, caller).is_some()));
-            let to_principal = !found.allows.is_empty();
-            return Granted {
-                found,
-                to_principal,
-                ..Granted::default()
-            };
+    pub(super) fn find(&self, target: &Target<'_>, caller: &Caller<'_>, bounded: bool) -> Granted<'_> {
+        let mut granted = Granted::default();
+        for candidate in self.layer.candidates(target) {
+            let statement = candidate.statement;
+            let about = about(statement, caller);
+            match (statement.effect, about) {
+                (Effect::Allow, Some(by)) => {
+                    let is_first = !*granted.by(by);
+                    if granted.found.add(candidate, target, is_first) {
+                        *granted.by(by) = true;
+                    }
+                }
+                (Effect::Deny, _) if about.is_some() || (bounded && excepts(statement)) => {
+                    granted.found.add(candidate, target, false);
+                }
+                _ => {}
+            }
         }
-        let allowed_by = |by| find(&|s| !is_deny(s) && about(s, caller) == Some(by)).allows;
-        let mut granted = Granted {
-            found: find(&denies),
-            ..Granted::default()
-        };
-        for by in [By::Session, By::Principal, By::Role] {
-            let allows = allowed_by(by);
-            let whom = match by {
-                By::Session => &mut granted.to_session,
-                By::Principal => &mut granted.to_principal,
-                By::Role => &mut granted.to_role,
-            };
-            *whom = !allows.is_empty();
-            granted.found.allows.extend(allows);
-        }
-        granted.found.allows.sort();
         granted
     }
 }

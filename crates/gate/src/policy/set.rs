@@ -99,7 +99,7 @@ impl PolicySet {
 
     /// Decides a request about something that has no policy of its own.
     #[must_use]
-    pub fn decide(&self, request: &Request<'_>) -> Decision {
+    pub fn decide<'p>(&'p self, request: &Request<'_>) -> Decision<'p> {
         self.decide_about(request, None)
     }
 
@@ -107,25 +107,23 @@ impl PolicySet {
     /// policies allow, and so does the resource's policy the user, or the boundary and either the resource's
     /// policy the role or the identity policies. An allow names the statements of all of them.
     #[must_use]
-    pub fn decide_about(&self, request: &Request<'_>, resource: Option<Guarded<'_>>) -> Decision {
+    pub fn decide_about<'p>(&'p self, request: &Request<'_>, resource: Option<Guarded<'p>>) -> Decision<'p> {
         with_target(request, |target| self.decide_target(target, resource))
             .unwrap_or_else(Decision::implicit_deny)
     }
 
-    fn decide_target(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> Decision {
+    fn decide_target<'p>(&'p self, target: &Target<'_>, resource: Option<Guarded<'p>>) -> Decision<'p> {
         let each = self.find(target, resource);
-        let allowed = each.allow();
-        let found: Vec<Found> = each.into_found().collect();
-        if found.iter().any(|f| !f.denies.is_empty()) {
-            Decision::explicit_deny(found.into_iter().flat_map(|f| f.denies).collect())
-        } else if allowed {
-            Decision::allow(found.into_iter().flat_map(|f| f.allows).collect())
+        if each.all().any(|f| !f.denies.is_empty()) {
+            Decision::explicit_deny(each.all().flat_map(|f| &f.denies).copied().collect())
+        } else if each.allow() {
+            Decision::allow(each.all().flat_map(|f| &f.allows).copied().collect())
         } else {
             Decision::implicit_deny()
         }
     }
 
-    fn find(&self, target: &Target<'_>, resource: Option<Guarded<'_>>) -> EachFound {
+    fn find<'p>(&'p self, target: &Target<'_>, resource: Option<Guarded<'p>>) -> EachFound<'p> {
         EachFound {
             granted: resource
                 .map(|r| r.find(target, self.boundary.is_some()))
@@ -144,14 +142,14 @@ impl PolicySet {
 }
 
 /// What matches in each kind of policies.
-struct EachFound {
-    granted: Granted,
-    boundary: Option<Found>,
-    sessions: Vec<Found>,
-    identity: Found,
+struct EachFound<'p> {
+    granted: Granted<'p>,
+    boundary: Option<Found<'p>>,
+    sessions: Vec<Found<'p>>,
+    identity: Found<'p>,
 }
 
-impl EachFound {
+impl<'p> EachFound<'p> {
     fn is_bounded(&self) -> bool {
         self.boundary.as_ref().is_none_or(Found::allows)
     }
@@ -185,11 +183,11 @@ impl EachFound {
         lacking.map(|(kind, _)| kind).collect()
     }
 
-    fn into_found(self) -> impl Iterator<Item = Found> {
-        std::iter::once(self.granted.found)
-            .chain(self.boundary)
-            .chain(self.sessions)
-            .chain([self.identity])
+    fn all(&self) -> impl Iterator<Item = &Found<'p>> {
+        std::iter::once(&self.granted.found)
+            .chain(&self.boundary)
+            .chain(&self.sessions)
+            .chain([&self.identity])
     }
 }
 
@@ -206,15 +204,15 @@ pub struct Guarded<'a> {
     pub shut_anonymous: bool,
 }
 
-impl Guarded<'_> {
+impl<'p> Guarded<'p> {
     /// The statements that deny a request.
     #[must_use]
-    pub fn denies(&self, request: &Request<'_>) -> Vec<StatementRef> {
+    pub fn denies(&self, request: &Request<'_>) -> Vec<StatementRef<'p>> {
         with_target(request, |target| self.find(target, false).found.denies).unwrap_or_default()
     }
 
     /// `bounded`: whether the caller has a permissions boundary.
-    fn find(&self, target: &Target<'_>, bounded: bool) -> Granted {
+    fn find(&self, target: &Target<'_>, bounded: bool) -> Granted<'p> {
         let mut granted = self.policy.find(target, &self.caller, bounded);
         let shut = self.shut_anonymous || (self.shut_public && self.policy.is_public());
         if shut && self.caller == Caller::Anonymous {
@@ -256,19 +254,21 @@ impl Layer {
         &self.policies
     }
 
-    fn find(&self, target: &Target<'_>) -> Found {
-        self.find_where(target, |_| true)
+    fn find(&self, target: &Target<'_>) -> Found<'_> {
+        Found::collect(self.candidates(target), target)
     }
 
-    /// What matches among the statements that `counts` is true for.
-    pub(super) fn find_where(&self, target: &Target<'_>, counts: impl Fn(&Statement) -> bool) -> Found {
+    /// The statements that may match, in document order.
+    pub(super) fn candidates<'p>(
+        &'p self,
+        target: &Target<'_>,
+    ) -> impl Iterator<Item = Candidate<'p>> + use<'p> {
         let mut places = Vec::new();
         self.index.candidates(target, &mut places);
-        // In document order, each once: a statement may be found by several of its patterns.
+        // Each once: a statement may be found by several of its patterns.
         places.sort_unstable();
         places.dedup();
-        let candidates = places.into_iter().filter_map(|place| self.candidate(place));
-        Found::collect(candidates.filter(|c| counts(c.statement)), target)
+        places.into_iter().filter_map(|place| self.candidate(place))
     }
 
     fn candidate(&self, (policy, statement): Place) -> Option<Candidate<'_>> {

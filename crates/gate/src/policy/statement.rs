@@ -5,7 +5,7 @@
 //! with its prefix, so a deny of some of them matches it.
 
 use super::{
-    Context,
+    Facts,
     condition::Condition,
     name::{ActionPattern, Arn, ResourcePattern},
     starts::{Finder, Starting},
@@ -90,7 +90,6 @@ pub enum Principal {
 }
 
 /// A request with its names taken apart, once for all statements.
-#[derive(Debug)]
 pub(super) struct Target<'a> {
     /// Service and action, in lower case.
     pub(super) name: &'a str,
@@ -101,7 +100,7 @@ pub(super) struct Target<'a> {
     pub(super) resource: &'a str,
     /// `None` where the resource is `*`.
     pub(super) arn: Option<Arn<'a>>,
-    pub(super) context: &'a Context,
+    pub(super) context: &'a dyn Facts,
 }
 
 impl Target<'_> {

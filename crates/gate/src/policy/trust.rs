@@ -49,7 +49,7 @@ impl TrustPolicy {
 
     /// Whether `asker` may do what `request` says: `sts:AssumeRole` and the like on the role.
     #[must_use]
-    pub fn decide(&self, asker: Asker<'_>, request: &Request<'_>) -> Decision {
+    pub fn decide<'p>(&'p self, asker: Asker<'p>, request: &Request<'_>) -> Decision<'p> {
         match asker {
             Asker::Known { caller, policies } => {
                 let decision = policies.decide_about(request, Some(guarded(&self.policy, caller)));
@@ -62,7 +62,7 @@ impl TrustPolicy {
                 let found = with_target(request, |target| {
                     let by = |p: &Principal| matches!(p, Principal::Federated(name) if name == provider);
                     self.policy
-                        .find_for(target, &|choice| choice.values.iter().any(by) != choice.negated)
+                        .find_for(target, |choice| choice.values.iter().any(by) != choice.negated)
                 });
                 found.map_or_else(Decision::implicit_deny, super::decision::Found::into_decision)
             }

@@ -9,6 +9,8 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset, format_description::wel
 
 /// Digits kept after the decimal point; numbers compare exactly, never as floating point.
 const FRACTION_DIGITS: usize = 15;
+/// Nanoseconds in a second.
+const NANOS: i128 = 1_000_000_000;
 /// Digits allowed before the decimal point.
 const WHOLE_DIGITS_MAX: usize = 20;
 
@@ -35,7 +37,7 @@ pub(super) fn number(text: &str) -> Option<i128> {
 /// ISO 8601 in the forms of the W3C note (year and month, date, date and time with an offset).
 pub(super) fn date(text: &str) -> Option<i128> {
     if let Ok(seconds) = text.parse::<i64>() {
-        return Some(i128::from(seconds) * 1_000_000_000);
+        return Some(i128::from(seconds) * NANOS);
     }
     let at = match text.len() {
         7 => day(&format!("{text}-01"))?,
@@ -43,6 +45,11 @@ pub(super) fn date(text: &str) -> Option<i128> {
         _ => instant(text)?,
     };
     Some(at.unix_timestamp_nanos())
+}
+
+/// The same of whole seconds since 1970.
+pub(super) fn nanos(seconds: u64) -> i128 {
+    i128::from(seconds).saturating_mul(NANOS)
 }
 
 fn day(text: &str) -> Option<OffsetDateTime> {
@@ -65,11 +72,6 @@ fn instant(text: &str) -> Option<OffsetDateTime> {
         let (start, offset) = text.split_at_checked("2026-11-22T21:00".len())?;
         OffsetDateTime::parse(&format!("{start}:00{offset}"), &Rfc3339).ok()
     })
-}
-
-/// Whole seconds since 1970.
-pub(super) fn epoch_seconds(at: Timestamp) -> u64 {
-    at.seconds()
 }
 
 /// `2026-11-22T21:00:00Z`.
@@ -147,22 +149,80 @@ impl Network {
         self.prefix >= least
     }
 
+    /// Its first and last address, as numbers.
+    fn span(&self) -> Span {
+        let bits = if self.address.is_ipv4() { 32 } else { 128 };
+        let free = bits - u32::from(self.prefix);
+        let inside = u128::MAX.checked_shr(128 - free).unwrap_or(0);
+        let number = bits_of(self.address);
+        (number & !inside, number | inside)
+    }
+
     /// Whether an address is in it; an IPv4 address inside IPv6 is the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        match (self.address, address) {
-            (IpAddr::V4(net), IpAddr::V4(a)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                net.to_bits() & mask == a.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(a)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                net.to_bits() & mask == a.to_bits() & mask
-            }
-            _ => false,
+        let (first, last) = self.span();
+        address.is_ipv4() == self.address.is_ipv4() && (first..=last).contains(&bits_of(address))
+    }
+}
+
+/// Several networks, of which one search finds the one that an address is in.
+#[derive(Clone, Debug)]
+pub(super) struct Networks {
+    v4: Vec<Span>,
+    v6: Vec<Span>,
+    narrow: bool,
+}
+
+/// From the first address to the last, as numbers.
+type Span = (u128, u128);
+
+impl Networks {
+    pub(super) fn new(networks: &[Network]) -> Self {
+        let of = |v4: bool| disjoint(networks.iter().filter(|n| n.address.is_ipv4() == v4));
+        Self {
+            v4: of(true),
+            v6: of(false),
+            narrow: networks.iter().all(Network::is_narrow),
         }
     }
+
+    /// Whether S3 takes all of them for places.
+    pub(super) const fn are_narrow(&self) -> bool {
+        self.narrow
+    }
+
+    /// Whether an address is in one of them; an IPv4 address inside IPv6 is the IPv4 address.
+    pub(super) fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let spans = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+        let number = bits_of(address);
+        let after = spans.partition_point(|(first, _)| *first <= number);
+        let nearest = after.checked_sub(1).and_then(|at| spans.get(at));
+        nearest.is_some_and(|(_, last)| number <= *last)
+    }
+}
+
+fn bits_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(a) => a.to_bits().into(),
+        IpAddr::V6(a) => a.to_bits(),
+    }
+}
+
+/// The networks as spans in ascending order, those that overlap as one.
+fn disjoint<'n>(networks: impl Iterator<Item = &'n Network>) -> Vec<Span> {
+    let mut spans: Vec<Span> = networks.map(Network::span).collect();
+    spans.sort_unstable();
+    spans.dedup_by(|next, kept| {
+        let overlaps = next.0 <= kept.1;
+        if overlaps {
+            kept.1 = kept.1.max(next.1);
+        }
+        overlaps
+    });
+    spans
 }
 
 #[cfg(test)]

@@ -21,8 +21,11 @@ use crate::{
     directory::{
         ACCOUNT, ActorRecord, EntityRecord, HolderKind, LayerRecord, SessionRecord, entity_arn, holder_key,
     },
+    facts::Known,
     gate::{Gate, Verdicts},
-    policy::{Asker, Context, Decision, DecisionKind, Limits as PolicyLimits, Policy, Request, TrustPolicy},
+    policy::{
+        Asker, Context, Decision, DecisionKind, Facts, Limits as PolicyLimits, Policy, Request, TrustPolicy,
+    },
     session::{PrincipalKind, Session},
 };
 
@@ -217,8 +220,8 @@ impl Gate {
         {
             return Ok(Verdicts::nobody());
         }
-        let mut context = access::context(session, actor, &[])?;
-        describe(wanted, &mut context)?;
+        let known = Known::new(session, actor, &[])?;
+        let added = describe(wanted)?;
         let mut actions = vec!["sts:AssumeRole"];
         if !wanted.tags.is_empty() {
             actions.push("sts:TagSession");
@@ -232,13 +235,13 @@ impl Gate {
             let request = Request {
                 action,
                 resource: &arn,
-                context: &context,
+                context: &[&added as &dyn Facts, &known],
             };
             let asker = Asker::Known {
                 caller: access::caller(actor),
                 policies: &actor.policies,
             };
-            let decided = verdicts(role.trust.decide(asker, &request));
+            let decided = verdicts(&role.trust.decide(asker, &request));
             if !decided.allowed {
                 return Ok(decided);
             }
@@ -403,7 +406,8 @@ fn inherit(session: &Session, wanted: &AssumeRole) -> Result<(Tags, Vec<String>)
 }
 
 /// The keys about the session that is asked for.
-fn describe(wanted: &AssumeRole, context: &mut Context) -> Result<()> {
+fn describe(wanted: &AssumeRole) -> Result<Context> {
+    let mut context = Context::new();
     context.set("sts:RoleSessionName", wanted.session_name.as_str())?;
     let texts = [
         ("sts:ExternalId", &wanted.external_id),
@@ -424,11 +428,12 @@ fn describe(wanted: &AssumeRole, context: &mut Context) -> Result<()> {
         "aws:TagKeys",
         wanted.tags.iter().map(|(key, _)| key.clone()).collect(),
     )?;
-    context.set_list("sts:TransitiveTagKeys", wanted.transitive_tag_keys.clone())
+    context.set_list("sts:TransitiveTagKeys", wanted.transitive_tag_keys.clone())?;
+    Ok(context)
 }
 
 /// A decision as the gate records it.
-pub(super) fn verdicts(decision: Decision) -> Verdicts {
+pub(super) fn verdicts(decision: &Decision<'_>) -> Verdicts {
     let verdict = match decision.kind {
         DecisionKind::Allow => crate::ledger::Verdict::Allow,
         DecisionKind::ExplicitDeny => crate::ledger::Verdict::ExplicitDeny,

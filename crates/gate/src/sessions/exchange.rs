@@ -20,6 +20,7 @@ use crate::{
     ask::Ask,
     directory::{ActorRecord, Credential, Identity, LayerRecord, SESSION_PREFIX, SessionRecord},
     gate::{Gate, Verdicts},
+    identify::Service,
     session::{Origin, PrincipalKind, Proof, Session},
 };
 
@@ -118,7 +119,7 @@ impl Gate {
     /// A bearer token for an access key of a user.
     ///
     /// # Errors
-    /// `Denied`, `InvalidClient`; `Invalid`. What fails is in the ledger.
+    /// `Denied`, `InvalidClient`; `Invalid`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
     pub async fn client_token(
         &self,
         id: &str,
@@ -126,10 +127,12 @@ impl Gate {
         grant: ClientGrant,
         origin: Origin,
     ) -> Result<Granted> {
-        let session = match self.client(id, secret)? {
-            Some(identity) => bearer_session(identity, id, origin),
-            None => {
-                let error = invalid_client();
+        self.check_attempts(&origin, Some(id), ("GrantToken", "/system/sessions"))?;
+        let found = self.client(id, secret)?.ok_or_else(invalid_client);
+        self.count_attempt(&origin, Some(id), &found);
+        let session = match found {
+            Ok(identity) => bearer_session(identity, id, origin),
+            Err(error) => {
                 self.refuse(&origin, Some(id), "GrantToken", "/system/sessions", &error)?;
                 return Err(error);
             }
@@ -140,8 +143,9 @@ impl Gate {
     /// A bearer token for tokens.
     ///
     /// # Errors
-    /// `Denied`, `InvalidGrant`; `Invalid`. What fails is in the ledger.
+    /// `Denied`, `InvalidGrant`; `Invalid`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
     pub async fn exchange_token(&self, exchange: Exchange, origin: Origin) -> Result<Granted> {
+        self.check_attempts(&origin, None, ("ExchangeToken", "/system/sessions"))?;
         let subject = self.bearer_identity(&exchange.subject)?;
         let actor = match &exchange.actor {
             Some(token) => Some(self.bearer_identity(token)?),
@@ -152,10 +156,14 @@ impl Gate {
             (Some(subject), Some(Some(actor))) => Some((actor, Some(subject))),
             _ => None,
         };
-        let Some((actor, subject)) = good else {
-            let error = invalid_grant();
-            self.refuse(&origin, None, "ExchangeToken", "/system/sessions", &error)?;
-            return Err(error);
+        let good = good.ok_or_else(invalid_grant);
+        self.count_attempt(&origin, None, &good);
+        let (actor, subject) = match good {
+            Ok(good) => good,
+            Err(error) => {
+                self.refuse(&origin, None, "ExchangeToken", "/system/sessions", &error)?;
+                return Err(error);
+            }
         };
         let id = actor.credential.as_deref().unwrap_or_default().to_owned();
         let session = bearer_session(actor, &id, origin);
@@ -177,7 +185,11 @@ impl Gate {
         let own = found.as_ref().and_then(|c| c.secret.as_ref()).unwrap_or(&nobody);
         let same = own == secret;
         let good = |c: &Credential| c.active && c.identity.actor.principal.kind == PrincipalKind::User;
-        Ok(found.filter(|c| same && good(c)).map(|c| c.identity))
+        let found = found.filter(|c| same && good(c));
+        Ok(found.map(|c| {
+            c.used.note(inner.clock.now(), Service::Sts);
+            c.identity
+        }))
     }
 
     /// Whose a bearer token is; `None` if it is not good now.

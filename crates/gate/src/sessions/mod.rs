@@ -12,6 +12,7 @@
 //! Deliberately absent: what the sessions may do ([`crate::access`]), protocols (the doors).
 
 mod assume;
+mod attempts;
 mod exchange;
 mod issue;
 mod issuers;
@@ -21,6 +22,8 @@ mod tokens;
 mod web;
 
 pub use assume::{AssumeRole, Limits as SessionLimits, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN};
+pub(crate) use attempts::Attempts;
+pub use attempts::{ATTEMPT_AGAIN_SECONDS, TOO_MANY_ATTEMPTS};
 pub use exchange::{ClientGrant, Exchange, Granted, TokenFault};
 pub use issue::{CallerIdentity, Issued};
 pub use issuers::Fetch;

@@ -15,12 +15,12 @@ use super::{
     jwk::Token,
 };
 use crate::{
-    access,
     ask::Ask,
     directory::{ActorRecord, ProviderRecord, SessionRecord},
+    facts::OfRequest,
     gate::{Gate, Verdicts},
     identities::{address_of, provider_arn},
-    policy::{Asker, Request},
+    policy::{Asker, Context, Facts, Request},
     session::{Origin, Session},
 };
 
@@ -55,14 +55,17 @@ impl Gate {
     ///
     /// # Errors
     /// `Denied`, `AccessDenied`; `Invalid`, `InvalidIdentityToken` and `ExpiredTokenException`; `Unavailable`,
-    /// `IDPCommunicationError`. What fails is in the ledger.
+    /// `IDPCommunicationError`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
     pub async fn assume_role_with_web_identity(
         &self,
         wanted: WebIdentity,
         origin: Origin,
     ) -> Result<WebSession> {
+        let operation = ("AssumeRoleWithWebIdentity", &*wanted.role_arn);
+        self.check_attempts(&origin, None, operation)?;
         let session = Session::without_key(self.inner.directory.anonymous(), origin);
         let done = self.try_web_identity(&session, &wanted).await;
+        self.count_attempt(session.origin(), None, &done);
         if let Err(error) = &done
             && !session.has_asked()
         {
@@ -155,7 +158,7 @@ fn trusts(
     vouched: &Vouched,
     session_name: &str,
 ) -> Result<Verdicts> {
-    let mut context = access::request_context(session)?;
+    let mut context = Context::new();
     context.set("aws:FederatedProvider", arn)?;
     context.set("sts:RoleSessionName", session_name)?;
     context.set(format!("{address}:sub"), vouched.subject.as_str())?;
@@ -174,7 +177,7 @@ fn trusts(
     let request = Request {
         action: "sts:AssumeRoleWithWebIdentity",
         resource: &role.arn(),
-        context: &context,
+        context: &[&context as &dyn Facts, &OfRequest(session)],
     };
-    Ok(verdicts(role.trust.decide(Asker::Federated(arn), &request)))
+    Ok(verdicts(&role.trust.decide(Asker::Federated(arn), &request)))
 }

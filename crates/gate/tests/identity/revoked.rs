@@ -63,6 +63,15 @@ impl Asked {
     }
 }
 
+/// Ends those who ask when it goes, also when what goes on meanwhile fails: the test waits for them.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// The ways to end a session.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -114,6 +123,7 @@ fn from_the_return_on_nothing_is_admitted() {
         });
         let asked = Asked::default();
         let answered = std::thread::scope(|scope| {
+            let _stop = Stop(&asked.stop);
             for _ in 0..ASKERS {
                 scope.spawn(|| runtime.block_on(asked.ask(&world.gate, &issued)));
             }
@@ -121,7 +131,6 @@ fn from_the_return_on_nothing_is_admitted() {
             runtime.block_on(end(&world, way, &key, &issued));
             asked.over.store(true, SeqCst);
             let refused = asked.wait(&asked.refused, 2_000);
-            asked.stop.store(true, SeqCst);
             admitted && refused
         });
         assert_eq!(asked.late.load(SeqCst), 0, "{way:?}");

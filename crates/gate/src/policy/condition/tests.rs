@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::Context;
 
 fn condition(operator: &str, key: &str, values: &[&str]) -> Condition {
     let values: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();

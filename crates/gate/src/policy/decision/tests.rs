@@ -1,5 +1,5 @@
 use super::*;
-use crate::policy::{Limits, STATEMENTS_NAMED_MAX};
+use crate::policy::{Context, Limits, STATEMENTS_NAMED_MAX};
 
 fn policy(json: &str) -> Policy {
     Policy::parse(json.as_bytes(), &Limits::default())

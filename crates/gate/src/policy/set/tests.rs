@@ -135,6 +135,7 @@ proptest! {
         let context = Context::new();
         let request = Request { action, resource, context: &context };
         let plain = decide(&policies.iter().map(|p| &**p).collect::<Vec<_>>(), &request);
-        prop_assert_eq!(PolicySet::new(policies).decide(&request), plain);
+        let set = PolicySet::new(policies.clone());
+        prop_assert_eq!(set.decide(&request), plain);
     }
 }
