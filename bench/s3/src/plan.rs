@@ -257,9 +257,9 @@ pub(crate) fn rows(options: &Options) -> Vec<Row> {
         .filter(|c| *c <= several)
         .collect();
     for verb in [Verb::HeldGet, Verb::HeldPut] {
-        if let [least, .., most] = options.sizes.as_slice() {
+        if let [least, larger @ ..] = options.sizes.as_slice() {
             add(verb, *least, &options.clients);
-            add(verb, *most, &held);
+            larger.last().into_iter().for_each(|most| add(verb, *most, &held));
         }
     }
     if let [least, ..] = options.sizes.as_slice() {

@@ -15,11 +15,15 @@ mod client;
 mod commands;
 mod config;
 mod files;
+mod memory;
 mod output;
 mod serve;
 mod tour;
 
 use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: memory::BySize = memory::BySize;
 
 /// The most threads for work that blocks: disk, sealing. Each has a stack and an allocator's arena.
 const BLOCKING_THREADS: usize = 64;

@@ -37,6 +37,7 @@ mod answer;
 mod call;
 mod convert;
 mod cross_origin;
+mod direct;
 mod download;
 mod form;
 mod handlers;
@@ -133,12 +134,13 @@ impl S3Door {
     }
 
     async fn serve(&self, parts: Parts, body: Body, origin: Origin) -> Answered {
-        let path = parts.uri.path().to_owned();
+        let address = parts.uri.clone();
+        let path = address.path();
         let head = parts.method == Method::HEAD;
         let request_id = origin.request_id.clone();
         let unread = Subject::default();
         let mut xml = ErrorXml {
-            path: &path,
+            path,
             request_id: &request_id,
             subject: &unread,
         };
@@ -155,25 +157,45 @@ impl S3Door {
         let decoded_len = admitted.payload.decoded_length();
         let trailer_names = admitted.payload.trailers().to_vec();
         let body = VerifiedBody::new(body, admitted.payload);
-        let mut call = Call::new(
+        let call = Call::new(
             self.gate.clone(),
             admitted.session,
             body.trailers(),
             trailer_names,
         );
-        let mut rest = None;
         let plain = plain::request(parts, decoded_len, &self.domains);
         let subject = plain.as_ref().map(Subject::of).unwrap_or_default();
         xml.subject = &subject;
         let refused = |error: &Error| answer::refusal(error, &xml, head);
         if let Some(answered) = streamed(plain.as_ref().ok(), &call).await {
-            return stream(answered, &call, &path, &refused);
+            return without_s3s(answered, &call, path, &refused);
         }
+        if let Some(parts) = plain
+            .as_ref()
+            .ok()
+            .filter(|parts| direct::is_direct(parts, &body))
+        {
+            let body = Watched::new(body, call.clone());
+            let answered = direct::get(parts, body, &call, &xml).await;
+            return without_s3s(answered, &call, path, &refused);
+        }
+        self.through_s3s((plain, head), body, call, &xml).await
+    }
+
+    /// Answers a request by `s3s`: a plain one, and whether it is a HEAD.
+    async fn through_s3s(
+        &self,
+        (plain, head): (Result<Parts, Error>, bool),
+        body: VerifiedBody<Body>,
+        mut call: Call,
+        xml: &ErrorXml<'_>,
+    ) -> Answered {
+        let mut rest = None;
         let ready = match plain {
             Ok(parts) if post::is_form(&parts) => {
                 let body = Shared::new(Watched::new(body, call.clone()));
                 rest = Some(body.clone());
-                let posted = post::prepare(&parts, body, &mut call, &self.rooms, &path).await;
+                let posted = post::prepare(&parts, body, &mut call, &self.rooms, xml.path).await;
                 posted.map(Ready::of_form)
             }
             Ok(parts) => {
@@ -183,16 +205,16 @@ impl S3Door {
             Err(error) => Err(error),
         };
         let mut response = match ready {
-            Ok(ready) => self.dispatch(ready, &call, &xml, head).await,
+            Ok(ready) => self.dispatch(ready, &call, xml, head).await,
             Err(error) => {
                 call.note(&error);
-                answer::refusal_telling(&error, &call.told(), &xml, head)
+                answer::refusal_telling(&error, &call.told(), xml, head)
             }
         };
         call.amended(&mut response);
-        let response = match call.close(&path, response.status()) {
+        let response = match call.close(xml.path, response.status()) {
             Ok(()) => response,
-            Err(error) => refused(&error),
+            Err(error) => answer::refusal(&error, xml, head),
         };
         if let Some(rest) = rest.filter(|_| response.status().is_client_error()) {
             rest.drain().await;
@@ -266,8 +288,8 @@ async fn streamed(parts: Option<&Parts>, call: &Call) -> Option<Result<Response,
     None
 }
 
-/// The answer to a request of ours whose answer is a stream, which `s3s` does not know.
-fn stream(
+/// The answer to a request that `s3s` does not see.
+fn without_s3s(
     answered: Result<Response, Error>,
     call: &Call,
     path: &str,

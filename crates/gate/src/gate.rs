@@ -265,6 +265,7 @@ impl Gate {
     ) -> Grant {
         Grant {
             session: session.clone(),
+            operation: ask.operation,
             resource: ask.resource,
             record,
             told,

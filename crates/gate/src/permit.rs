@@ -56,8 +56,8 @@ pub struct Permit {
     pub(crate) gate: Arc<Inner>,
     pub(crate) session: Session,
     pub(crate) resource: ResourcePath,
-    /// The record as it stood when the decision was made; outcomes and write records are made from it.
-    pub(crate) record: Record,
+    /// The door's operation.
+    operation: &'static str,
     bucket: Option<Arc<BucketState>>,
     sequence: Sequence,
     mode: Mode,
@@ -89,6 +89,7 @@ pub struct WritePermit {
 /// What [`Permit`]s are made from.
 pub(crate) struct Grant {
     pub(crate) session: Session,
+    pub(crate) operation: &'static str,
     pub(crate) resource: ResourcePath,
     pub(crate) record: Record,
     pub(crate) told: Told,
@@ -102,6 +103,7 @@ impl Permit {
         let moved_so_far = gate.guards.tally.of(&grant.session);
         let Grant {
             session,
+            operation,
             resource,
             record,
             told,
@@ -111,12 +113,12 @@ impl Permit {
         Self {
             gate,
             session,
+            operation,
             resource,
-            record,
             bucket,
             sequence,
             mode,
-            outcome: Mutex::new(Outcome::new(told)),
+            outcome: Mutex::new(Outcome::new(told, record)),
             moved_so_far,
             second: OnceLock::new(),
             reach: Mutex::default(),

@@ -123,6 +123,7 @@ impl Gate {
             .inspect_err(|e| self.note_failure(&record, None, e))?;
         let grant = Grant {
             session: session.clone(),
+            operation: work.operation,
             resource: work.path.clone(),
             record,
             told: Told::ByCommit,
@@ -266,7 +267,7 @@ impl WritePermit {
         if self.outcome.lock().read_version == 0 && self.parts().is_none() {
             return;
         }
-        let mut record = self.record.clone();
+        let mut record = self.outcome.lock().record.clone();
         record.kind = RecordKind::Outcome.into();
         record.version = version.0;
         self.describe(&mut record);

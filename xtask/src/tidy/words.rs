@@ -34,9 +34,24 @@ const SWITCH_IN: [&str; 4] = [
     "xtask/src/bench.rs",
 ];
 
+/// What lets code be `unsafe`, and the only module that may say it.
+const UNSAFE: (&str, &str) = ("allow(unsafe", "_code");
+const UNSAFE_IN: &str = "crates/craton/src/memory.rs";
+
 pub(super) fn check(tree: &Tree, _root: &Path) -> Vec<Finding> {
-    let words = tree.files.iter().flat_map(file);
-    words.chain(tree.files.iter().filter_map(switch)).collect()
+    let files = || tree.files.iter();
+    let only = files().filter_map(switch).chain(files().filter_map(unsafe_code));
+    files().flat_map(file).chain(only).collect()
+}
+
+/// A file that lets itself be `unsafe` and may not.
+fn unsafe_code(file: &File) -> Option<Finding> {
+    let said = format!("{}{}", UNSAFE.0, UNSAFE.1);
+    let may = file.path == UNSAFE_IN || !file.is("rs");
+    (!may && file.text.contains(&said)).then(|| {
+        let text = format!("`{said}`: only {UNSAFE_IN} has a reason to");
+        Finding::new(&file.path, 0, text)
+    })
 }
 
 /// A file that names the benchmark's switch and may not: a build with it would let everybody in.

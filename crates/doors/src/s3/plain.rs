@@ -34,14 +34,23 @@ const SIGNATURE_PARAMETERS: [&str; 7] = [
 ];
 
 /// Headers of the signature and of the body's framing.
-const FRAMING_HEADERS: [&str; 6] = [
-    "authorization",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-decoded-content-length",
-    "x-amz-security-token",
-    "x-amz-trailer",
+const FRAMING_HEADERS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    HeaderName::from_static("x-amz-content-sha256"),
+    HeaderName::from_static("x-amz-date"),
+    HeaderName::from_static("x-amz-decoded-content-length"),
+    HeaderName::from_static("x-amz-security-token"),
+    HeaderName::from_static("x-amz-trailer"),
 ];
+
+/// Whose bucket a client thinks it is, and whose the source of a copy.
+const OWNERS: [HeaderName; 2] = [
+    HeaderName::from_static("x-amz-expected-bucket-owner"),
+    HeaderName::from_static("x-amz-source-expected-bucket-owner"),
+];
+
+/// The source of a copy.
+pub(super) const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 
 /// Where an object is, as its client addressed it: host and path.
 #[derive(Clone, Debug)]
@@ -72,7 +81,7 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
     }
     hoist(&mut parts)?;
     parts.uri = uri(&parts.uri, bucket.as_deref())?;
-    for name in FRAMING_HEADERS {
+    for name in &FRAMING_HEADERS {
         parts.headers.remove(name);
     }
     if let Some(len) = decoded_len {
@@ -90,13 +99,8 @@ pub(super) fn request(mut parts: Parts, decoded_len: Option<u64>, domains: &[Str
 
 /// All buckets are of one account: who expects another's, of the bucket or of a copy's source, is refused.
 pub(super) fn check_owner(headers: &HeaderMap) -> Result<()> {
-    let ours = |name: &str| {
-        headers
-            .get_all(name)
-            .iter()
-            .all(|v| v.as_bytes() == ACCOUNT.as_bytes())
-    };
-    if ours("x-amz-expected-bucket-owner") && ours("x-amz-source-expected-bucket-owner") {
+    let mut stated = OWNERS.into_iter().flat_map(|name| headers.get_all(name));
+    if stated.all(|v| v.as_bytes() == ACCOUNT.as_bytes()) {
         return Ok(());
     }
     Err(Error::new(Kind::Denied, "AccessDenied", "Access Denied"))
@@ -124,6 +128,9 @@ pub(super) fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'
 }
 
 fn uri(uri: &Uri, bucket: Option<&str>) -> Result<Uri> {
+    if uri.query().is_none() && uri.authority().is_none() && bucket.is_none() {
+        return Ok(uri.clone());
+    }
     let query: String = uri.query().map(without_signature).unwrap_or_default();
     let path = uri.path();
     let mut out = String::with_capacity(path.len() + query.len() + 66);
@@ -169,7 +176,7 @@ fn hoist(parts: &mut Parts) -> Result<()> {
         if !name.starts_with("x-amz-") || SIGNATURE_PARAMETERS.contains(&name.as_str()) {
             continue;
         }
-        if FRAMING_HEADERS.contains(&name.as_str()) || name == "x-amz-sdk-checksum-algorithm" {
+        if FRAMING_HEADERS.iter().any(|framing| *framing == *name) || name == "x-amz-sdk-checksum-algorithm" {
             continue;
         }
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
@@ -291,7 +298,7 @@ pub(super) fn check_method(parts: &Parts) -> Result<()> {
 
 /// The source of a copy is a bucket and a key.
 pub(super) fn check_copy_source(parts: &Parts, call: &Call) -> Result<()> {
-    let Some(value) = parts.headers.get("x-amz-copy-source") else {
+    let Some(value) = parts.headers.get(COPY_SOURCE) else {
         return Ok(());
     };
     let stated = String::from_utf8_lossy(value.as_bytes());
@@ -339,11 +346,11 @@ pub(super) fn check_attributes(parts: &Parts) -> Result<()> {
     let asks = query
         .split('&')
         .any(|part| matches!(part, "attributes" | "attributes="));
-    let named = parts
-        .headers
-        .get("x-amz-object-attributes")
-        .is_some_and(|v| !v.is_empty());
-    if parts.method != Method::GET || !asks || named {
+    let named = || {
+        let value = parts.headers.get("x-amz-object-attributes");
+        value.is_some_and(|v| !v.is_empty())
+    };
+    if parts.method != Method::GET || !asks || named() {
         return Ok(());
     }
     Err(invalid(
@@ -354,7 +361,7 @@ pub(super) fn check_attributes(parts: &Parts) -> Result<()> {
 
 /// An upload must say how long it is.
 pub(super) fn require_length(parts: &Parts) -> Result<()> {
-    let is_copy = parts.headers.contains_key("x-amz-copy-source");
+    let is_copy = parts.headers.contains_key(COPY_SOURCE);
     if is_copy || parts.headers.contains_key(header::CONTENT_LENGTH) {
         return Ok(());
     }
@@ -383,6 +390,10 @@ pub(super) async fn collect(parts: &Parts, mut body: Watched, call: &Call) -> Re
             return Err(too_large());
         }
         data.extend_from_slice(&piece);
+    }
+    if data.is_empty() && matches!(parts.method, Method::GET | Method::HEAD) {
+        // What such a request says of a body says nothing.
+        return Ok(Body::empty());
     }
     let claims = if completes_upload(parts) {
         // There the header states the whole object's checksum, not the body's.

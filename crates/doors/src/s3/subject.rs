@@ -9,6 +9,8 @@ use craton_base::name::OBJECT_KEY_BYTES_MAX;
 use craton_objects::error::Details;
 use http::{HeaderValue, Method, Uri, header, request::Parts};
 
+use super::plain::COPY_SOURCE;
+
 /// What a request is about. Made for every request, so it copies nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subject {
@@ -26,7 +28,7 @@ impl Subject {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             range: parts.headers.get(header::RANGE).cloned(),
-            source: parts.headers.get("x-amz-copy-source").cloned(),
+            source: parts.headers.get(COPY_SOURCE).cloned(),
         }
     }
 

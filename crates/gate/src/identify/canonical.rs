@@ -3,6 +3,8 @@
 //! Source: "Create a signed AWS API request" and "Authenticating Requests (AWS Signature
 //! Version 4)" in the Amazon S3 API reference.
 
+use std::borrow::Cow;
+
 use craton_base::Result;
 use craton_crypto::hash;
 use http::{HeaderMap, HeaderName, header::HOST, request::Parts};
@@ -10,7 +12,7 @@ use http::{HeaderMap, HeaderName, header::HOST, request::Parts};
 use super::{
     encoding::{self, Part},
     refuse,
-    scope::Service,
+    scope::{Scope, Service},
 };
 
 /// The most parameters a query may have.
@@ -20,7 +22,7 @@ pub const QUERY_PARAMETERS_MAX: usize = 256;
 pub const SIGNED_HEADERS_MAX: usize = 128;
 
 /// The canonical path of `raw`, the path as it came over the wire.
-pub(super) fn path(raw: &str, service: Service) -> Result<String> {
+pub(super) fn path(raw: &str, service: Service) -> Result<Cow<'_, str>> {
     let raw = if raw.is_empty() { "/" } else { raw };
     if service == Service::S3 {
         return encoding::recode(raw, Part::Path);
@@ -44,15 +46,15 @@ pub(super) fn path(raw: &str, service: Service) -> Result<String> {
     if kept.is_empty() || raw.ends_with('/') {
         out.push('/');
     }
-    Ok(out)
+    Ok(out.into())
 }
 
 /// A query, each name and value in canonical encoding, in the order of the wire.
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Query {
+impl<'a> Query<'a> {
     /// Takes a raw query apart.
-    pub(super) fn parse(raw: Option<&str>) -> Result<Self> {
+    pub(super) fn parse(raw: Option<&'a str>) -> Result<Self> {
         let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let mut out = Vec::new();
         for pair in pairs {
@@ -74,20 +76,20 @@ impl Query {
         let mut pair = (String::new(), String::new());
         encoding::encode_into(&mut pair.0, name.as_bytes(), Part::Query);
         encoding::encode_into(&mut pair.1, value.as_bytes(), Part::Query);
-        self.0.push(pair);
+        self.0.push((pair.0.into(), pair.1.into()));
     }
 
     /// The names, encoded.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().map(|(name, _)| &**name)
     }
 
     /// The encoded values of the parameters called `name` (which needs no encoding).
-    pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
             .filter(move |(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| &**value)
     }
 
     /// Sorted by name, then value, joined; without the parameter called `except`.
@@ -95,7 +97,7 @@ impl Query {
         let mut pairs: Vec<_> = self
             .0
             .iter()
-            .filter(|(name, _)| Some(name.as_str()) != except)
+            .filter(|(name, _)| Some(&**name) != except)
             .collect();
         pairs.sort();
         let mut out = String::new();
@@ -103,7 +105,7 @@ impl Query {
             if !out.is_empty() {
                 out.push('&');
             }
-            out.extend([name.as_str(), "=", value.as_str()]);
+            out.extend([&**name, "=", &**value]);
         }
         out
     }
@@ -160,8 +162,12 @@ impl SignedHeaders {
 
     /// As it stands in the canonical request.
     pub(super) fn text(&self) -> String {
-        let names: Vec<_> = self.0.iter().map(HeaderName::as_str).collect();
-        names.join(";")
+        self.pieces().collect()
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().enumerate();
+        names.flat_map(|(n, name)| [if n == 0 { "" } else { ";" }, name.as_str()])
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -201,7 +207,9 @@ impl Canonical<'_> {
             out.push(b'\n');
         }
         out.push(b'\n');
-        out.extend_from_slice(self.signed.text().as_bytes());
+        for piece in self.signed.pieces() {
+            out.extend_from_slice(piece.as_bytes());
+        }
         out.push(b'\n');
         out.extend_from_slice(self.payload.as_bytes());
         Ok(hex::encode(hash::sha256(&out)))
@@ -237,9 +245,26 @@ fn push_collapsed(out: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
-/// The string to sign of a request.
-pub(super) fn string_to_sign(date: &str, scope: &str, canonical_hash: &str) -> String {
-    ["AWS4-HMAC-SHA256", date, scope, canonical_hash].join("\n")
+/// The string to sign of a request, in parts.
+pub(super) fn to_sign<'a>(date: &'a str, scope: &'a Scope, canonical_hash: &'a str) -> [&'a [u8]; 10] {
+    let Scope {
+        date: day,
+        region,
+        service,
+    } = scope;
+    [
+        "AWS4-HMAC-SHA256\n",
+        date,
+        "\n",
+        day,
+        "/",
+        region,
+        "/",
+        service,
+        "/aws4_request\n",
+        canonical_hash,
+    ]
+    .map(str::as_bytes)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub(super) struct Claim {
 ///
 /// # Errors
 /// Whatever is not exactly one well-formed signature of version 4.
-pub(super) fn read(parts: &Parts, query: &Query) -> Result<Option<Claim>> {
+pub(super) fn read(parts: &Parts, query: &Query<'_>) -> Result<Option<Claim>> {
     let in_header = parts.headers.contains_key(AUTHORIZATION);
     let version_2 = query.names().any(|n| matches!(n, "AWSAccessKeyId" | "Signature"));
     let in_query = version_2
@@ -237,7 +237,7 @@ pub(super) fn bad_token() -> Error {
     refuse::invalid("InvalidToken", "the security token is malformed or not known")
 }
 
-fn from_query(parts: &Parts, query: &Query) -> Result<Claim> {
+fn from_query(parts: &Parts, query: &Query<'_>) -> Result<Claim> {
     let [algorithm, credential, date, expires, signed, signature, token] =
         QUERY_AUTH.map(|name| query_parameter(query, name));
     let missing = || {
@@ -278,7 +278,7 @@ fn from_query(parts: &Parts, query: &Query) -> Result<Claim> {
 }
 
 /// The decoded value of a parameter that may occur once.
-pub(super) fn query_parameter(query: &Query, name: &str) -> Result<Option<String>> {
+pub(super) fn query_parameter(query: &Query<'_>, name: &str) -> Result<Option<String>> {
     let mut values = query.values(name);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

@@ -5,6 +5,8 @@
 //! (`*` and `%2A`) are one canonical form: the bytes that are signed are the bytes that a door
 //! gets by decoding once.
 
+use std::borrow::Cow;
+
 use craton_base::Result;
 
 use super::refuse;
@@ -39,8 +41,7 @@ pub(super) fn encode_into(out: &mut String, bytes: &[u8], part: Part) {
     ];
     let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or('0');
     for &b in bytes {
-        let kept = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-        if kept || (b == b'/' && part == Part::Path) {
+        if is_kept(b, part) {
             out.push(char::from(b));
         } else {
             out.extend(['%', digit(b >> 4), digit(b)]);
@@ -48,11 +49,21 @@ pub(super) fn encode_into(out: &mut String, bytes: &[u8], part: Part) {
     }
 }
 
+/// Whether a byte stands for itself.
+const fn is_kept(b: u8, part: Part) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(b, b'-' | b'.' | b'_' | b'~')
+        || (b == b'/' && matches!(part, Part::Path))
+}
+
 /// Decodes once and encodes again.
-pub(super) fn recode(raw: &str, part: Part) -> Result<String> {
+pub(super) fn recode(raw: &str, part: Part) -> Result<Cow<'_, str>> {
+    if raw.bytes().all(|b| is_kept(b, part)) {
+        return Ok(raw.into());
+    }
     let mut out = String::with_capacity(raw.len() + 16);
     encode_into(&mut out, &decode(raw, part)?, part);
-    Ok(out)
+    Ok(out.into())
 }
 
 fn hex_pair(high: Option<u8>, low: Option<u8>) -> Result<u8> {

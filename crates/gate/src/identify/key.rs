@@ -42,10 +42,11 @@ impl SigningKey {
     }
 }
 
-/// Derived keys by access key and scope.
-pub(super) struct KeyCache(Mutex<LruCache<(String, Scope), Entry>>);
+/// Derived keys by access key: the one that signed last, which signs again.
+pub(super) struct KeyCache(Mutex<LruCache<String, Entry>>);
 
 struct Entry {
+    scope: Scope,
     secret: Secret,
     key: Arc<SigningKey>,
 }
@@ -57,18 +58,19 @@ impl KeyCache {
 
     /// The signing key for `secret` in `scope`, derived if it is not known yet.
     pub(super) fn get(&self, access_key_id: &str, secret: &Secret, scope: &Scope) -> Arc<SigningKey> {
-        let name = (access_key_id.to_owned(), scope.clone());
-        if let Some(entry) = self.0.lock().get(&name)
+        if let Some(entry) = self.0.lock().get(access_key_id)
+            && entry.scope == *scope
             && entry.secret == *secret
         {
             return Arc::clone(&entry.key);
         }
         let key = Arc::new(SigningKey::derive(secret, scope));
         let entry = Entry {
+            scope: scope.clone(),
             secret: secret.clone(),
             key: Arc::clone(&key),
         };
-        self.0.lock().put(name, entry);
+        self.0.lock().put(access_key_id.to_owned(), entry);
         key
     }
 }

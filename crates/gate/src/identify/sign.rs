@@ -13,7 +13,7 @@ use http::{
 };
 
 use super::{
-    canonical::{self, Canonical, Query, SignedHeaders, string_to_sign},
+    canonical::{self, Canonical, Query, SignedHeaders, to_sign},
     chain::{Chain, parse_signature},
     claim::{ALGORITHM, AMZ_DATE, QUERY_AUTH, TOKEN},
     encoding::{self, Part},
@@ -251,8 +251,7 @@ impl Signer {
             payload,
         };
         let key = SigningKey::derive(&self.secret, &scope);
-        let text = string_to_sign(&date.text, &scope.text(), &canonical.hash()?);
-        let signature = hex::encode(key.sign(&[text.as_bytes()]));
+        let signature = hex::encode(key.sign(&to_sign(&date.text, &scope, &canonical.hash()?)));
         Ok((key, scope.text(), signature))
     }
 }

@@ -3,15 +3,15 @@
 //! A request with an unknown key goes the same way as one with a wrong signature, with a secret
 //! that nobody has, so that time does not tell which keys exist.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use craton_base::{Result, Secret, Timestamp, clock::Clock};
 use craton_crypto::hash;
-use http::request::Parts;
+use http::{HeaderName, request::Parts};
 
 use super::{
-    canonical::{self, Canonical, Query, SignedHeaders, one_header, string_to_sign},
+    canonical::{self, Canonical, Query, SignedHeaders, one_header, to_sign},
     chain::{self, Chain},
     claim::{self, Claim, How, bad_token},
     key::{KeyCache, SigningKey},
@@ -103,8 +103,8 @@ pub struct Identified<Owner> {
     pub signature_age: Duration,
     /// The day, region and service that the signature is for.
     pub scope: Scope,
-    /// The headers that the signature covers: lower case, in order.
-    pub signed_headers: Vec<String>,
+    /// The headers that the signature covers, in order.
+    pub signed_headers: Vec<HeaderName>,
     /// Where the signature was.
     pub how: How,
     /// How to read the body.
@@ -134,7 +134,7 @@ enum Known<'a> {
 /// What a signature covers besides the claim itself.
 struct Covered<'a> {
     parts: &'a Parts,
-    query: &'a Query,
+    query: &'a Query<'a>,
     service: Service,
     payload: &'a str,
 }
@@ -216,7 +216,7 @@ impl<C: Credentials> Verifier<C> {
             owner,
             signed_at: claim.date.at,
             signature_age: claim.date.age(&*self.clock),
-            signed_headers: claim.signed.0.iter().map(|h| h.as_str().to_owned()).collect(),
+            signed_headers: claim.signed.0,
             access_key_id: claim.access_key_id,
             scope: claim.scope,
             how: claim.how,
@@ -319,8 +319,8 @@ fn compute(key: &SigningKey, claim: &Claim, covered: &Covered<'_>) -> Result<[u8
         signed: &claim.signed,
         payload: covered.payload,
     };
-    let text = string_to_sign(&claim.date.text, &claim.scope.text(), &canonical.hash()?);
-    Ok(key.sign(&[text.as_bytes()]))
+    let hash = canonical.hash()?;
+    Ok(key.sign(&to_sign(&claim.date.text, &claim.scope, &hash)))
 }
 
 /// The host and every `x-amz-*` header of the request must be signed.
@@ -340,7 +340,12 @@ fn check_coverage(parts: &Parts, signed: &SignedHeaders) -> Result<()> {
 }
 
 /// The payload line of the canonical request, and what it means for the body.
-fn payload_mode(parts: &Parts, query: &Query, how: Option<How>, body: Known<'_>) -> Result<(String, Mode)> {
+fn payload_mode<'a>(
+    parts: &'a Parts,
+    query: &Query<'_>,
+    how: Option<How>,
+    body: Known<'_>,
+) -> Result<(Cow<'a, str>, Mode)> {
     let twice = || {
         refuse::invalid(
             "InvalidArgument",
@@ -357,7 +362,7 @@ fn payload_mode(parts: &Parts, query: &Query, how: Option<How>, body: Known<'_>)
     {
         return Err(twice());
     }
-    let text = in_header.map(str::to_owned).or(in_query);
+    let text = in_header.map(Cow::Borrowed).or(in_query.map(Cow::Owned));
     match body {
         Known::Head => {}
         Known::Hash if how.is_some() => return hashed(text.as_deref()),
@@ -370,16 +375,16 @@ fn payload_mode(parts: &Parts, query: &Query, how: Option<How>, body: Known<'_>)
             let message = "missing required header for this request: x-amz-content-sha256";
             Err(refuse::invalid("InvalidRequest", message))
         }
-        (None, _) => Ok((UNSIGNED.to_owned(), Mode::Unsigned)),
+        (None, _) => Ok((UNSIGNED.into(), Mode::Unsigned)),
     }
 }
 
 /// The payload line where the whole body is at hand: its hash, whatever the header says.
-fn whole_body(text: Option<&str>, how: Option<How>, body: &[u8]) -> Result<(String, Mode)> {
+fn whole_body(text: Option<&str>, how: Option<How>, body: &[u8]) -> Result<(Cow<'static, str>, Mode)> {
     let sha256 = hash::sha256(body);
     match text {
-        None => Ok((hex::encode(sha256), Mode::Sha256(sha256))),
-        Some(UNSIGNED) if how.is_none() => Ok((UNSIGNED.to_owned(), Mode::Sha256(sha256))),
+        None => Ok((hex::encode(sha256).into(), Mode::Sha256(sha256))),
+        Some(UNSIGNED) if how.is_none() => Ok((UNSIGNED.into(), Mode::Sha256(sha256))),
         Some(_) => hashed(text).and_then(|(line, mode)| match mode {
             Mode::Sha256(said) if said == sha256 => Ok((line, mode)),
             _ => Err(sha256_mismatch()),
@@ -389,16 +394,16 @@ fn whole_body(text: Option<&str>, how: Option<How>, body: &[u8]) -> Result<(Stri
 
 /// The payload line of a body that is not at hand: the hash that the header says, or that of nothing. Iceberg's Java clients write it in
 /// base64, and sign it in hex.
-fn hashed(text: Option<&str>) -> Result<(String, Mode)> {
+fn hashed(text: Option<&str>) -> Result<(Cow<'static, str>, Mode)> {
     let Some(text) = text else {
         let sha256 = payload::empty_sha256();
-        return Ok((hex::encode(sha256), Mode::Sha256(sha256)));
+        return Ok((hex::encode(sha256).into(), Mode::Sha256(sha256)));
     };
     let in_base64 = || <[u8; 32]>::try_from(BASE64.decode(text).ok()?).ok();
     match (Mode::parse(text), in_base64()) {
-        (Ok(mode @ Mode::Sha256(_)), _) => Ok((text.to_owned(), mode)),
+        (Ok(mode @ Mode::Sha256(_)), _) => Ok((text.to_owned().into(), mode)),
         (Ok(_), _) => Err(sha256_mismatch()),
-        (Err(_), Some(sha256)) => Ok((hex::encode(sha256), Mode::Sha256(sha256))),
+        (Err(_), Some(sha256)) => Ok((hex::encode(sha256).into(), Mode::Sha256(sha256))),
         (Err(error), None) => Err(error),
     }
 }

@@ -43,6 +43,11 @@ impl DataKeys {
         }
     }
 
+    /// [`KeyService::is_outside`].
+    pub(crate) fn are_outside(&self) -> bool {
+        self.service.is_outside()
+    }
+
     /// A data key; with `bucket` one that may have served the bucket before.
     pub(crate) async fn generate(
         &self,

@@ -164,6 +164,10 @@ impl KeyService for LocalKeys {
         let open = || keys::unwrap(&self.wrapping(id, &record)?, sealed, &context);
         Ok(SealKey::clone(&*self.opened.get(&name, open)?))
     }
+
+    fn is_outside(&self) -> bool {
+        false
+    }
 }
 
 pub(super) fn entry(id: &str) -> Key {

@@ -64,6 +64,11 @@ pub trait KeyService: Send + Sync + 'static {
     /// # Errors
     /// As [`KeyService::generate`]; `Corrupt` if it was not made so.
     async fn open(&self, arn: &str, context: &Context, sealed: &[u8]) -> Result<SealKey>;
+
+    /// Whether a call leaves this process: then what it is for is recorded before it.
+    fn is_outside(&self) -> bool {
+        true
+    }
 }
 
 /// `KMS.NotFoundException`.

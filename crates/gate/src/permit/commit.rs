@@ -85,10 +85,13 @@ impl WritePermit {
             let text = "the session ended while the request was under way";
             return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
         }
-        let mut record = permit.record.clone();
+        let (mut record, bytes) = {
+            let outcome = permit.outcome.lock();
+            (outcome.record.clone(), outcome.bytes())
+        };
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
-        record.bytes = permit.outcome.lock().bytes();
+        record.bytes = bytes;
         permit.describe(&mut record);
         permit.end(&mut record, None);
         let record = permit.gate.ledger.write_change(&mut record)?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use craton_base::{Error, Kind as ErrorKind, Result};
 use craton_crypto::SealKey;
 
-use super::{Permit, WritePermit};
+use super::{Mode, Permit, WritePermit};
 use crate::{
     kms::{Context, DataKey, MANAGED_KEY},
     session::PrincipalKind,
@@ -55,6 +55,10 @@ impl Permit {
     pub async fn open_data_key(&self, key: &SealedKey<'_>) -> Result<SealKey> {
         self.check_key("kms:Decrypt", key.arn, key.managed)?;
         let keys = self.gate.data_keys();
+        if keys.are_outside() && self.mode == Mode::Read {
+            // It knows of the use from here on, and so must the ledger, whatever comes between.
+            self.tell_decision()?;
+        }
         keys.open(key.bucket_key, key.arn, key.context, key.sealed).await
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Told {
 
 /// How the access went so far.
 pub(crate) struct Outcome {
+    /// As it stood when the decision was made; what is recorded later is made from it.
+    pub(crate) record: Record,
     told: Told,
     version: u64,
     /// Of work: the version of the whole that it read.
@@ -41,8 +43,9 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) const fn new(told: Told) -> Self {
+    pub(super) const fn new(told: Told, record: Record) -> Self {
         Self {
+            record,
             told,
             version: 0,
             read_version: 0,
@@ -91,7 +94,9 @@ impl Ending {
     /// # Errors
     /// `Unavailable` if it can not be recorded.
     pub fn tell(&self) -> Result<()> {
-        self.0.tell()
+        self.0
+            .tell()
+            .inspect_err(|error| self.failed(error.kind(), error.reason()))
     }
 }
 
@@ -116,7 +121,7 @@ impl Permit {
     pub(super) fn tell_decision(&self) -> Result<()> {
         let mut outcome = self.outcome.lock();
         if outcome.told == Told::Nothing {
-            outcome.told = Told::Decision(self.gate.ledger.append_decision(&mut self.record.clone())?);
+            outcome.told = Told::Decision(self.gate.ledger.append_decision(&mut outcome.record)?);
         }
         Ok(())
     }
@@ -127,22 +132,27 @@ impl Permit {
         if outcome.told != Told::Nothing {
             return Ok(());
         }
-        let mut record = self.record.clone();
-        record.version = outcome.version;
-        record.bytes = outcome.bytes;
-        self.end(&mut record, outcome.failed);
-        outcome.told = Told::Whole(self.gate.ledger.append_decision(&mut record)?);
+        let Outcome {
+            record,
+            version,
+            bytes,
+            failed,
+            ..
+        } = &mut *outcome;
+        (record.version, record.bytes) = (*version, *bytes);
+        self.end(record, *failed);
+        outcome.told = Told::Whole(self.gate.ledger.append_decision(record)?);
         outcome.closed = true;
         Ok(())
     }
 
-    /// The outcome's record; `None` if it was made already.
+    /// The outcome's record, of a permit that is going; `None` if it was made already.
     fn close(&self) -> Option<Record> {
         let mut outcome = self.outcome.lock();
         if std::mem::replace(&mut outcome.closed, true) {
             return None;
         }
-        let mut record = self.record.clone();
+        let mut record = std::mem::take(&mut outcome.record);
         record.kind = RecordKind::Outcome.into();
         record.version = outcome.version;
         record.bytes = outcome.bytes;
@@ -154,8 +164,10 @@ impl Permit {
             record.refer_to(decision);
             // The decision says these already.
             record.statements.clear();
-            record.source_ip.clear();
             record.action.clear();
+            if matches!(told, Told::Decision(_)) {
+                record.source_ip.clear();
+            }
         }
         Some(record)
     }

@@ -39,8 +39,8 @@ impl Permit {
 
     /// The door's operation that it was made for.
     #[must_use]
-    pub fn operation(&self) -> &str {
-        &self.record.operation
+    pub const fn operation(&self) -> &'static str {
+        self.operation
     }
 
     /// Whether someone listens to the bucket right now, and so is to be told of everything.
@@ -65,7 +65,7 @@ impl Permit {
             principal: self.session.principal().to_owned(),
             source_ip: self.session.origin().source_ip.to_string(),
             request_id: self.session.origin().request_id.to_string(),
-            operation: self.record.operation.clone(),
+            operation: self.operation.to_owned(),
             time_micros: now.micros(),
             ..notice
         };

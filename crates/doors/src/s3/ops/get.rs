@@ -129,11 +129,18 @@ pub(in crate::s3) async fn get_object(
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let call = Call::of(&request)?;
-    let headers = request.headers;
-    let mut input = request.input;
+    read_object(&call, &request.headers, request.input).await
+}
+
+/// The object that is asked for.
+pub(in crate::s3) async fn read_object(
+    call: &Call,
+    headers: &http::HeaderMap,
+    mut input: GetObjectInput,
+) -> S3Result<S3Response<GetObjectOutput>> {
     let (path, key) = convert::object(&input.bucket, &input.key)?;
     let ask = Ask::new("GetObject", action(input.version_id.as_ref()), path);
-    let permit = read_once(&call, with_version(ask, input.version_id.as_deref())).await?;
+    let permit = read_once(call, with_version(ask, input.version_id.as_deref())).await?;
     let target = target(&permit, input.version_id.as_deref())?;
     if call.session().kind() == PrincipalKind::Anonymous && overrides(&input) {
         return Err(s3_error!(
@@ -141,15 +148,15 @@ pub(in crate::s3) async fn get_object(
             "Request specific response headers cannot be used for anonymous GET requests."
         ));
     }
-    sse::refuse_on_read(&headers)?;
-    let customer = sse::customer_key(&headers, call.session().origin())?;
+    sse::refuse_on_read(headers)?;
+    let customer = sse::customer_key(headers, call.session().origin())?;
     let mode = input.checksum_mode.as_ref().map(s3s::dto::ChecksumMode::as_str);
     let asked = asked(input.range.as_ref(), input.part_number, mode)?;
     let wanted = ReadRequest {
         target,
         conditions: conditions!(input),
         selection: asked.selection,
-        if_range: if_range(&headers),
+        if_range: if_range(headers),
     };
     let found = engine::get(&permit, &key, &wanted, customer.as_ref()).await;
     let (found, content) = settle(&permit, found)?;

@@ -362,8 +362,9 @@ fn resign(parts: &mut Parts, payload: &str) {
         signed: &signed,
         payload,
     };
-    let text = canonical::string_to_sign("20130524T000000Z", &scope.text(), &canonical.hash().unwrap());
-    let signature = hex::encode(key::SigningKey::derive(&SECRET.into(), &scope).sign(&[text.as_bytes()]));
+    let hash = canonical.hash().unwrap();
+    let text = canonical::to_sign("20130524T000000Z", &scope, &hash);
+    let signature = hex::encode(key::SigningKey::derive(&SECRET.into(), &scope).sign(&text));
     let value = format!(
         "AWS4-HMAC-SHA256 Credential={KEY}/{}, SignedHeaders={}, Signature={signature}",
         scope.text(),
