@@ -126,6 +126,12 @@ BODIES = {
     "UpdateTable": '{"requirements":[],"updates":[]}',
     "ReportMetrics": "{}",
     "RenameTable": '{"source":{"namespace":["x"],"name":"x"},"destination":{"namespace":["x"],"name":"y"}}',
+    "SignRequest": '{"method":"GET","uri":"http://x/BUCKET/k","region":"us-east-1","headers":{}}',
+    "CommitTransaction": '{"table-changes":[{"identifier":{"namespace":["x"],"name":"x"},"requirements":[],"updates":[]}]}',
+    "CreateView": '{"name":"x","schema":{"type":"struct","fields":[]},"view-version":{}}',
+    "RegisterView": '{"name":"x","metadata-location":"s3://BUCKET/.tables/00000000-0000-4000-8000-000000000000/metadata/1-x.metadata.json"}',
+    "ReplaceView": '{"requirements":[],"updates":[]}',
+    "RenameView": '{"source":{"namespace":["x"],"name":"x"},"destination":{"namespace":["x"],"name":"y"}}',
     "RunProgram": "(exec 0 (, (a $x)) (, (b $x)))",
 }
 # Queries of the routes that want one.

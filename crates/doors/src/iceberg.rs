@@ -1,7 +1,7 @@
 //! The Iceberg door, `/_iceberg/v1`: the REST catalog of a bucket's tables.
 //!
 //! ```text
-//! identify (bearer, or signed for s3tables or s3) ──▶ body, whole ──▶ route ──▶ gate: a permit for the catalog or a table ──▶ engine
+//! identify (bearer, or signed for s3tables or s3) ──▶ body, whole ──▶ route ──▶ gate: a permit for the catalog, a table or several ──▶ engine
 //! ```
 //!
 //! Invariants
@@ -12,13 +12,14 @@
 //!
 //! Source: Apache Iceberg, REST catalog OpenAPI (`rest-catalog-open-api.yaml`).
 //!
-//! Deliberately absent: what a commit means (the engine); views, scan planning, vended credentials.
+//! Deliberately absent: what a commit means (the engine); scan planning.
 
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, Result};
 use craton_gate::{
     Gate, Origin, Session,
     identify::{Service, body::VerifiedBody},
+    tables::is_id,
 };
 use craton_tables::{Namespace, TableName, Tables};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
@@ -36,8 +37,13 @@ use crate::{
     whole::{Room, Rooms, verified},
 };
 
+mod delegation;
+mod loaded;
+mod names;
 mod ops;
 mod tables;
+mod transaction;
+mod views;
 
 /// The longest body, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -71,6 +77,18 @@ pub enum Operation {
     DropTable,
     ReportMetrics,
     RenameTable,
+    UnregisterTable,
+    LoadCredentials,
+    SignRequest,
+    CommitTransaction,
+    ListViews,
+    CreateView,
+    LoadView,
+    ViewExists,
+    ReplaceView,
+    DropView,
+    RenameView,
+    RegisterView,
 }
 
 /// One route.
@@ -125,6 +143,18 @@ routes! {
     "DELETE" "{bucket}/namespaces/{namespace}/tables/{table}" DropTable "DeleteTable";
     "POST" "{bucket}/namespaces/{namespace}/tables/{table}/metrics" ReportMetrics "GetTableData";
     "POST" "{bucket}/tables/rename" RenameTable "RenameTable";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}/unregister" UnregisterTable "DeleteTable";
+    "GET" "{bucket}/namespaces/{namespace}/tables/{table}/credentials" LoadCredentials "GetTableData";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}/sign" SignRequest "GetTableData";
+    "POST" "{bucket}/transactions/commit" CommitTransaction "UpdateTableMetadataLocation";
+    "GET" "{bucket}/namespaces/{namespace}/views" ListViews "ListViews";
+    "POST" "{bucket}/namespaces/{namespace}/views" CreateView "CreateView";
+    "GET" "{bucket}/namespaces/{namespace}/views/{view}" LoadView "GetView";
+    "HEAD" "{bucket}/namespaces/{namespace}/views/{view}" ViewExists "GetView";
+    "POST" "{bucket}/namespaces/{namespace}/views/{view}" ReplaceView "UpdateView";
+    "DELETE" "{bucket}/namespaces/{namespace}/views/{view}" DropView "DeleteView";
+    "POST" "{bucket}/views/rename" RenameView "RenameView";
+    "POST" "{bucket}/namespaces/{namespace}/register-view" RegisterView "RegisterView";
 }
 
 /// An answer, and which operation it was.
@@ -142,6 +172,9 @@ struct Call<'a> {
     place: Place,
     query: Query,
     headers: &'a HeaderMap,
+    method: &'a str,
+    /// Path and query.
+    target: String,
     /// Where the client reached us, as it says.
     base: Option<String>,
     body: Bytes,
@@ -170,6 +203,28 @@ impl Call<'_> {
         let table = self.place.table.as_deref();
         let table = table.ok_or_else(|| Error::internal("a route has no table"))?;
         TableName::new(self.namespace()?, table)
+    }
+
+    /// The key by which the client names the request, so that it is carried out once.
+    fn key(&self) -> Result<Option<String>> {
+        let Some(value) = self.headers.get("idempotency-key") else {
+            return Ok(None);
+        };
+        let key = value.to_str().ok().map(str::to_ascii_lowercase);
+        let key = key.filter(|key| is_id(key));
+        key.map(Some).ok_or_else(|| bad("an Idempotency-Key is a UUID"))
+    }
+
+    /// All that tells the request from another.
+    fn whole(&self) -> Vec<u8> {
+        [
+            self.method.as_bytes(),
+            b" ",
+            self.target.as_bytes(),
+            b"\n",
+            &self.body,
+        ]
+        .concat()
     }
 
     fn json(&self) -> Result<Value> {
@@ -225,6 +280,8 @@ async fn answer(
                 place,
                 query,
                 headers: &parts.headers,
+                method: parts.method.as_str(),
+                target: parts.uri.to_string(),
                 base,
                 body,
             });
@@ -336,7 +393,7 @@ fn place(pattern: &[&str], segments: &[&str]) -> Result<Place> {
         match *pattern {
             "{bucket}" => place.bucket = Some(BucketName::new(&text()?)?),
             "{namespace}" => place.namespace = Some(Namespace::parse(&text()?)?),
-            "{table}" => place.table = Some(text()?.into_owned()),
+            "{table}" | "{view}" => place.table = Some(text()?.into_owned()),
             _ => {}
         }
     }
@@ -350,6 +407,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         "AlreadyExistsException" => (409, "AlreadyExistsException"),
         "NamespaceNotEmptyException" => (409, "NamespaceNotEmptyException"),
         "NoSuchTableException" => (404, "NoSuchTableException"),
+        "NoSuchViewException" => (404, "NoSuchViewException"),
         "NoSuchNamespaceException" => (404, "NoSuchNamespaceException"),
         "UnprocessableEntityException" => (422, "UnprocessableEntityException"),
         "InvalidToken"

@@ -78,6 +78,7 @@ impl Inner {
             tracing::info!(?collected, "collected");
         }
         self.collect_sessions()?;
+        self.collect_done()?;
         Ok(collected)
     }
 }

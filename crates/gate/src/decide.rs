@@ -15,7 +15,7 @@ use crate::{
     ledger::{Record, RecordId, RecordKind, Verdict},
     permit::{Mode, ReadPermit, Told, WritePermit},
     session::Session,
-    watch,
+    tables, watch,
 };
 
 /// A question to the planes, but for who asks it.
@@ -164,7 +164,9 @@ impl Inner {
             session,
             actions: seen.map_or(actions, |s| &s.actions),
             undenied: seen.map_or(&[], |s| &s.undenied),
-            refusal: seen.and_then(|s| s.refusal),
+            refusal: seen
+                .and_then(|s| s.refusal)
+                .or_else(|| tables::beyond(session, put)),
             resource,
             guarded: (actions, seen.and_then(|s| s.shown.as_ref()).unwrap_or(resource)),
             extra: seen.map_or(extra, |s| &s.facts),

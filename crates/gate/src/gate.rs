@@ -41,7 +41,7 @@ use crate::{
     replication::{Copies, RemoteBuckets},
     runs::Runs,
     session::{Origin, Session},
-    sessions::{Attempts, Issuers, Tokens},
+    sessions::{Attempts, Issuers, Tokens, Vended},
 };
 
 /// What an administrator sets.
@@ -84,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) issuers: Issuers,
     pub(crate) attempts: Attempts,
+    pub(crate) vended: Vended,
     pub(crate) verifier: Verifier<Keys>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -148,6 +149,7 @@ impl Gate {
             tokens,
             issuers: Issuers::new(),
             attempts: Attempts::default(),
+            vended: Vended::default(),
             verifier: Verifier::new(keys, clock.clone(), accepted),
             settings,
             clock,

@@ -34,6 +34,7 @@ pub mod kms;
 pub mod ledger;
 mod lending;
 mod notice;
+mod once;
 mod operate;
 mod permit;
 pub mod policy;
@@ -74,6 +75,7 @@ pub use identities::{
     PolicyVersion, Provider, ProviderChange, Summary, Update, VERSIONS_MAX,
 };
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
+pub use once::SECONDS as ONCE_SECONDS;
 pub use operate::Rotated;
 pub use permit::{
     Blob, BlobWriter, ClassTier, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,

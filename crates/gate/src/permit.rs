@@ -28,8 +28,8 @@ use outcome::Outcome;
 use parking_lot::Mutex;
 
 use crate::{
-    bucket::BucketInfo, configuration::state::BucketState, gate::Inner, guards::Moved, ledger::Record, scope,
-    session::Session, work::Reach,
+    bucket::BucketInfo, configuration::state::BucketState, gate::Inner, guards::Moved, ledger::Record,
+    once::Once, scope, session::Session, work::Reach,
 };
 
 mod blobs;
@@ -66,6 +66,8 @@ pub struct Permit {
     moved_so_far: Moved,
     /// A key that content is sealed and opened under besides the bucket's.
     second: OnceLock<SecondKey>,
+    /// What is carried out once, if its client names it.
+    pub(crate) once: Mutex<Option<Once>>,
     /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
     pub(crate) reach: Mutex<Option<Reach>>,
 }
@@ -121,6 +123,7 @@ impl Permit {
             outcome: Mutex::new(Outcome::new(told, record)),
             moved_so_far,
             second: OnceLock::new(),
+            once: Mutex::default(),
             reach: Mutex::default(),
         }
     }
@@ -198,7 +201,7 @@ impl Permit {
     }
 
     fn key(&self, kind: Kind, name: &[u8]) -> Result<Key> {
-        if !scope::covers(&self.resource, kind, name) {
+        if !scope::covers(&self.resource, kind, name) || !self.is_of_parts(kind, name) {
             return Err(scope::outside(&self.resource, kind));
         }
         Ok(Key {

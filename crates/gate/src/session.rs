@@ -197,6 +197,12 @@ impl Session {
         self.actor().principal.kind
     }
 
+    /// Whether sessions are made from it: of a user or a role, and not for a table's files alone.
+    pub(crate) fn makes_sessions(&self) -> bool {
+        let has_some = matches!(self.kind(), PrincipalKind::User | PrincipalKind::Role);
+        has_some && self.identity().files().is_none()
+    }
+
     /// The user's validated name, if it is a named user.
     #[must_use]
     pub fn user_name(&self) -> Option<PrincipalName> {

@@ -8,7 +8,7 @@
 //! Invariants
 //! - an S3 request for a key in a table's folder is decided as an access to that table: the table's action must be
 //!   allowed, with the table's namespace and name as condition keys, and nothing may deny the S3 action;
-//! - what lies under `.tables/` and belongs to no table is for root alone;
+//! - nothing is put under `.tables/` that belongs to no table, and what once was there is for root alone;
 //! - a table's metadata files (`metadata/….metadata.json`) are written by the catalog and by nobody else, so that what was
 //!   checked when one was committed still holds when it is read; once the table was dropped they can be deleted like its other files.
 //!
@@ -69,6 +69,31 @@ pub struct TableRow {
     /// Whether it was dropped. What is left of its files is still decided by its name.
     #[prost(bool, tag = "4")]
     pub dropped: bool,
+    /// Whether it is a view: it has metadata files and no others.
+    #[prost(bool, tag = "5")]
+    pub view: bool,
+}
+
+/// What has a name among a bucket's tables and views.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct NameRow {
+    /// The table's id.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Whether it is a view.
+    #[prost(bool, tag = "2")]
+    pub view: bool,
+}
+
+impl NameRow {
+    /// Reads a name's row.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub fn read(meta: &[u8]) -> Result<Self> {
+        Self::decode(meta)
+            .map_err(|e| Error::corrupt("the row of a table's name does not parse").with_source(e))
+    }
 }
 
 impl TableRow {
@@ -79,6 +104,11 @@ impl TableRow {
     pub fn read(meta: &[u8]) -> Result<Self> {
         Self::decode(meta).map_err(|e| Error::corrupt("a table's row does not parse").with_source(e))
     }
+}
+
+/// Whether a path is a bucket's catalog.
+pub(crate) fn is_catalog(path: &ResourcePath) -> bool {
+    place(path) == Some(Place::Catalog)
 }
 
 /// The catalog of a bucket.
@@ -169,6 +199,15 @@ pub(crate) fn shown(path: &ResourcePath, asked: &[&str]) -> Option<ResourcePath>
     Some(ResourcePath::Object(bucket.clone(), key))
 }
 
+/// Why a session that is for a table's files alone may not ask this, if it may not.
+pub(crate) fn beyond(session: &Session, put: &Put<'_>) -> Option<&'static str> {
+    let files = session.identity().files()?;
+    let bucket = put.resource.bucket().map(BucketName::as_str);
+    let is_within = bucket == Some(&*files.bucket) && id_of(put.resource) == Some(&*files.table);
+    let is_data = |action: &&str| DATA.contains(action) && (files.writes || !writes(action));
+    (!is_within || !put.actions.iter().all(is_data)).then_some("beyond-the-table-it-is-for")
+}
+
 /// A question about what lies under `.tables/`, as it is put to the planes.
 #[derive(Default)]
 pub(crate) struct Seen<'a> {
@@ -197,7 +236,7 @@ impl Inner {
             seen.translate(action);
         }
         let by_s3 = put.actions.iter().any(|a| !a.starts_with(SERVICE));
-        let mut is_live = false;
+        let (mut is_table, mut is_live) = (false, false);
         let row = match place {
             Place::Table(id) => self.table_row(put.bucket, id),
             Place::Catalog | Place::Astray => Ok(None),
@@ -207,7 +246,7 @@ impl Inner {
                 // What the catalog says it is called counts, not what it was asked for as.
                 seen.facts.retain(|(key, _)| !key.starts_with(SERVICE));
                 seen.facts.extend(row.facts());
-                is_live = !row.dropped;
+                (is_table, is_live) = (true, !row.dropped);
             }
             Ok(None) if by_s3 && session.kind() != PrincipalKind::Root => {
                 seen.refusal = Some("no-such-table");
@@ -218,9 +257,13 @@ impl Inner {
                 seen.refusal = Some("unreadable-table");
             }
         }
-        let is_kept = |action: &&str| writes(action) && (is_live || !DELETES.contains(action));
+        let adds = |action: &&str| writes(action) && !DELETES.contains(action);
+        let is_kept = |action: &&str| adds(action) || (is_live && writes(action));
         if by_s3 && put.actions.iter().any(is_kept) && is_metadata(put.resource) {
             seen.refusal = Some("written-by-the-catalog");
+        }
+        if by_s3 && !is_table && put.actions.iter().any(adds) {
+            seen.refusal = Some("kept-for-tables");
         }
         Some(seen)
     }
@@ -241,7 +284,7 @@ impl Inner {
 }
 
 impl Gate {
-    /// The path to ask about for the table whose entry among the names of a bucket's tables is `name`. It tells nobody whether
+    /// The path to ask about for the table or view whose entry among the names of a bucket's tables is `name`. It tells nobody whether
     /// there is one: for a name that is none it is the path of no table.
     ///
     /// # Errors
@@ -258,11 +301,11 @@ impl Gate {
             name: bytes::Bytes::copy_from_slice(name),
         };
         let found = self.inner.store.get(&key, Sequence::MAX)?;
-        let id = found.as_ref().map(|stored| &*stored.value.meta);
-        let id = id
-            .and_then(|id| std::str::from_utf8(id).ok())
-            .filter(|id| is_id(id));
-        Ok(id.map_or(nobody, |id| table(bucket.clone(), id)))
+        let row = found
+            .map(|stored| NameRow::read(&stored.value.meta))
+            .transpose()?;
+        let id = row.map(|row| row.id).filter(|id| is_id(id));
+        Ok(id.map_or(nobody, |id| table(bucket.clone(), &id)))
     }
 }
 

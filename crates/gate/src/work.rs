@@ -1,4 +1,5 @@
-//! Work on parts of a graph: a permit that reaches several prefixes of facts, each decided, and holds them while it works.
+//! Work on parts of a whole: a permit that reaches several prefixes of a graph's facts, or several tables, each decided, and holds them while
+//! it works.
 //!
 //! ```text
 //! infer what it reads and writes ─▶ decide each part ─▶ borrow all of them at once ─▶ snapshot, work, one commit
@@ -15,6 +16,7 @@
 use std::{sync::Arc, time::Duration};
 
 use craton_base::{Error, ResourcePath, Result, Sequence, Timestamp};
+use craton_store::namespace::Kind;
 
 use crate::{
     ask::Ask,
@@ -23,7 +25,9 @@ use crate::{
     ledger::RecordKind,
     lending::{Lent, Wanted},
     permit::{Grant, Mode, Permit, Told, WritePermit},
+    scope,
     session::Session,
+    tables,
 };
 
 /// The most parts that a piece of work reads, and as many that it writes.
@@ -177,6 +181,31 @@ impl Permit {
         let reach = self.reach.lock();
         let of_work = reach.as_ref().filter(|reach| reach.work.is_some());
         of_work.map(|reach| reach.parts.clone())
+    }
+
+    /// Whether a name lies in one of the tables that work on a catalog was decided for. Which of a graph's facts a permit shows is the graph
+    /// engine's to say.
+    pub(crate) fn is_of_parts(&self, kind: Kind, name: &[u8]) -> bool {
+        if !tables::is_catalog(&self.resource) {
+            return true;
+        }
+        let reach = self.reach.lock();
+        let of_work = reach.as_ref().filter(|reach| reach.work.is_some());
+        of_work.is_none_or(|reach| {
+            reach
+                .parts
+                .writes
+                .iter()
+                .any(|part| scope::covers(part, kind, name))
+        })
+    }
+
+    /// Whether it holds paths for what it does.
+    pub(crate) fn holds(&self) -> bool {
+        self.reach
+            .lock()
+            .as_ref()
+            .is_some_and(|reach| reach.lent.is_some())
     }
 
     /// Says which version of the whole the work reads, for the record.

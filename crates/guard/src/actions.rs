@@ -118,7 +118,11 @@ const TABLE: &[Row] = &[
     (
         About::Table,
         Level::List,
-        &["s3tables:ListNamespaces", "s3tables:ListTables"],
+        &[
+            "s3tables:ListNamespaces",
+            "s3tables:ListTables",
+            "s3tables:ListViews",
+        ],
     ),
     (About::Table, Level::Read, TABLE_READ),
     (About::Table, Level::Write, TABLE_WRITE),
@@ -135,18 +139,24 @@ const TABLE_READ: &[&str] = &[
     "s3tables:GetTableBucket",
     "s3tables:GetTableData",
     "s3tables:GetTableMetadataLocation",
+    "s3tables:GetView",
 ];
 
 const TABLE_WRITE: &[&str] = &[
     "s3tables:CreateNamespace",
     "s3tables:CreateTable",
+    "s3tables:CreateView",
     "s3tables:DeleteNamespace",
     "s3tables:DeleteTable",
+    "s3tables:DeleteView",
     "s3tables:PutTableData",
     "s3tables:RegisterTable",
+    "s3tables:RegisterView",
     "s3tables:RenameTable",
+    "s3tables:RenameView",
     "s3tables:UpdateNamespaceProperties",
     "s3tables:UpdateTableMetadataLocation",
+    "s3tables:UpdateView",
 ];
 
 const BUCKET_LIST: &[&str] = &[

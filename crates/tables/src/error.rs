@@ -2,7 +2,7 @@
 
 use craton_base::{Error, Kind};
 
-use crate::name::{Namespace, TableName};
+use crate::name::{Namespace, TableName, What};
 
 /// A commit that lost: its requirements do not hold any more.
 pub(crate) const COMMIT_FAILED: &str = "CommitFailedException";
@@ -20,12 +20,13 @@ pub(crate) fn no_such_namespace(namespace: &Namespace) -> Error {
     Error::new(Kind::NotFound, "NoSuchNamespaceException", text)
 }
 
-pub(crate) fn no_such_table(name: &TableName) -> Error {
-    Error::new(
-        Kind::NotFound,
-        "NoSuchTableException",
-        format!("Table does not exist: {}", name.text()),
-    )
+pub(crate) fn no_such(what: What, name: &TableName) -> Error {
+    let reason = match what {
+        What::Table => "NoSuchTableException",
+        What::View => "NoSuchViewException",
+    };
+    let text = format!("{} does not exist: {}", what.text(), name.text());
+    Error::new(Kind::NotFound, reason, text)
 }
 
 pub(crate) fn exists(what: &str, name: &str) -> Error {

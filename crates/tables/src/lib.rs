@@ -3,8 +3,8 @@
 //! ```text
 //! TableNamespace  levels joined by 1F             properties of a namespace
 //! TableNamespace  the same and 00                 rewritten by whatever comes to be in the namespace
-//! TableName       namespace, 00, name             the table's id
-//! Table           id                              namespace, name, newest metadata file
+//! TableName       namespace, 00, name             the id of the table or view
+//! Table           id                              namespace, name, newest metadata file; of a view, too
 //! Object          .tables/<id>/metadata/…         metadata files, written by the catalog alone
 //! ```
 //!
@@ -26,6 +26,11 @@ pub mod namespaces;
 mod requirement;
 mod table;
 mod update;
+mod view;
 
-pub use name::{NAMES_PAGE_MAX, Namespace, TableName};
-pub use table::{CreateTable, Loaded, METADATA_BYTES_MAX, Snapshots, Tables, metadata_file, staged_id};
+pub use name::{NAMES_PAGE_MAX, Namespace, TableName, What};
+pub use table::{
+    CreateTable, Loaded, METADATA_BYTES_MAX, Snapshots, TABLES_MAX, TableChange, Tables, metadata_file,
+    staged_id,
+};
+pub use view::CreateView;

@@ -34,6 +34,11 @@ impl Folder {
         }
     }
 
+    /// The table's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The folder as a location.
     pub(crate) fn location(&self) -> String {
         format!("s3://{}/{FOLDER}{}", self.bucket, self.id)

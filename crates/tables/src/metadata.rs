@@ -1,4 +1,4 @@
-//! A table's metadata: the JSON of the Iceberg table spec, versions 1 to 3, kept as it is.
+//! Metadata of a table or a view: the JSON of the Iceberg table spec, versions 1 to 3, or of the view spec, kept as it is.
 //!
 //! Source: Iceberg table spec, "Table metadata fields" and appendix C.
 //!
@@ -33,13 +33,17 @@ pub(crate) struct Before {
 impl Metadata {
     /// Of a table that has nothing yet.
     pub(crate) fn empty(id: &str, location: &str) -> Self {
-        let value = json!({
+        Self::of(json!({
             "format-version": 2, "table-uuid": id, "location": location, "last-sequence-number": 0,
             "last-updated-ms": 0, "last-column-id": 0, "current-schema-id": -1, "schemas": [],
             "default-spec-id": -1, "partition-specs": [], "last-partition-id": NO_PARTITION_ID,
             "default-sort-order-id": -1, "sort-orders": [], "properties": {}, "snapshots": [],
             "refs": {}, "snapshot-log": [], "metadata-log": [],
-        });
+        }))
+    }
+
+    /// Of the members of a JSON object.
+    pub(crate) fn of(value: Value) -> Self {
         match value {
             Value::Object(map) => Self(map),
             _ => Self(Map::new()),

@@ -1,4 +1,4 @@
-//! Names of namespaces and tables, and the names of their rows.
+//! Names of namespaces, tables and views, and the names of their rows.
 //!
 //! Invariant: no level and no table's name holds a dot or a control character, so that what policies and people read
 //! (`sales.eu.orders`) and what rows are named by stand for one name each.
@@ -23,7 +23,32 @@ pub(crate) const SEPARATOR: char = '\u{1f}';
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Namespace(Vec<String>);
 
-/// A table's name in its namespace.
+/// What has a name: names are unique across both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+}
+
+impl What {
+    pub(crate) const fn of(is_view: bool) -> Self {
+        match is_view {
+            true => Self::View,
+            false => Self::Table,
+        }
+    }
+
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Table => "Table",
+            Self::View => "View",
+        }
+    }
+}
+
+/// The name of a table or a view in its namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TableName {
     /// The namespace.

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 
 use craton_base::{Kind as ErrorKind, Result};
-use craton_gate::{Changes, Direction, Kind, Permit, ReadPermit, Stored, Value, WritePermit};
+use craton_gate::{
+    Changes, Direction, Kind, Permit, ReadPermit, Stored, Value, WritePermit, tables::NameRow,
+};
 use prost::Message as _;
 
 use crate::{
     error::{bad, commit_failed, exists, no_such_namespace, not_empty},
-    name::{NAMES_PAGE_MAX, Namespace, SEPARATOR},
+    name::{NAMES_PAGE_MAX, Namespace, SEPARATOR, What},
 };
 
 /// The most properties of a namespace.
@@ -169,7 +171,7 @@ pub async fn delete(permit: &WritePermit, namespace: &Namespace) -> Result<()> {
         let mark = permit.entry(Kind::TableNamespace, &namespace.mark())?;
         let seen = mark.as_ref().map_or(stored.sequence, |m| m.sequence);
         let inside = !children(permit, Some(namespace), "", 1)?.names.is_empty();
-        if inside || !names(permit, namespace, "", 1)?.names.is_empty() {
+        if inside || !names(permit, namespace, "", 1, |_| true)?.names.is_empty() {
             return Err(not_empty(namespace));
         }
         let mut changes = Changes::new()
@@ -252,21 +254,27 @@ fn children(
     })
 }
 
-/// The tables of a namespace, after a name.
+/// The tables of a namespace, or its views, after a name.
 ///
 /// # Errors
 /// `NoSuchNamespaceException`.
-pub fn tables(
+pub fn names_of(
     permit: &ReadPermit,
-    namespace: &Namespace,
+    (namespace, what): (&Namespace, What),
     after: &str,
     limit: usize,
 ) -> Result<Names<String>> {
     find(permit, namespace)?;
-    names(permit, namespace, after, limit)
+    names(permit, namespace, after, limit, |row| What::of(row.view) == what)
 }
 
-fn names(permit: &Permit, namespace: &Namespace, after: &str, limit: usize) -> Result<Names<String>> {
+fn names(
+    permit: &Permit,
+    namespace: &Namespace,
+    after: &str,
+    limit: usize,
+    counts: impl Fn(&NameRow) -> bool,
+) -> Result<Names<String>> {
     let prefix = namespace.tables();
     let mut start = [&*prefix, after.as_bytes()].concat();
     if !after.is_empty() {
@@ -280,11 +288,12 @@ fn names(permit: &Permit, namespace: &Namespace, after: &str, limit: usize) -> R
         let page = permit.scan(Kind::TableName, &start, end.as_deref(), Direction::Forward, left)?;
         let Some(last) = page.entries.last() else { break };
         start = [&*last.key.name, &[0]].concat();
-        let name = |stored: &Stored| {
+        for stored in &page.entries {
             let name = stored.key.name.get(prefix.len()..).unwrap_or_default();
-            String::from_utf8_lossy(name).into_owned()
-        };
-        found.extend(page.entries.iter().map(name));
+            if counts(&NameRow::read(&stored.value.meta)?) {
+                found.push(String::from_utf8_lossy(name).into_owned());
+            }
+        }
         if !page.more {
             break;
         }

@@ -1,35 +1,30 @@
-//! Tables: made, loaded, changed, renamed, dropped.
+//! Tables and views in the catalog: made, loaded, renamed, dropped; how a table is changed is in [`commit`].
 //!
-//! Invariant: whatever a table's row names as its metadata was written here and checked when it was.
+//! Invariant: whatever a row names as its metadata was written here and checked when it was.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use craton_base::{Error, Kind as ErrorKind, ObjectKey, Random, Result, random};
-use craton_gate::{
-    Changes, Kind, ReadPermit, WritePermit,
-    tables::{TableRow, is_id},
-};
+use craton_gate::{Changes, Kind, ReadPermit, WritePermit, tables::TableRow};
 use craton_objects::put::Arrived;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+mod commit;
 mod rows;
 
-use rows::{
-    busy, commit, conflict, is_free, live, lost, lost_race, milliseconds, named, number_of, permitted,
-    put_row, row_of, size,
-};
+pub use commit::{TABLES_MAX, TableChange, staged_id};
+use rows::{Found, Named, conflict, is_free, named, put_row, row_of};
+pub(crate) use rows::{commit_rows, live, milliseconds, permitted, retried, size};
 
 use crate::{
-    error::{bad, commit_failed, exists, no_such_table},
+    error::{bad, exists},
     fresh,
     location::{self, Folder},
-    metadata::{Before, Metadata},
-    name::TableName,
+    metadata::Metadata,
+    name::{TableName, What},
     namespaces::entered,
-    requirement,
-    update::{Change, UPDATES_MAX},
 };
 
 /// The largest metadata file, in bytes.
@@ -42,10 +37,7 @@ const ROOM_BYTES: u64 = 64 << 20;
 const ROOM_UNIT: u64 = 1 << 10;
 
 /// What a parsed file takes, in its own bytes, about.
-const PARSED: u64 = 4;
-
-/// How often a commit that lost a race is tried again.
-const TRIES_MAX: usize = 100;
+pub(crate) const PARSED: u64 = 4;
 
 /// The engine. Clones are the same.
 #[derive(Clone)]
@@ -80,9 +72,11 @@ pub enum Snapshots {
     Named,
 }
 
-/// A table's metadata, and where it is.
+/// Metadata of a table or a view, and where it is.
 #[derive(Clone, Debug)]
 pub struct Loaded {
+    /// The id of its folder.
+    pub id: String,
     /// Where the metadata file is; `None` for a table that is staged.
     pub location: Option<String>,
     /// The metadata, as JSON.
@@ -90,19 +84,10 @@ pub struct Loaded {
 }
 
 /// A metadata file that is to be committed.
-struct Written {
+pub(crate) struct Written {
     file: Arrived,
-    loaded: Loaded,
+    pub(crate) loaded: Loaded,
     key: String,
-}
-
-/// The id of the staged table that updates which make a table are about; `None` also for one that is no id.
-#[must_use]
-pub fn staged_id(requirements: &[Value], updates: &[Value]) -> Option<String> {
-    let assigns = |u: &&Value| u.get("action").and_then(Value::as_str) == Some("assign-uuid");
-    let id = || updates.iter().find(assigns)?.get("uuid")?.as_str();
-    let id = requirement::wants_none(requirements).then(id)?;
-    id.filter(|id| is_id(id)).map(str::to_owned)
 }
 
 impl Tables {
@@ -116,14 +101,18 @@ impl Tables {
         }
     }
 
-    /// A table's metadata, with all its snapshots or with those that branches and tags name.
+    /// The metadata of a table or a view, of a table with all its snapshots or with those that branches and tags name.
     ///
     /// # Errors
-    /// `NoSuchTableException`; `TooLarge`.
-    pub async fn load(&self, permit: &ReadPermit, name: &TableName, snapshots: Snapshots) -> Result<Loaded> {
-        let found = live(permit, name)?;
-        let stored = permit.entry(Kind::Object, found.row.metadata.as_bytes())?;
-        let stored = stored.ok_or_else(|| lost(&found.row))?;
+    /// `NoSuchTableException`, `NoSuchViewException`; `TooLarge`.
+    pub async fn load(
+        &self,
+        permit: &ReadPermit,
+        (name, what): (&TableName, What),
+        snapshots: Snapshots,
+    ) -> Result<Loaded> {
+        let found = live(permit, &permitted(permit)?, (name, what))?;
+        let stored = found.file(permit)?;
         let parsed = match snapshots {
             Snapshots::All => 1,
             Snapshots::Named => PARSED,
@@ -138,16 +127,17 @@ impl Tables {
         let folder = Folder::new(&permit.bucket()?.name, &found.id);
         Ok(Loaded {
             location: Some(folder.location_of(&found.row.metadata)),
+            id: found.id,
             metadata,
         })
     }
 
-    /// Fails unless the table is there.
+    /// Fails unless the table or the view is there.
     ///
     /// # Errors
-    /// `NoSuchTableException`.
-    pub fn exists(&self, permit: &ReadPermit, name: &TableName) -> Result<()> {
-        live(permit, name).map(drop)
+    /// `NoSuchTableException`, `NoSuchViewException`.
+    pub fn exists(&self, permit: &ReadPermit, (name, what): (&TableName, What)) -> Result<()> {
+        live(permit, &permitted(permit)?, (name, what)).map(drop)
     }
 
     /// Makes a table, by a permit for the catalog; staged: what its first commit will be, which makes it.
@@ -165,259 +155,148 @@ impl Tables {
         let mut metadata = fresh::metadata(request, &id, &folder.location(), now_ms)?;
         metadata.finish(None, now_ms)?;
         folder.check_all(&metadata)?;
-        let mut row = row_of(name);
-        if staged {
-            is_free(permit, name)?;
-            let changes = put_row(Changes::new(), &id, &row);
-            let changes = entered(permit, changes, &name.namespace)?;
-            permit.commit(changes).await.map_err(conflict)?;
-            return Ok(Loaded {
-                location: None,
-                metadata: metadata.to_bytes()?.into(),
-            });
+        if !staged {
+            return self.make(permit, (name, What::Table), &folder, &metadata).await;
         }
-        let written = self.write(permit, &folder, &metadata, 0).await?;
-        row.metadata.clone_from(&written.key);
-        for _ in 0..TRIES_MAX {
-            is_free(permit, name)?;
-            let changes = put_row(named(permit, name, &id)?, &id, &row);
-            match commit(permit, &changes, Some(&written)).await {
-                Err(e) if lost_race(&e) => {}
-                done => return done.map(|()| written.loaded),
-            }
-        }
-        Err(busy(name))
+        is_free(permit, name)?;
+        let changes = put_row(Changes::new(), &id, &row_of((name, What::Table)));
+        let changes = entered(permit, changes, &name.namespace)?;
+        permit.commit(changes).await.map_err(conflict)?;
+        Ok(Loaded {
+            id,
+            location: None,
+            metadata: metadata.to_bytes()?.into(),
+        })
     }
 
-    /// Makes a table of a metadata file that the catalog wrote before, by a permit for that table's folder.
+    /// Puts a new table or view into the catalog, by a permit for that.
+    pub(crate) async fn make(
+        &self,
+        permit: &WritePermit,
+        (name, what): Named<'_>,
+        folder: &Folder,
+        metadata: &Metadata,
+    ) -> Result<Loaded> {
+        let written = self.write(permit, folder, metadata, 0).await?;
+        let row = TableRow {
+            metadata: written.key.clone(),
+            ..row_of((name, what))
+        };
+        let id = folder.id();
+        retried(name, || async {
+            is_free(permit, name)?;
+            let changes = put_row(named(permit, (name, what), id)?, id, &row);
+            commit_rows(permit, &changes, &[&written]).await
+        })
+        .await?;
+        Ok(written.loaded)
+    }
+
+    /// Makes a table or a view of a metadata file that the catalog wrote before, by a permit for its folder.
     ///
     /// # Errors
     /// `AlreadyExistsException`, `NoSuchNamespaceException`, `NotFoundException`, `BadRequestException`.
-    pub async fn register(&self, permit: &WritePermit, name: &TableName, file: &ObjectKey) -> Result<Loaded> {
+    pub async fn register(
+        &self,
+        permit: &WritePermit,
+        (name, what): (&TableName, What),
+        file: &ObjectKey,
+    ) -> Result<Loaded> {
         let id = permitted(permit)?;
         let folder = Folder::new(&permit.bucket()?.name, &id);
         let stored = permit.entry(Kind::Object, file.as_str().as_bytes())?;
-        let none = || {
-            Error::new(
-                ErrorKind::NotFound,
-                "NotFoundException",
-                "there is no such metadata file",
-            )
-        };
-        let stored = stored.ok_or_else(none)?;
-        let _room = self.room(size(&stored)).await?;
-        let bytes = permit.whole(&stored, METADATA_BYTES_MAX).await?;
-        folder.check_all(&Metadata::parse(&bytes)?)?;
+        let stored = stored.ok_or_else(no_such_file)?;
+        let _room = self.room(size(&stored).saturating_mul(PARSED)).await?;
+        let metadata = permit.whole(&stored, METADATA_BYTES_MAX).await?;
+        folder.check_all(&Metadata::parse(&metadata)?)?;
         let row = TableRow {
             metadata: file.as_str().to_owned(),
-            ..row_of(name)
+            ..row_of((name, what))
         };
-        for _ in 0..TRIES_MAX {
+        retried(name, || async {
             is_free(permit, name)?;
             let before = permit.entry(Kind::Table, id.as_bytes())?;
-            let before = before.ok_or_else(none)?;
-            if !TableRow::read(&before.value.meta)?.dropped {
-                return Err(exists("Table", "one of that metadata file"));
+            let before = before.ok_or_else(no_such_file)?;
+            let known = TableRow::read(&before.value.meta)?;
+            if !known.dropped {
+                return Err(exists(what.text(), "one of that metadata file"));
             }
-            let changes = put_row(named(permit, name, &id)?, &id, &row);
+            if What::of(known.view) != what {
+                return Err(bad("the metadata file is not of a table, or not of a view"));
+            }
+            let changes = put_row(named(permit, (name, what), &id)?, &id, &row);
             let changes = changes.expect_at(Kind::Table, id.clone().into_bytes(), before.sequence);
-            match commit(permit, &changes, None).await {
-                Err(e) if lost_race(&e) => {}
-                Err(e) => return Err(e),
-                Ok(()) => {
-                    return Ok(Loaded {
-                        location: Some(folder.location_of(file.as_str())),
-                        metadata: bytes,
-                    });
-                }
-            }
-        }
-        Err(busy(name))
+            commit_rows(permit, &changes, &[]).await
+        })
+        .await?;
+        Ok(Loaded {
+            id,
+            location: Some(folder.location_of(file.as_str())),
+            metadata,
+        })
     }
 
-    /// Changes a table, or makes one that was staged: all updates, if all requirements hold.
+    /// Gives a table or a view another name.
     ///
     /// # Errors
-    /// `CommitFailedException`, `NoSuchTableException`, `BadRequestException`; `TooLarge`.
-    pub async fn commit(
+    /// `NoSuchTableException`, `NoSuchViewException`, `NoSuchNamespaceException`, `AlreadyExistsException`.
+    pub async fn rename(
         &self,
         permit: &WritePermit,
-        name: &TableName,
-        requirements: &[Value],
-        updates: &[Value],
-    ) -> Result<Loaded> {
-        if requirements.len().max(updates.len()) > UPDATES_MAX {
-            return Err(bad(format!("a commit has at most {UPDATES_MAX} updates")));
-        }
-        let makes = requirement::wants_none(requirements);
-        for _ in 0..TRIES_MAX {
-            let done = match makes {
-                true => self.commit_staged(permit, name, requirements, updates).await,
-                false => self.commit_once(permit, name, requirements, updates).await,
-            };
-            match done {
-                Err(e) if lost_race(&e) => {}
-                done => return done,
-            }
-        }
-        Err(busy(name))
-    }
-
-    async fn commit_once(
-        &self,
-        permit: &WritePermit,
-        name: &TableName,
-        requirements: &[Value],
-        updates: &[Value],
-    ) -> Result<Loaded> {
-        let found = live(permit, name)?;
-        let folder = Folder::new(&permit.bucket()?.name, &found.id);
-        let stored = permit.entry(Kind::Object, found.row.metadata.as_bytes())?;
-        let stored = stored.ok_or_else(|| lost(&found.row))?;
-        let _room = self.room(size(&stored).saturating_mul(PARSED)).await?;
-        let bytes = permit.whole(&stored, METADATA_BYTES_MAX).await?;
-        let metadata = Metadata::parse(&bytes)?;
-        requirements
-            .iter()
-            .try_for_each(|requirement| requirement::check(&metadata, requirement))?;
-        let location = folder.location_of(&found.row.metadata);
-        if updates.is_empty() {
-            // It changed nothing, and its record says that it ended well.
-            permit.commit(Changes::new()).await?;
-            return Ok(Loaded {
-                location: Some(location),
-                metadata: bytes,
-            });
-        }
-        let before = Before {
-            file: location,
-            updated_ms: metadata.number("last-updated-ms").unwrap_or(0),
-        };
-        let metadata = changed(
-            Change::new(metadata, false, milliseconds(permit)),
-            updates,
-            Some(before),
-            &folder,
-        )?;
-        let written = self
-            .write(
-                permit,
-                &folder,
-                &metadata,
-                number_of(&found.row.metadata).saturating_add(1),
-            )
-            .await?;
-        let row = TableRow {
-            metadata: written.key.clone(),
-            ..found.row
-        };
-        let changes = put_row(Changes::new(), &found.id, &row).expect_at(
-            Kind::Table,
-            found.id.into_bytes(),
-            found.sequence,
-        );
-        commit(permit, &changes, Some(&written)).await?;
-        Ok(written.loaded)
-    }
-
-    async fn commit_staged(
-        &self,
-        permit: &WritePermit,
-        name: &TableName,
-        requirements: &[Value],
-        updates: &[Value],
-    ) -> Result<Loaded> {
+        (from, what): (&TableName, What),
+        to: &TableName,
+    ) -> Result<()> {
         let id = permitted(permit)?;
-        if permit.entry(Kind::TableName, &name.row())?.is_some() {
-            return Err(commit_failed(format!(
-                "Requirement failed: table already exists: {}",
-                name.text()
-            )));
-        }
-        if staged_id(requirements, updates).as_deref() != Some(&*id) {
-            return Err(bad("what makes a table assigns the UUID that it was staged with"));
-        }
-        let stored = permit
-            .entry(Kind::Table, id.as_bytes())?
-            .ok_or_else(|| no_such_table(name))?;
-        let row = TableRow::read(&stored.value.meta)?;
-        if row != row_of(name) {
-            return Err(bad(
-                "the table that was staged has another name, or is there already",
-            ));
-        }
-        let folder = Folder::new(&permit.bucket()?.name, &id);
-        let empty = Metadata::empty(&id, &folder.location());
-        let others = requirements.iter().filter(|r| !requirement::is_for_none(r));
-        others
-            .into_iter()
-            .try_for_each(|requirement| requirement::check(&empty, requirement))?;
-        let metadata = changed(
-            Change::new(empty, true, milliseconds(permit)),
-            updates,
-            None,
-            &folder,
-        )?;
-        let written = self.write(permit, &folder, &metadata, 0).await?;
-        let row = TableRow {
-            metadata: written.key.clone(),
-            ..row
-        };
-        let changes = put_row(named(permit, name, &id)?, &id, &row).expect_at(
-            Kind::Table,
-            id.into_bytes(),
-            stored.sequence,
-        );
-        commit(permit, &changes, Some(&written)).await?;
-        Ok(written.loaded)
-    }
-
-    /// Gives a table another name.
-    ///
-    /// # Errors
-    /// `NoSuchTableException`, `NoSuchNamespaceException`, `AlreadyExistsException`.
-    pub async fn rename(&self, permit: &WritePermit, from: &TableName, to: &TableName) -> Result<()> {
-        for _ in 0..TRIES_MAX {
-            let found = live(permit, from)?;
+        retried(from, || async {
+            let found = live(permit, &id, (from, what))?;
             is_free(permit, to)?;
             let row = TableRow {
-                metadata: found.row.metadata,
-                ..row_of(to)
+                metadata: found.row.metadata.clone(),
+                ..row_of((to, what))
             };
-            let changes = put_row(named(permit, to, &found.id)?, &found.id, &row)
-                .expect_at(Kind::Table, found.id.into_bytes(), found.sequence)
-                .delete(Kind::TableName, from.row());
-            match commit(permit, &changes, None).await {
-                Err(e) if lost_race(&e) => {}
-                done => return done,
-            }
-        }
-        Err(busy(from))
+            let changes = found.becomes(named(permit, (to, what), &id)?, &row);
+            commit_rows(permit, &changes.delete(Kind::TableName, from.row()), &[]).await
+        })
+        .await
     }
 
-    /// Takes a table out of the catalog. Its files stay, governed by its name, and can be registered again.
+    /// Takes a table or a view out of the catalog. Its files stay, governed by its name, and can be registered again.
     ///
     /// # Errors
-    /// `NoSuchTableException`.
-    pub async fn drop(&self, permit: &WritePermit, name: &TableName) -> Result<()> {
-        for _ in 0..TRIES_MAX {
-            let found = live(permit, name)?;
-            let row = TableRow {
-                dropped: true,
-                ..found.row
-            };
-            let changes = put_row(Changes::new(), &found.id, &row)
-                .expect_at(Kind::Table, found.id.into_bytes(), found.sequence)
-                .delete(Kind::TableName, name.row());
-            match commit(permit, &changes, None).await {
-                Err(e) if lost_race(&e) => {}
-                done => return done,
-            }
-        }
-        Err(busy(name))
+    /// `NoSuchTableException`, `NoSuchViewException`.
+    pub async fn drop(&self, permit: &WritePermit, (name, what): (&TableName, What)) -> Result<()> {
+        let id = permitted(permit)?;
+        retried(name, || async {
+            let found = live(permit, &id, (name, what))?;
+            leave(permit, found, name).await
+        })
+        .await
     }
 
-    async fn write(
+    /// Takes a table out of the catalog, and tells the last of its metadata.
+    ///
+    /// # Errors
+    /// `NoSuchTableException`; `TooLarge`.
+    pub async fn unregister(&self, permit: &WritePermit, name: &TableName) -> Result<Loaded> {
+        let id = permitted(permit)?;
+        let folder = Folder::new(&permit.bucket()?.name, &id);
+        retried(name, || async {
+            let found = live(permit, &id, (name, What::Table))?;
+            let stored = found.file(permit)?;
+            let _room = self.room(size(&stored)).await?;
+            let metadata = permit.whole(&stored, METADATA_BYTES_MAX).await?;
+            let location = Some(folder.location_of(&found.row.metadata));
+            leave(permit, found, name).await?;
+            Ok(Loaded {
+                id: id.clone(),
+                location,
+                metadata,
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn write(
         &self,
         permit: &WritePermit,
         folder: &Folder,
@@ -426,8 +305,8 @@ impl Tables {
     ) -> Result<Written> {
         let bytes = Bytes::from(metadata.to_bytes()?);
         if bytes.len() as u64 > METADATA_BYTES_MAX {
-            let text = format!("a table's metadata has at most {METADATA_BYTES_MAX} bytes; expire snapshots");
-            return Err(Error::new(ErrorKind::TooLarge, "BadRequestException", text));
+            let text = format!("a metadata file has at most {METADATA_BYTES_MAX} bytes; expire snapshots");
+            return Err(too_large(text));
         }
         let name = format!("{number:05}-{}.metadata.json", self.uuid()?);
         let key = folder.metadata_key(&name)?;
@@ -435,6 +314,7 @@ impl Tables {
         Ok(Written {
             file: arrived.map_err(|e| e.to_base())?,
             loaded: Loaded {
+                id: folder.id().to_owned(),
                 location: Some(folder.location_of(key.as_str())),
                 metadata: bytes,
             },
@@ -442,15 +322,22 @@ impl Tables {
         })
     }
 
-    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
-        let units = bytes.min(ROOM_BYTES).div_ceil(ROOM_UNIT);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+    /// Room for so many bytes of metadata.
+    pub(crate) async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
+        if bytes > ROOM_BYTES {
+            let text = format!(
+                "the metadata of all tables of a request has at most {} bytes",
+                ROOM_BYTES / PARSED
+            );
+            return Err(too_large(text));
+        }
+        let units = u32::try_from(bytes.div_ceil(ROOM_UNIT)).unwrap_or(u32::MAX);
         let room = self.room.acquire_many(units).await;
         room.map_err(|e| Error::internal("the room for metadata was closed").with_source(e))
     }
 
     /// A random UUID (RFC 9562, version 4).
-    fn uuid(&self) -> Result<String> {
+    pub(crate) fn uuid(&self) -> Result<String> {
         let mut bytes = random::bytes::<16>(&*self.random)?;
         for (at, byte) in bytes.iter_mut().enumerate() {
             match at {
@@ -470,17 +357,23 @@ impl Tables {
     }
 }
 
-fn changed(
-    mut change: Change,
-    updates: &[Value],
-    before: Option<Before>,
-    folder: &Folder,
-) -> Result<Metadata> {
-    let now_ms = change.now_ms;
-    updates.iter().try_for_each(|update| change.apply(update))?;
-    change.metadata.finish(before, now_ms)?;
-    folder.check_all(&change.metadata)?;
-    Ok(change.metadata)
+/// Takes what has this name out of the catalog.
+async fn leave(permit: &WritePermit, found: Found, name: &TableName) -> Result<()> {
+    let row = TableRow {
+        dropped: true,
+        ..found.row.clone()
+    };
+    let changes = found.becomes(Changes::new(), &row);
+    commit_rows(permit, &changes.delete(Kind::TableName, name.row()), &[]).await
+}
+
+fn no_such_file() -> Error {
+    let text = "there is no such metadata file";
+    Error::new(ErrorKind::NotFound, "NotFoundException", text)
+}
+
+fn too_large(text: String) -> Error {
+    Error::new(ErrorKind::TooLarge, "BadRequestException", text)
 }
 
 /// The table's id and the key of the metadata file at a location in a bucket.

@@ -2,7 +2,7 @@
 //!
 //! Source: Iceberg REST catalog, `TableUpdate`; Iceberg's `TableMetadata.Builder` for what each means.
 //!
-//! Deliberately absent: views; whether locations are good, which is looked at once a commit's updates are applied
+//! Deliberately absent: updates of views ([`crate::view`]); whether locations are good, which is looked at once a commit's updates are applied
 //! ([`crate::location`]).
 
 use craton_base::Result;
@@ -15,6 +15,8 @@ use crate::{
 
 mod columns;
 mod snapshots;
+
+pub(crate) use columns::add_schema;
 
 /// The most updates in one commit.
 pub(crate) const UPDATES_MAX: usize = 10_000;
@@ -67,8 +69,8 @@ impl Change {
                 self.metadata.set("location", text(update, "location")?);
                 Ok(())
             }
-            "set-properties" => self.set_properties(update),
-            "remove-properties" => self.remove_properties(update),
+            "set-properties" => set_properties(&mut self.metadata, update),
+            "remove-properties" => remove_properties(&mut self.metadata, update),
             "set-statistics" => self.set_file(update, "statistics"),
             "remove-statistics" => self.remove_file(update, "statistics"),
             "set-partition-statistics" => self.set_file(update, "partition-statistics"),
@@ -118,32 +120,6 @@ impl Change {
         Ok(())
     }
 
-    fn set_properties(&mut self, update: &Value) -> Result<()> {
-        // `updated` was its name in early clients.
-        let updates = update.get("updates").or_else(|| update.get("updated"));
-        let updates = updates.and_then(Value::as_object);
-        let updates = updates.ok_or_else(|| bad("set-properties has no updates"))?;
-        if updates.values().any(|value| !value.is_string()) {
-            return Err(bad("a property's value is a text"));
-        }
-        self.metadata.change_map("properties", |properties| {
-            properties.extend(updates.iter().map(|(name, value)| (name.clone(), value.clone())));
-        });
-        Ok(())
-    }
-
-    fn remove_properties(&mut self, update: &Value) -> Result<()> {
-        let removals = update.get("removals").or_else(|| update.get("removed"));
-        let removals = removals.and_then(Value::as_array);
-        let removals = removals.ok_or_else(|| bad("remove-properties has no removals"))?;
-        self.metadata.change_map("properties", |properties| {
-            for name in removals.iter().filter_map(Value::as_str) {
-                properties.shift_remove(name);
-            }
-        });
-        Ok(())
-    }
-
     fn add_encryption_key(&mut self, update: &Value) -> Result<()> {
         if self.metadata.version() < 3 {
             return Err(bad("encryption keys need format version 3"));
@@ -180,25 +156,53 @@ impl Change {
     }
 }
 
+/// Sets properties of a table or a view.
+pub(crate) fn set_properties(metadata: &mut Metadata, update: &Value) -> Result<()> {
+    // `updated` was its name in early clients.
+    let updates = update.get("updates").or_else(|| update.get("updated"));
+    let updates = updates.and_then(Value::as_object);
+    let updates = updates.ok_or_else(|| bad("set-properties has no updates"))?;
+    if updates.values().any(|value| !value.is_string()) {
+        return Err(bad("a property's value is a text"));
+    }
+    metadata.change_map("properties", |properties| {
+        properties.extend(updates.iter().map(|(name, value)| (name.clone(), value.clone())));
+    });
+    Ok(())
+}
+
+/// Removes properties of a table or a view.
+pub(crate) fn remove_properties(metadata: &mut Metadata, update: &Value) -> Result<()> {
+    let removals = update.get("removals").or_else(|| update.get("removed"));
+    let removals = removals.and_then(Value::as_array);
+    let removals = removals.ok_or_else(|| bad("remove-properties has no removals"))?;
+    metadata.change_map("properties", |properties| {
+        for name in removals.iter().filter_map(Value::as_str) {
+            properties.shift_remove(name);
+        }
+    });
+    Ok(())
+}
+
 /// A text that must be there.
-fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     let found = value.get(name).and_then(Value::as_str);
     found.ok_or_else(|| bad(format!("{name} is missing or no text")))
 }
 
 /// A number that must be there.
-fn integer(value: &Value, name: &str) -> Result<i64> {
+pub(crate) fn integer(value: &Value, name: &str) -> Result<i64> {
     number(value, name).ok_or_else(|| bad(format!("{name} is missing or no number")))
 }
 
 /// An object that must be there.
-fn part<'a>(value: &'a Value, name: &str) -> Result<&'a Value> {
+pub(crate) fn part<'a>(value: &'a Value, name: &str) -> Result<&'a Value> {
     let found = value.get(name).filter(|v| v.is_object());
     found.ok_or_else(|| bad(format!("{name} is missing or no object")))
 }
 
 /// Numbers that must be there.
-fn integers(value: &Value, name: &str) -> Result<Vec<i64>> {
+pub(crate) fn integers(value: &Value, name: &str) -> Result<Vec<i64>> {
     let list = value.get(name).and_then(Value::as_array);
     let list = list.ok_or_else(|| bad(format!("{name} is missing or no list")))?;
     let numbers: Option<Vec<i64>> = list.iter().map(Value::as_i64).collect();
@@ -206,7 +210,7 @@ fn integers(value: &Value, name: &str) -> Result<Vec<i64>> {
 }
 
 /// The same object with this number in it.
-fn numbered(mut value: Value, name: &str, id: i64) -> Value {
+pub(crate) fn numbered(mut value: Value, name: &str, id: i64) -> Value {
     if let Value::Object(map) = &mut value {
         map.insert(name.to_owned(), json!(id));
     }

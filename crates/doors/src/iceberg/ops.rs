@@ -1,17 +1,17 @@
 //! The configuration, and the operations on namespaces.
 //!
-//! Deliberately absent: routes, identity; tables ([`super::tables`]).
+//! Deliberately absent: routes, identity; tables ([`super::tables`]) and views ([`super::views`]).
 
 use craton_base::{BucketName, Result};
-use craton_gate::{Ask, ReadPermit, WritePermit, tables::catalog};
+use craton_gate::{Ask, Changes, ONCE_SECONDS, Permit, ReadPermit, WritePermit, tables::catalog};
 use craton_tables::{
-    NAMES_PAGE_MAX, Namespace,
-    namespaces::{self, Properties},
+    NAMES_PAGE_MAX, Namespace, What,
+    namespaces::{self, Properties, Updated},
 };
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Call, Operation, ROUTES, bad, empty, respond, tables};
+use super::{Call, Operation, ROUTES, bad, delegation, empty, names, respond, tables, transaction, views};
 
 pub(super) type Answer = Response<http_body_util::Full<bytes::Bytes>>;
 
@@ -24,16 +24,56 @@ pub(super) async fn run(call: Call<'_>) -> Result<Answer> {
         Operation::NamespaceExists => exists(call).await,
         Operation::DropNamespace => drop_namespace(call).await,
         Operation::UpdateProperties => update(call).await,
-        Operation::ListTables => tables::list(call).await,
+        Operation::ListTables => names::list(call, What::Table).await,
         Operation::CreateTable => tables::create(call).await,
-        Operation::RegisterTable => tables::register(call).await,
+        Operation::RegisterTable => names::register(call, What::Table).await,
         Operation::LoadTable => tables::load(call).await,
-        Operation::TableExists => tables::exists(call).await,
+        Operation::TableExists => names::exists(call, What::Table).await,
         Operation::UpdateTable => tables::update(call).await,
         Operation::DropTable => tables::drop_table(call).await,
         Operation::ReportMetrics => tables::metrics(call).await,
-        Operation::RenameTable => tables::rename(call).await,
+        Operation::RenameTable => names::rename(call, What::Table).await,
+        Operation::UnregisterTable => tables::unregister(call).await,
+        Operation::LoadCredentials => delegation::credentials(call).await,
+        Operation::SignRequest => delegation::sign(call).await,
+        Operation::CommitTransaction => transaction::commit(call).await,
+        Operation::ListViews => names::list(call, What::View).await,
+        Operation::CreateView => views::create(call).await,
+        Operation::LoadView => views::load(call).await,
+        Operation::ViewExists => names::exists(call, What::View).await,
+        Operation::ReplaceView => views::replace(call).await,
+        Operation::DropView => views::drop_view(call).await,
+        Operation::RenameView => names::rename(call, What::View).await,
+        Operation::RegisterView => names::register(call, What::View).await,
     }
+}
+
+/// What was done by a permit: an error is the outcome that is recorded.
+pub(super) fn noted<T>(permit: &Permit, done: Result<T>) -> Result<T> {
+    done.inspect_err(|e| permit.failed(e.kind(), e.reason()))
+}
+
+/// Carries a request out: once, if its client named it by a key; `None` if that was before.
+pub(super) async fn once<T>(
+    call: &Call<'_>,
+    permit: &WritePermit,
+    act: impl Future<Output = Result<T>>,
+) -> Result<Option<T>> {
+    let Some(key) = noted(permit, call.key())? else {
+        return noted(permit, act.await).map(Some);
+    };
+    let whole = call.whole();
+    let mut was_done = noted(permit, permit.was_done(&key, &whole))?;
+    if !was_done {
+        let done = act.await;
+        // The same request may have been sent twice at once.
+        was_done = done.is_err() && permit.was_done(&key, &whole)?;
+        if !was_done {
+            return noted(permit, done).map(Some);
+        }
+    }
+    permit.commit(Changes::new()).await?;
+    Ok(None)
 }
 
 /// An ask about the catalog of the call's bucket, with the namespace that it is about.
@@ -86,12 +126,6 @@ async fn config(mut call: Call<'_>) -> Result<Answer> {
         .read(call.session, ask(&call, bucket.clone(), None))
         .await?;
     permit.bucket()?;
-    let region = &call.gate.settings().region;
-    let mut defaults =
-        json!({ "s3.path-style-access": "true", "s3.region": region, "client.region": region });
-    if let (Value::Object(map), Some(base)) = (&mut defaults, &call.base) {
-        map.insert("s3.endpoint".into(), base.clone().into());
-    }
     let endpoints = ROUTES
         .iter()
         .filter(|route| route.operation != Operation::GetConfig);
@@ -103,9 +137,10 @@ async fn config(mut call: Call<'_>) -> Result<Answer> {
         format!("{} {path}", route.method)
     });
     let told = json!({
-        "defaults": defaults,
+        "defaults": delegation::place(&call),
         "overrides": { "prefix": bucket.as_str() },
         "endpoints": endpoints.collect::<Vec<_>>(),
+        "idempotency-key-lifetime": format!("PT{}M", ONCE_SECONDS / 60),
     });
     Ok(respond(StatusCode::OK, told.to_string()))
 }
@@ -126,7 +161,8 @@ async fn create(call: Call<'_>) -> Result<Answer> {
     let namespace = namespace_in(&body, "namespace")?;
     let properties = properties_in(&body, "properties")?;
     let permit = writing(&call, Some(&namespace)).await?;
-    namespaces::create(&permit, &namespace, &properties).await?;
+    let made = namespaces::create(&permit, &namespace, &properties);
+    once(&call, &permit, made).await?;
     Ok(described(&namespace, &properties))
 }
 
@@ -151,7 +187,7 @@ async fn exists(call: Call<'_>) -> Result<Answer> {
 async fn drop_namespace(call: Call<'_>) -> Result<Answer> {
     let namespace = call.namespace()?;
     let permit = writing(&call, Some(&namespace)).await?;
-    namespaces::delete(&permit, &namespace).await?;
+    once(&call, &permit, namespaces::delete(&permit, &namespace)).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -168,7 +204,12 @@ async fn update(call: Call<'_>) -> Result<Answer> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect();
-    let done = namespaces::update(&permit, &namespace, &updates, &removals).await?;
+    let done = namespaces::update(&permit, &namespace, &updates, &removals);
+    let done = once(&call, &permit, done).await?.unwrap_or_else(|| Updated {
+        updated: updates.keys().cloned().collect(),
+        removed: removals.clone(),
+        missing: Vec::new(),
+    });
     let told = json!({ "updated": done.updated, "removed": done.removed, "missing": done.missing });
     Ok(respond(StatusCode::OK, told.to_string()))
 }

@@ -1,65 +1,42 @@
-//! The operations on tables.
+//! The operations on tables that change or tell their metadata, and those on their files.
 //!
-//! Deliberately absent: routes, identity, what metadata means.
+//! Deliberately absent: routes, identity, what metadata means; what tables have in common with views ([`super::names`]).
 
 use craton_base::{Error, ObjectKey, ResourcePath, Result};
-use craton_gate::{Ask, Direction, Kind as Entries, WritePermit, tables::table};
+use craton_gate::{
+    Direction, Kind as Entries, WritePermit,
+    tables::{id_of, table},
+};
 use craton_objects::delete::{Delete, delete};
-use craton_tables::{CreateTable, Loaded, Snapshots, TableName, metadata_file, namespaces, staged_id};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use craton_tables::{CreateTable, Snapshots, TableChange, TableName, What, staged_id};
+use http::{StatusCode, header};
+use serde_json::Value;
 
 use super::{
-    Call, bad, empty,
-    ops::{Answer, ask, namespace_in, page, reading},
-    respond,
+    Call, bad,
+    delegation::{Given, given},
+    empty,
+    loaded::{again, answered, has, made, tag},
+    names::{ask_about, ask_for, creating, name_in, named_in, taken},
+    ops::{Answer, noted, once},
 };
 
 /// The action of reading a table's data, which metadata tells of.
-const READ_DATA: &str = "s3tables:GetTableData";
+pub(super) const READ_DATA: &str = "s3tables:GetTableData";
 
 /// The action of writing a table's data.
-const WRITE_DATA: &str = "s3tables:PutTableData";
+pub(super) const WRITE_DATA: &str = "s3tables:PutTableData";
 
 /// How many files of a table are looked up at once when it is purged.
 const PURGED_AT_ONCE: usize = 1000;
 
-/// An ask about a table by its name. Where there is none it is about no table, and decided all the same.
-fn ask_for(call: &Call<'_>, name: &TableName) -> Result<Ask> {
-    let path = call.gate.table_named(&call.bucket()?, &name.row())?;
-    Ok(ask_about(call, path, name))
-}
-
-fn ask_about(call: &Call<'_>, path: ResourcePath, name: &TableName) -> Ask {
-    Ask::new(call.route.operation.name(), call.route.action, path)
-        .with("s3tables:namespace", name.namespace.text())
-        .with("s3tables:tableName", name.name())
-}
-
-pub(super) async fn list(mut call: Call<'_>) -> Result<Answer> {
-    let namespace = call.namespace()?;
-    let (limit, after) = page(&mut call)?;
-    let permit = reading(&call, Some(&namespace)).await?;
-    let found = namespaces::tables(&permit, &namespace, &after, limit)?;
-    let names: Vec<Value> = found
-        .names
-        .iter()
-        .map(|name| json!({ "namespace": namespace.levels(), "name": name }))
-        .collect();
-    let told = json!({ "identifiers": names, "next-page-token": found.next });
-    Ok(respond(StatusCode::OK, told.to_string()))
-}
-
 pub(super) async fn create(call: Call<'_>) -> Result<Answer> {
-    let namespace = call.namespace()?;
     let body = call.json();
-    let name = body
-        .as_ref()
-        .ok()
-        .and_then(|b| b.get("name")?.as_str())
-        .unwrap_or("?");
-    let name = TableName::new(namespace, name)?;
-    let permit = call.gate.write(call.session, creating(&call, &name)?).await?;
+    let name = name_in(&call, &body)?;
+    let permit = call
+        .gate
+        .write(call.session, creating(&call, &name, What::Table)?)
+        .await?;
     let mut body = named_in(body)?;
     let staged = body.get("stage-create").and_then(Value::as_bool).unwrap_or(false);
     let request = CreateTable {
@@ -73,56 +50,25 @@ pub(super) async fn create(call: Call<'_>) -> Result<Answer> {
         },
         name,
     };
-    let loaded = call.tables.create(&permit, &request, staged).await?;
-    Ok(made(&loaded))
-}
-
-/// An ask to make a table of this name.
-fn creating(call: &Call<'_>, name: &TableName) -> Result<Ask> {
-    let mut ask = ask(call, call.bucket()?, Some(&name.namespace)).with("s3tables:tableName", name.name());
-    ask.actions = vec!["s3tables:CreateTable"];
-    Ok(ask)
-}
-
-/// A body that has a name in it.
-fn named_in(body: Result<Value>) -> Result<Value> {
-    let body = body?;
-    match body.get("name").is_some_and(Value::is_string) {
-        true => Ok(body),
-        false => Err(bad("name is missing or no text")),
-    }
-}
-
-fn taken(body: &mut Value, name: &str) -> Option<Value> {
-    body.get_mut(name).map(Value::take).filter(|v| !v.is_null())
-}
-
-/// The metadata as it stands in its file, without being taken apart.
-fn answered(loaded: &Loaded, tag: Option<HeaderValue>) -> Answer {
-    let location = json!(loaded.location).to_string();
-    let head = format!("{{\"metadata-location\":{location},\"metadata\":");
-    let body = [head.as_bytes(), &loaded.metadata, b",\"config\":{}}"].concat();
-    let mut response = respond(StatusCode::OK, body);
-    if let Some(tag) = tag {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
-}
-
-/// What a change made.
-fn made(loaded: &Loaded) -> Answer {
-    answered(loaded, tag(loaded, Snapshots::All))
-}
-
-/// Of a metadata file, which never changes, its name; another one where snapshots are left out.
-fn tag(loaded: &Loaded, snapshots: Snapshots) -> Option<HeaderValue> {
-    let file = loaded.location.as_deref()?.rsplit('/').next()?;
-    let name = file.strip_suffix(".metadata.json")?;
-    let part = match snapshots {
-        Snapshots::All => "",
-        Snapshots::Named => ".refs",
+    let name = (&request.name, What::Table);
+    let created = call.tables.create(&permit, &request, staged);
+    // What is staged is made anew each time: nothing of it is there before its first commit.
+    let created = match staged {
+        true => Some(noted(&permit, created.await)?),
+        false => once(&call, &permit, created).await?,
     };
-    HeaderValue::from_str(&format!("\"{name}{part}\"")).ok()
+    match created {
+        Some(loaded) => made(&call, &permit, name, &loaded).await,
+        None => again(&call, name).await,
+    }
+}
+
+/// A list in a body, which must be there.
+pub(super) fn list_in<'a>(body: &'a Value, field: &str) -> Result<&'a [Value]> {
+    match body.get(field) {
+        Some(Value::Array(list)) => Ok(list),
+        _ => Err(bad(format!("{field} is a list"))),
+    }
 }
 
 pub(super) async fn load(mut call: Call<'_>) -> Result<Answer> {
@@ -134,38 +80,23 @@ pub(super) async fn load(mut call: Call<'_>) -> Result<Answer> {
     };
     let ask = ask_for(&call, &name)?.and_action(READ_DATA);
     let permit = call.gate.read(call.session, ask).await?;
-    let loaded = call.tables.load(&permit, &name, snapshots).await?;
+    let loaded = call.tables.load(&permit, (&name, What::Table), snapshots).await;
+    let loaded = noted(&permit, loaded)?;
     let tag = tag(&loaded, snapshots);
     if let Some(tag) = tag.as_ref().filter(|tag| has(call.headers, tag)) {
         let mut response = empty(StatusCode::NOT_MODIFIED);
         response.headers_mut().insert(header::ETAG, tag.clone());
         return Ok(response);
     }
-    Ok(answered(&loaded, tag))
-}
-
-/// Whether the client says that it has what this tag names.
-fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let said = headers.get_all(header::IF_NONE_MATCH).iter();
-    let tags = said
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','));
-    let mut tags = tags.map(|text| text.trim().trim_start_matches("W/"));
-    tags.any(|one| one == "*" || one.as_bytes() == tag.as_bytes())
-}
-
-pub(super) async fn exists(call: Call<'_>) -> Result<Answer> {
-    let name = call.table()?;
-    let permit = call.gate.read(call.session, ask_for(&call, &name)?).await?;
-    call.tables.exists(&permit, &name)?;
-    Ok(empty(StatusCode::NO_CONTENT))
+    let given = given(&call, &permit, &name, &loaded.id).await?;
+    Ok(answered(&loaded, tag, given))
 }
 
 /// What engines tell of their scans and commits is let go: who read what, the ledger knows by itself.
 pub(super) async fn metrics(call: Call<'_>) -> Result<Answer> {
     let name = call.table()?;
     let permit = call.gate.read(call.session, ask_for(&call, &name)?).await?;
-    call.tables.exists(&permit, &name)?;
+    noted(&permit, call.tables.exists(&permit, (&name, What::Table)))?;
     call.json()?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
@@ -173,13 +104,10 @@ pub(super) async fn metrics(call: Call<'_>) -> Result<Answer> {
 pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
     let name = call.table()?;
     let body = call.json().unwrap_or_default();
-    let list = |field: &str| match body.get(field) {
-        Some(Value::Array(list)) => Ok(list.as_slice()),
-        _ => Err(bad(format!("{field} is a list"))),
-    };
-    let requirements = list("requirements").unwrap_or_default();
-    let updates = list("updates").unwrap_or_default();
-    let permit = match staged_id(requirements, updates) {
+    let (requirements, updates) = (list_in(&body, "requirements"), list_in(&body, "updates"));
+    let said = |list: &Result<&[Value]>| list.as_ref().map_or(Vec::new(), |list| list.to_vec());
+    let (required, wanted) = (said(&requirements), said(&updates));
+    let permit = match staged_id(&required, &wanted) {
         Some(id) => committing_staged(&call, &name, &id).await?,
         None => {
             let ask = ask_for(&call, &name)?
@@ -188,60 +116,40 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
             call.gate.write(call.session, ask).await?
         }
     };
-    list("requirements").and(list("updates"))?;
-    let loaded = call.tables.commit(&permit, &name, requirements, updates).await?;
-    Ok(made(&loaded))
+    noted(&permit, requirements.and(updates))?;
+    let change = TableChange {
+        id: id_of(permit.resource()).unwrap_or_default().to_owned(),
+        name,
+        requirements: required,
+        updates: wanted,
+    };
+    let wanted = std::slice::from_ref(&change);
+    let Some(loaded) = once(&call, &permit, call.tables.commit(&permit, wanted)).await? else {
+        return again(&call, (&change.name, What::Table)).await;
+    };
+    let loaded = loaded
+        .first()
+        .ok_or_else(|| Error::internal("a commit made nothing"))?;
+    Ok(answered(loaded, tag(loaded, Snapshots::All), Given::default()))
 }
 
 /// The first commit of a staged table makes it, so it takes the right to make one of that name, too.
 async fn committing_staged(call: &Call<'_>, name: &TableName, id: &str) -> Result<WritePermit> {
-    call.gate.read(call.session, creating(call, name)?).await?;
+    call.gate
+        .read(call.session, creating(call, name, What::Table)?)
+        .await?;
     let path = table(call.bucket()?, id);
     let ask = ask_about(call, path, name).and_action(WRITE_DATA);
     call.gate.write(call.session, ask).await
 }
 
-pub(super) async fn register(call: Call<'_>) -> Result<Answer> {
-    let bucket = call.bucket()?;
-    let body = call.json();
-    let text = |field: &str| body.as_ref().ok().and_then(|b| b.get(field)?.as_str());
-    let name = TableName::new(call.namespace()?, text("name").unwrap_or("?"))?;
-    let of_catalog =
-        ask(&call, bucket.clone(), Some(&name.namespace)).with("s3tables:tableName", name.name());
-    call.gate.read(call.session, of_catalog).await?;
-    let location = text("metadata-location").unwrap_or_default().to_owned();
-    let (id, file) = metadata_file(&bucket, &location)?;
-    named_in(body)?;
-    // What the table was called is looked at too: what may not be read may not be named anew.
-    let mut ask = Ask::new(call.route.operation.name(), call.route.action, table(bucket, &id));
-    ask = ask.and_action(READ_DATA);
-    let permit = call.gate.write(call.session, ask).await?;
-    let loaded = call.tables.register(&permit, &name, &file).await?;
-    Ok(made(&loaded))
-}
-
-pub(super) async fn rename(call: Call<'_>) -> Result<Answer> {
-    let body = call.json();
-    let name_in = |field: &str| -> Result<TableName> {
-        let part = body.as_ref().ok().and_then(|b| b.get(field));
-        let part = part.ok_or_else(|| bad(format!("{field} is missing")))?;
-        let name = part.get("name").and_then(Value::as_str).unwrap_or_default();
-        TableName::new(namespace_in(part, "namespace")?, name)
-    };
-    let (from, to) = match (name_in("source"), name_in("destination")) {
-        (Ok(from), Ok(to)) => (from, to),
-        (from, to) => {
-            // Who may not is told so, whatever the body is.
-            call.gate
-                .write(call.session, ask(&call, call.bucket()?, None))
-                .await?;
-            return Err(from.and(to).err().unwrap_or_else(|| bad("the body is no rename")));
-        }
-    };
-    call.gate.read(call.session, creating(&call, &to)?).await?;
-    let permit = call.gate.write(call.session, ask_for(&call, &from)?).await?;
-    call.tables.rename(&permit, &from, &to).await?;
-    Ok(empty(StatusCode::NO_CONTENT))
+/// Takes a table out of the catalog for another one to take in: what is answered is the last of it.
+pub(super) async fn unregister(call: Call<'_>) -> Result<Answer> {
+    let name = call.table()?;
+    let reading = ask_for(&call, &name)?.and_action(READ_DATA);
+    let permit = call.gate.write(call.session, reading).await?;
+    let loaded = noted(&permit, call.tables.unregister(&permit, &name).await)?;
+    Ok(answered(&loaded, None, Given::default()))
 }
 
 pub(super) async fn drop_table(mut call: Call<'_>) -> Result<Answer> {
@@ -256,7 +164,8 @@ pub(super) async fn drop_table(mut call: Call<'_>) -> Result<Answer> {
         ask = ask.and_action(WRITE_DATA).and_action(READ_DATA);
     }
     let permit = call.gate.write(call.session, ask).await?;
-    call.tables.drop(&permit, &name).await?;
+    let dropped = call.tables.drop(&permit, (&name, What::Table));
+    once(&call, &permit, dropped).await?;
     if purge {
         purge_files(&call, &path, &name).await?;
     }

@@ -18,7 +18,8 @@ fn every_route_is_found() {
             .path
             .replace("{bucket}", "data")
             .replace("{namespace}", "a%1Fb")
-            .replace("{table}", "t");
+            .replace("{table}", "t")
+            .replace("{view}", "v");
         assert_eq!(found(route.method, &path), Ok(route.operation.name()), "{path}");
     }
 }

@@ -188,6 +188,7 @@ impl Inner {
             subject: None,
             made_from: Vec::new(),
             without_iam: false,
+            files: None,
         };
         Ok(Identity {
             actor,

@@ -290,5 +290,6 @@ fn facts(id: &str, record: SessionRecord) -> SessionFacts {
         subject: text(record.subject),
         made_from: record.made_from,
         without_iam: record.without_iam,
+        files: record.files,
     }
 }

@@ -41,8 +41,8 @@ mod uses;
 use load::Loader;
 pub(crate) use principal::{Actor, Identity, Principal, SessionFacts};
 pub(crate) use records::{
-    AccessKeyRecord, ActorRecord, EntityRecord, InlineRecord, LayerRecord, ManagedRecord, ProviderRecord,
-    SessionRecord, TagRecord, VersionRecord,
+    AccessKeyRecord, ActorRecord, EntityRecord, FilesRecord, InlineRecord, LayerRecord, ManagedRecord,
+    ProviderRecord, SessionRecord, TagRecord, VersionRecord,
 };
 pub(crate) use uses::Use;
 use uses::Uses;

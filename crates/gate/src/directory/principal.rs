@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use craton_base::{PrincipalName, Timestamp};
 
-use super::{ACCOUNT, LayerRecord};
+use super::{ACCOUNT, FilesRecord, LayerRecord};
 use crate::{policy::PolicySet, session::PrincipalKind};
 
 /// A principal with its compiled policies.
@@ -123,6 +123,8 @@ pub(crate) struct SessionFacts {
     pub(crate) subject: Option<Arc<str>>,
     pub(crate) made_from: Vec<String>,
     pub(crate) without_iam: bool,
+    /// What alone it is for.
+    pub(crate) files: Option<FilesRecord>,
 }
 
 /// Everything that a credential stands for.
@@ -152,6 +154,11 @@ impl Identity {
     /// The one who acts, and those for whom it acts.
     pub(crate) fn actors(&self) -> impl Iterator<Item = &Actor> {
         std::iter::once(&self.actor).chain(&self.chain)
+    }
+
+    /// The files that it is for, if it is for nothing else.
+    pub(crate) fn files(&self) -> Option<&FilesRecord> {
+        self.session.as_ref()?.files.as_ref()
     }
 
     /// Whether the request may use IAM and STS beyond asking who it is.

@@ -181,6 +181,19 @@ pub(crate) struct ActorRecord {
     pub(crate) tags: Vec<TagRecord>,
 }
 
+/// The files of one table: a session is for them alone.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub(crate) struct FilesRecord {
+    #[prost(string, tag = "1")]
+    pub(crate) bucket: String,
+    /// The table's id.
+    #[prost(string, tag = "2")]
+    pub(crate) table: String,
+    /// Whether they may be written too.
+    #[prost(bool, tag = "3")]
+    pub(crate) writes: bool,
+}
+
 /// A session (`Kind::Session`, by id).
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SessionRecord {
@@ -224,6 +237,9 @@ pub(crate) struct SessionRecord {
     /// Made from another session by `AssumeRole`.
     #[prost(bool, tag = "16")]
     pub(crate) chained: bool,
+    /// What alone it is for.
+    #[prost(message, optional, tag = "17")]
+    pub(crate) files: Option<FilesRecord>,
 }
 
 impl EntityRecord {

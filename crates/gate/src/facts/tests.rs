@@ -30,6 +30,7 @@ fn session(actor: Actor, chain: Vec<Actor>) -> Session {
         subject: None,
         made_from: Vec::new(),
         without_iam: false,
+        files: None,
     };
     let identity = Identity {
         actor,

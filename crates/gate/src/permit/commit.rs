@@ -76,9 +76,10 @@ impl WritePermit {
     /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
         let permit = self.permit.clone();
-        // Who changes facts has borrowed them for longer, and what changes none needs nobody's stillness.
+        // Who changes facts or several tables has borrowed them for longer, and what changes no facts needs nobody's stillness.
         let claim = match &permit.resource {
             ResourcePath::Facts(..) => None,
+            _ if permit.holds() => None,
             path => Some(permit.gate.lending.claim(path, PATIENCE).await?),
         };
         if !permit.gate.is_in_force(&permit.session)? {
@@ -95,6 +96,9 @@ impl WritePermit {
         permit.describe(&mut record);
         permit.end(&mut record, None);
         let record = permit.gate.ledger.write_change(&mut record)?;
+        if let Some(once) = &*permit.once.lock() {
+            once.put(&mut transaction);
+        }
         transaction.plain.push(record);
         let changes_bucket = changes_bucket(&transaction);
         let makes_version = transaction.puts.iter().any(|(key, _)| key.kind == Kind::Graph);

@@ -215,9 +215,7 @@ impl Gate {
     /// Whether a session may become a role, with these tags and this source identity.
     fn may_assume(&self, session: &Session, role: &Role, wanted: &AssumeRole) -> Result<Verdicts> {
         let actor = &session.identity().actor;
-        if !matches!(actor.principal.kind, PrincipalKind::User | PrincipalKind::Role)
-            || !self.inner.is_in_force(session)?
-        {
+        if !session.makes_sessions() || !self.inner.is_in_force(session)? {
             return Ok(Verdicts::nobody());
         }
         let known = Known::new(session, actor, &[])?;

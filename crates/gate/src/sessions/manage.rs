@@ -210,11 +210,9 @@ impl Inner {
         let now = self.clock.now().seconds();
         let mut old = Vec::new();
         self.each_session("", |id, record| {
-            if Timestamp(record.expires_micros)
-                .seconds()
-                .saturating_add(KEEP_SECONDS)
-                < now
-            {
+            // Nothing is made from those for files.
+            let keep = if record.files.is_some() { 0 } else { KEEP_SECONDS };
+            if Timestamp(record.expires_micros).seconds().saturating_add(keep) < now {
                 old.push(session_key(id));
             }
             old.len() < AT_ONCE

@@ -7,6 +7,7 @@
 //! Invariants
 //! - a session has no right that its principal lacks, nor one that anyone lacks for whom it acts;
 //! - whoever acts for somebody goes on to do so in every session made from that one;
+//! - a session for a table's files reaches nothing else, and makes no sessions;
 //! - `root` has no sessions.
 //!
 //! Deliberately absent: what the sessions may do ([`crate::access`]), protocols (the doors).
@@ -19,6 +20,7 @@ mod issuers;
 mod jwk;
 mod manage;
 mod tokens;
+mod vend;
 mod web;
 
 pub use assume::{AssumeRole, Limits as SessionLimits, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN};
@@ -30,4 +32,5 @@ pub use issuers::Fetch;
 pub(crate) use issuers::Issuers;
 pub use manage::SessionInfo;
 pub(crate) use tokens::{TokenState, Tokens};
+pub(crate) use vend::Vended;
 pub use web::{WebIdentity, WebSession};

@@ -80,11 +80,13 @@ pub enum Kind {
     TableName = 81,
     /// A namespace of tables, by its levels.
     TableNamespace = 82,
+    /// A request that its client named by a key and that was carried out, by time, principal and key. No history.
+    Done = 83,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -121,6 +123,7 @@ impl Kind {
         Self::Table,
         Self::TableName,
         Self::TableNamespace,
+        Self::Done,
     ];
 
     /// Whether superseded versions stay readable until they are erased.
@@ -167,6 +170,7 @@ impl Kind {
                 | Self::Delivery
                 | Self::Work
                 | Self::Replication
+                | Self::Done
         )
     }
 

@@ -8,34 +8,12 @@ use serde_json::{Value, json};
 use super::{Change, integer, integers, numbered, part};
 use crate::{
     error::bad,
-    metadata::{NO_PARTITION_ID, number},
+    metadata::{Metadata, NO_PARTITION_ID, number},
 };
 
 impl Change {
     pub(super) fn add_schema(&mut self, update: &Value) -> Result<()> {
-        let schema = part(update, "schema")?;
-        let mut ids = HashSet::new();
-        if schema.get("type").and_then(Value::as_str) != Some("struct") {
-            return Err(bad("a schema is a struct"));
-        }
-        collect(schema, &mut ids)?;
-        let same = |s: &&Value| {
-            let part = |v: &Value, name| v.get(name).cloned().filter(|v| *v != json!([]));
-            ["fields", "identifier-field-ids"]
-                .iter()
-                .all(|name| part(s, name) == part(schema, name))
-        };
-        let known = self.metadata.list("schemas").iter().find(same);
-        let id = match known.and_then(|s| number(s, "schema-id")) {
-            Some(id) => id,
-            None => {
-                let id = next(self.metadata.list("schemas"), "schema-id", 0);
-                let added = numbered(schema.clone(), "schema-id", id);
-                self.metadata.push("schemas", added);
-                id
-            }
-        };
-        let highest = ids.into_iter().max().unwrap_or(0);
+        let (id, highest) = add_schema(&mut self.metadata, part(update, "schema")?)?;
         let before = self.metadata.number("last-column-id").unwrap_or(0);
         self.metadata.set("last-column-id", before.max(highest));
         self.schema = Some(id);
@@ -182,6 +160,31 @@ impl Change {
             .change_list(list, |items| items.retain(|item| !goes(item)));
         Ok(())
     }
+}
+
+/// Adds a schema, if none is like it: its id, and the highest of its fields'.
+pub(crate) fn add_schema(metadata: &mut Metadata, schema: &Value) -> Result<(i64, i64)> {
+    let mut ids = HashSet::new();
+    if schema.get("type").and_then(Value::as_str) != Some("struct") {
+        return Err(bad("a schema is a struct"));
+    }
+    collect(schema, &mut ids)?;
+    let same = |s: &&Value| {
+        let part = |v: &Value, name| v.get(name).cloned().filter(|v| *v != json!([]));
+        ["fields", "identifier-field-ids"]
+            .iter()
+            .all(|name| part(s, name) == part(schema, name))
+    };
+    let schemas = metadata.list("schemas");
+    let id = match schemas.iter().find(same).and_then(|s| number(s, "schema-id")) {
+        Some(id) => id,
+        None => {
+            let id = next(schemas, "schema-id", 0);
+            metadata.push("schemas", numbered(schema.clone(), "schema-id", id));
+            id
+        }
+    };
+    Ok((id, ids.into_iter().max().unwrap_or(0)))
 }
 
 /// A spec or an order, with what else it says, of these fields.
