@@ -1,5 +1,6 @@
 """What a graph keeps beside its facts, and how far its work is: pinned snapshots, interrupted loads, progress, another graph as a source."""
 
+import gzip
 import http.client
 import json
 import time
@@ -165,5 +166,38 @@ def test_another_graph_is_a_source(server, graph, bucket, make_user):
     assert facts(server, graph) == ["(likes ann pear)", "(likes bob fig)", "(pays ann 4)"]
     missing = call(server.root, server, "POST", f"{graph}/program", rule.replace(other.encode(), b"nowhere"))
     assert (missing.status_code, missing.json()["error"]["reason"]) == (404, "NoSuchGraph")
-    sink = f"(exec 0 (, (likes $w $f)) (O (ACT {other} (liked $f))))".encode()
-    assert call(server.root, server, "POST", f"{graph}/program", sink).json()["error"]["reason"] == "NoSuchGraph"
+
+
+def test_another_graph_is_a_sink(server, graph, bucket, make_user):
+    other = unique("other")
+    assert load(server, f"{bucket}/{other}", "(old 1)").status_code == 200
+    assert load(server, graph, "(likes ann pear) (likes bob fig)").status_code == 200
+    rule = f"(exec 0 (, (likes $w $f)) (O (ACT {other} (liked $f)) (+ (asked $w))))".encode()
+    mine = [allow(["craton:ReadGraph", "craton:WriteGraph"], f"arn:craton:graph:::{graph}/*")]
+    denied = call(make_user(*mine), server, "POST", f"{graph}/program", rule)
+    assert denied.status_code == 403, "the other graph is written only by who may write it"
+    assert facts(server, f"{bucket}/{other}") == ["(old 1)"]
+    both = make_user(*mine, allow("craton:WriteGraph", f"arn:craton:graph:::{bucket}/{other}/*"))
+    done = call(both, server, "POST", f"{graph}/program", rule)
+    assert done.status_code == 200, done.text
+    assert facts(server, f"{bucket}/{other}") == ["(liked fig)", "(liked pear)"]
+    assert "(asked ann)" in facts(server, graph)
+    own = f"(exec 0 (, (likes $w $f)) (O (ACT {graph.split('/')[1]} (liked $f))))".encode()
+    assert call(server.root, server, "POST", f"{graph}/program", own).json()["error"]["reason"] == "OwnGraph"
+
+
+def test_the_command_sends_the_rest_of_an_interrupted_load(server, graph, tmp_path):
+    text = "".join(f"(edge node{n} {n})\n" for n in range(50_000))
+    assert load(server, graph, "(before 1)").status_code == 200
+    cut(server, graph, text, len(text) // 2, resume="big")
+    was = wait_for_kept(server, graph)
+    (load_,) = kept(server, graph)
+    assert 0 < load_["at"] <= len(text) // 2
+    wrong = load(server, graph, text[load_["at"] + 1 :], resume="big", at=str(load_["at"] + 1))
+    assert wrong.json()["error"]["reason"] == "LoadMoved"
+    # Packed, to see that it is unpacked before it goes on.
+    file = tmp_path / "facts.metta.gz"
+    file.write_bytes(gzip.compress(text.encode()))
+    said = craton(server, "graph", "load", graph, str(file), "--resume", "big")
+    assert "50000 facts read, 50000 different ones added" in said and f"{was} of them had been read" in said, said
+    assert len(facts(server, graph)) == 50_001

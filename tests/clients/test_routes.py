@@ -133,6 +133,7 @@ BODIES = {
     "ReplaceView": '{"requirements":[],"updates":[]}',
     "RenameView": '{"source":{"namespace":["x"],"name":"x"},"destination":{"namespace":["x"],"name":"y"}}',
     "RunProgram": "(exec 0 (, (a $x)) (, (b $x)))",
+    "RunRules": "(rule r (, (a $x)) (, (b $x)))",
 }
 # Queries of the routes that want one.
 QUERIES = {"PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "GetConfig": "warehouse=BUCKET"}

@@ -21,6 +21,7 @@ use std::{
 };
 
 use craton_base::{Error, Result};
+pub use craton_graph::read::unpacked;
 
 /// Where the text goes, in pieces that end with a line.
 pub type Out<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;

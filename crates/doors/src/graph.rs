@@ -49,6 +49,8 @@ pub enum Operation {
     ClearGraph,
     /// Runs a program.
     RunProgram,
+    /// Runs rules to their least fixpoint.
+    RunRules,
     /// The matches of patterns.
     QueryFacts,
     /// How rules would be answered, and what answering them takes.
@@ -124,6 +126,12 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/rules",
+        operation: Operation::RunRules,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/explain",
         operation: Operation::ExplainRules,
         action: "craton:ReadGraph",
@@ -176,6 +184,7 @@ impl Operation {
             Self::CompactGraph => "CompactGraph",
             Self::ClearGraph => "ClearGraph",
             Self::RunProgram => "RunProgram",
+            Self::RunRules => "RunRules",
             Self::QueryFacts => "QueryFacts",
             Self::ExplainRules => "ExplainRules",
             Self::ListSnapshots => "ListSnapshots",

@@ -251,6 +251,14 @@ impl WritePermit {
     /// # Errors
     /// `Busy`, `Borrowed`; `Internal` if a part was not decided.
     pub async fn hold(&self, parts: &Parts, patience: Duration) -> Result<()> {
+        self.hold_with(parts, &[], patience).await
+    }
+
+    /// The same, and with it all of what other permits are for, exclusively.
+    ///
+    /// # Errors
+    /// As [`WritePermit::hold`].
+    pub async fn hold_with(&self, parts: &Parts, others: &[&Self], patience: Duration) -> Result<()> {
         self.give_back();
         let own = self.parts().unwrap_or_else(|| Parts {
             reads: Vec::new(),
@@ -259,7 +267,10 @@ impl WritePermit {
         if !own.cover(parts) {
             return Err(Error::internal("a part is borrowed that was not decided"));
         }
-        self.take(parts.wanted(), patience).await
+        let mut wanted = parts.wanted();
+        let whole = others.iter().map(|other| other.resource.clone());
+        wanted.extend(whole.map(|path| (path, BorrowMode::Exclusive)));
+        self.take(wanted, patience).await
     }
 
     /// Holds paths for a commit that does not depend on what is there: others may commit such changes beside it. Waits its turn so long at

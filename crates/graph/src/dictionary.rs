@@ -1,14 +1,12 @@
 //! The graph's names: from text and structure to id by a sorted index of hashes, and back by number.
 //!
-//! A name's hash is the first half of SHA-256 over its kind and its bytes (a symbol's text, or the ids of an expression's
-//! items): 128 bits, so two names that share one are not to be found. The index is a run of `(hash, hash, id)`.
+//! A name's hash has 128 bits, so two names that share one are not to be found ([`hashing`]). The index is a run of `(hash, hash, id)`.
 //!
 //! Invariants: ids are only added; a name that was found keeps its id; names that are new get consecutive numbers, in the order
 //! in which they first appeared, so that things that are said together have near ids.
 //!
 //! Deliberately absent: facts, when names are committed.
 
-use aws_lc_rs::digest;
 use craton_base::{Error, Result};
 
 use crate::{
@@ -21,6 +19,10 @@ use crate::{
     texts::{self, Texts},
 };
 
+pub mod hashing;
+
+use hashing::{Hash, Hashing};
+
 /// Columns of the index.
 pub const INDEX_WIDTH: usize = 3;
 
@@ -29,41 +31,6 @@ pub struct Dictionary {
     manifest: NamesManifest,
     texts: Texts,
     cache: Cache,
-}
-
-/// A name's hash, as two columns of the index.
-type Hash = [u64; 2];
-
-/// Names up to here are hashed in one piece, which takes a third of the time.
-const ONE_PIECE: usize = 256;
-
-fn hash(kind: u8, name: &[u8]) -> Hash {
-    let mut piece = [0; ONE_PIECE];
-    let digest = match piece.get_mut(..=name.len()).and_then(<[u8]>::split_first_mut) {
-        Some((first, rest)) => {
-            *first = kind;
-            rest.copy_from_slice(name);
-            digest::digest(&digest::SHA256, piece.get(..=name.len()).unwrap_or_default())
-        }
-        None => {
-            let mut context = digest::Context::new(&digest::SHA256);
-            context.update(&[kind]);
-            context.update(name);
-            context.finish()
-        }
-    };
-    let words = digest.as_ref().as_chunks::<8>().0;
-    let word = |n: usize| words.get(n).map(|w| u64::from_be_bytes(*w)).unwrap_or_default();
-    [word(0), word(1)]
-}
-
-fn hash_symbol(text: &[u8]) -> Hash {
-    hash(b's', text)
-}
-
-fn hash_items(items: impl Iterator<Item = u64>) -> Hash {
-    let bytes: Vec<u8> = items.flat_map(u64::to_le_bytes).collect();
-    hash(b'e', &bytes)
 }
 
 impl Dictionary {
@@ -102,12 +69,12 @@ impl Names for Dictionary {
     fn symbol(&self, text: &[u8]) -> Result<Option<Id>> {
         match Id::of_text(text) {
             Some(id) => Ok(Some(id)),
-            None => self.find(hash_symbol(text)),
+            None => self.find(self.manifest.hashing.symbol(text)),
         }
     }
 
     fn expression(&self, items: &[Id]) -> Result<Option<Id>> {
-        self.find(hash_items(items.iter().map(|i| i.0)))
+        self.find(hash_items(self.manifest.hashing, items.iter().map(|i| i.0)))
     }
 
     fn text(&self, id: Id, out: &mut Vec<u8>) -> Result<()> {
@@ -165,7 +132,7 @@ pub fn resolve(interner: &mut Interner, names: &mut NamesManifest, storage: &dyn
         expressions: Vec::new(),
     };
     for places in &by_level {
-        let mut wanted = hashes(interner, places)?;
+        let mut wanted = hashes(interner, names.hashing, places)?;
         find_known(interner, &names.index, &mut wanted)?;
         give_ids(interner, names, places, &mut fresh)?;
         fresh.index(interner, wanted);
@@ -187,10 +154,15 @@ fn by_level(interner: &Interner, deepest: u32) -> Vec<Vec<u32>> {
     out
 }
 
-fn hash_of(interner: &Interner, place: u32) -> Result<Hash> {
+fn hash_items(hashing: Hashing, items: impl Iterator<Item = u64>) -> Hash {
+    let bytes: Vec<u8> = items.flat_map(u64::to_le_bytes).collect();
+    hashing.expression(&bytes)
+}
+
+fn hash_of(interner: &Interner, hashing: Hashing, place: u32) -> Result<Hash> {
     match interner.name(place as usize) {
-        Some(Name::Symbol(text)) => Ok(hash_symbol(text)),
-        Some(Name::Expression(items)) => Ok(hash_items(settled(interner, items)?.into_iter())),
+        Some(Name::Symbol(text)) => Ok(hashing.symbol(text)),
+        Some(Name::Expression(items)) => Ok(hash_items(hashing, settled(interner, items)?.into_iter())),
         None => Err(Error::internal("a name has no place")),
     }
 }
@@ -208,10 +180,10 @@ fn settled(interner: &Interner, items: &[[u8; 8]]) -> Result<Vec<u64>> {
 const KNOWN: u64 = u64::MAX;
 
 /// The hash of each place, and the place: sorted rows.
-fn hashes(interner: &Interner, places: &[u32]) -> Result<Vec<u64>> {
+fn hashes(interner: &Interner, hashing: Hashing, places: &[u32]) -> Result<Vec<u64>> {
     let mut rows = Vec::with_capacity(places.len().saturating_mul(INDEX_WIDTH));
     for place in places {
-        let [first, second] = hash_of(interner, *place)?;
+        let [first, second] = hash_of(interner, hashing, *place)?;
         rows.extend([first, second, u64::from(*place)]);
     }
     sort::sort_tuples(INDEX_WIDTH, &mut rows);

@@ -21,8 +21,17 @@ const MISSES_MAX: u32 = 600;
 /// So many readers work at once.
 const READER_PARTS: u64 = 4;
 
-/// Locks by the text of a graph's path.
-type Locks = HashMap<String, Weak<Mutex<()>>>;
+/// What those who change a graph take in turn, for as long as it takes to put another manifest in the place of one.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// For new names.
+    pub(crate) names: Mutex<()>,
+    /// For facts: two commits over one manifest would make the later one do all of its work again.
+    pub(crate) facts: Mutex<()>,
+}
+
+/// Turns by the text of a graph's path.
+type AllTurns = HashMap<String, Weak<Turns>>;
 
 /// The graph engine of a process. Clones are the same.
 #[derive(Clone)]
@@ -37,7 +46,7 @@ struct Shared {
     readers: Budget,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    names: Mutex<Locks>,
+    turns: Mutex<AllTurns>,
     /// The graphs whose levels are being merged in the background; `None` if commits merge themselves.
     merging: Mutex<Option<HashSet<String>>>,
 }
@@ -57,7 +66,7 @@ impl Graphs {
                 readers,
                 clock,
                 random,
-                names: Mutex::default(),
+                turns: Mutex::default(),
                 merging: Mutex::new(Some(HashSet::new())),
             }),
         }
@@ -115,8 +124,8 @@ impl Graphs {
     /// # Errors
     /// `Internal` if the permit is for no graph or there is no runtime.
     pub fn writer(&self, permit: WritePermit, control: Control) -> Result<GraphWriter> {
-        let lock = self.lock(&permit.resource().to_string());
-        GraphWriter::new(self.clone(), permit, control, lock)
+        let turns = self.turns(&permit.resource().to_string());
+        GraphWriter::new(self.clone(), permit, control, turns)
     }
 
     /// A seed for tables of hashes.
@@ -184,17 +193,17 @@ impl Graphs {
         }
     }
 
-    /// The lock under which names are added to the graph of this path.
-    fn lock(&self, path: &str) -> Arc<Mutex<()>> {
+    /// The turns of the graph of this path.
+    fn turns(&self, path: &str) -> Arc<Turns> {
         let key = graph_of(path);
-        let mut locks = self.shared.names.lock();
-        if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
-            return lock;
+        let mut all = self.shared.turns.lock();
+        if let Some(turns) = all.get(&key).and_then(Weak::upgrade) {
+            return turns;
         }
-        locks.retain(|_, lock| lock.strong_count() > 0);
-        let lock = Arc::new(Mutex::new(()));
-        locks.insert(key, Arc::downgrade(&lock));
-        lock
+        all.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Turns::default());
+        all.insert(key, Arc::downgrade(&turns));
+        turns
     }
 }
 

@@ -1,6 +1,6 @@
 //! Levels: which of them to merge, and merging them.
 //!
-//! New runs are small and old ones large. A tail of levels is merged once it has [`TAIL_MIN`] of them that are not much smaller than
+//! New runs are small and old ones large. A tail of levels is merged once it has some of them that are not much smaller than
 //! what would be added to them: so each tuple is written again a logarithmic number of times, and there are few levels.
 //!
 //! Invariant: only levels that follow each other are merged, so that what was removed later stays removed.
@@ -16,8 +16,10 @@ use crate::{
     run::{Run, Writer},
 };
 
-/// How many levels make a tail that is merged.
-const TAIL_MIN: usize = 4;
+/// How many levels make a tail that is merged, of names: each look-up goes through all of them.
+const TAIL_OF_NAMES: usize = 4;
+/// The same of facts, which are merged beside the work of others: half as often, and most reads are of one level whatever their number.
+pub const TAIL_OF_FACTS: usize = 8;
 
 /// What each input of a merge reads at once, in bytes.
 const MERGE_AHEAD: u64 = 128 << 10;
@@ -25,9 +27,9 @@ const MERGE_AHEAD: u64 = 128 << 10;
 /// A level is merged with a tail that has at least a third of its tuples.
 const GROWTH: u64 = 3;
 
-/// Where the tail begins that should be merged, of levels with so many tuples, the oldest first.
+/// Where the tail begins that should be merged, of levels with so many tuples, the oldest first; it has at least `least` levels.
 #[must_use]
-pub fn tail(rows: &[u64]) -> Option<usize> {
+pub fn tail(rows: &[u64], least: usize) -> Option<usize> {
     let mut sum = 0u64;
     let mut start = rows.len();
     for (at, rows) in rows.iter().enumerate().rev() {
@@ -37,7 +39,7 @@ pub fn tail(rows: &[u64]) -> Option<usize> {
         sum = sum.saturating_add(*rows);
         start = at;
     }
-    (rows.len().saturating_sub(start) >= TAIL_MIN).then_some(start)
+    (rows.len().saturating_sub(start) >= least).then_some(start)
 }
 
 /// A run of sorted, distinct rows in memory.
@@ -82,7 +84,7 @@ pub fn merge_runs(runs: &[Run], storage: &dyn Storage) -> Result<Run> {
 /// The storage's own.
 pub fn tidy_runs(runs: &mut Vec<Run>, storage: &dyn Storage) -> Result<()> {
     let rows: Vec<u64> = runs.iter().map(Run::rows).collect();
-    if let Some(start) = tail(&rows) {
+    if let Some(start) = tail(&rows, TAIL_OF_NAMES) {
         let last = runs.split_off(start);
         runs.push(merge_runs(&last, storage)?);
     }

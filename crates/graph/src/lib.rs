@@ -38,6 +38,7 @@ pub mod prefix;
 pub mod print;
 pub mod pure;
 pub mod read;
+pub mod rules;
 pub mod run;
 pub mod sink;
 pub mod snapshot;

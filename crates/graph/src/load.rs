@@ -18,7 +18,7 @@ use crate::{
     interner::{Interner, Waiting},
     levels,
     run::Run,
-    sink::{Builder, FactSink, Maker},
+    sink::{Builder, FactSink, Maker, Mark},
     sort,
     term::{Item, Term},
     writer::{Delta, GraphWriter},
@@ -131,6 +131,9 @@ pub struct Loader {
     untold: u64,
     /// Of a load that can be interrupted.
     kept: Option<Kept>,
+    /// The last place of the input that its reader can begin at, and how many facts lie before it.
+    mark: Mark,
+    facts_at_mark: u64,
 }
 
 /// The facts of a batch.
@@ -278,6 +281,8 @@ impl Loader {
             progress: Progress::default(),
             untold: 0,
             kept: None,
+            mark: Mark::default(),
+            facts_at_mark: 0,
         })
     }
 
@@ -421,5 +426,10 @@ impl FactSink for Loader {
     fn abandon(&mut self) {
         self.builder.abandon();
         self.abandon_passed();
+    }
+
+    #[inline]
+    fn reached(&mut self, mark: Mark) {
+        (self.mark, self.facts_at_mark) = (mark, self.progress.facts);
     }
 }

@@ -17,6 +17,7 @@ use prost::Message;
 use crate::{
     Id, Order, Relation, Shape, Table,
     blobs::{GraphBlobs, RunId},
+    dictionary::hashing::Hashing,
     run::{Run, Segment, SegmentInfo},
 };
 
@@ -91,6 +92,8 @@ pub struct NamesManifest {
     pub texts: Vec<TextRun>,
     /// The tables of expressions; all levels add.
     pub expressions: Vec<Level>,
+    /// How names are hashed for the index.
+    pub hashing: Hashing,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -121,6 +124,9 @@ struct NamesRecord {
     texts: Vec<TextRecord>,
     #[prost(message, repeated, tag = "6")]
     expressions: Vec<LevelRecord>,
+    /// The two words of the key that names are hashed under; without them it is SHA-256.
+    #[prost(fixed64, repeated, tag = "7")]
+    hash_key: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -259,6 +265,10 @@ impl NamesManifest {
                 .iter()
                 .map(Level::to_record)
                 .collect::<Result<_>>()?,
+            hash_key: match self.hashing {
+                Hashing::Sha256 => Vec::new(),
+                Hashing::Keyed(key) => key.to_vec(),
+            },
         };
         Ok(record.encode_to_vec())
     }
@@ -283,6 +293,15 @@ impl NamesManifest {
             index: index.into_iter().map(|l| l.run).collect(),
             texts: record.texts.into_iter().map(text).collect::<Result<_>>()?,
             expressions: record.expressions.into_iter().map(level).collect::<Result<_>>()?,
+            hashing: match *record.hash_key.as_slice() {
+                [] => Hashing::Sha256,
+                [first, second] => Hashing::Keyed([first, second]),
+                _ => {
+                    return Err(Error::corrupt(
+                        "the key of a graph's hashes does not have two words",
+                    ));
+                }
+            },
         })
     }
 

@@ -42,7 +42,8 @@ pub(crate) struct Plan {
 pub(crate) fn due(manifest: &FactsManifest, inputs: usize) -> Option<Plan> {
     tables(manifest).into_iter().find_map(|table| {
         let rows: Vec<u64> = natural(manifest, table).map(|l| l.run.rows()).collect();
-        let start = levels::tail(&rows)?.max(rows.len().saturating_sub(inputs.max(2)));
+        let start = levels::tail(&rows, levels::TAIL_OF_FACTS)?;
+        let start = start.max(rows.len().saturating_sub(inputs.max(2)));
         Plan::new(manifest, table, start)
     })
 }

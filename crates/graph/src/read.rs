@@ -24,7 +24,7 @@ use craton_base::{Error, Kind, Result};
 
 use crate::{
     parse::{self, Reader, Token},
-    sink::{ANONYMOUS, FactSink},
+    sink::{ANONYMOUS, FactSink, Mark},
 };
 
 mod biology;
@@ -135,8 +135,24 @@ pub fn load(
     sink: &mut dyn FactSink,
     progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Summary> {
+    load_from(Mark::default(), input, format, on_bad, sink, progress)
+}
+
+/// The same of an input that goes on at a mark: what lies before it is not in `input`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(
+    start: Mark,
+    input: impl Read,
+    format: &Format,
+    on_bad: OnBad,
+    sink: &mut dyn FactSink,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Summary> {
     let mut out = Out {
         sink,
+        start,
         on_bad,
         summary: Summary::default(),
         quoted: Vec::new(),
@@ -199,6 +215,8 @@ fn bad(what: impl Into<String>) -> Trouble {
 /// The sink, and what was pushed.
 struct Out<'a> {
     sink: &'a mut dyn FactSink,
+    /// Where the input goes on.
+    start: Mark,
     on_bad: OnBad,
     summary: Summary,
     quoted: Vec<u8>,
@@ -333,6 +351,10 @@ fn expressions(
             Err(Trouble::Bad(what)) => return Err(Error::new(Kind::Invalid, "BadLine", what)),
             Err(Trouble::Other(error)) => return Err(error),
         }
+        out.sink.reached(Mark {
+            bytes: out.start.bytes.saturating_add(reader.consumed()),
+            ..Mark::default()
+        });
         if (out.summary.facts + out.summary.bad).is_multiple_of(PROGRESS_FACTS) {
             progress(reader.consumed())?;
         }

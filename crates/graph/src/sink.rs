@@ -52,6 +52,23 @@ pub trait FactSink {
 
     /// Forgets the fact that has begun: for going on after a bad line.
     fn abandon(&mut self);
+
+    /// Everything before `mark` was pushed, and a reader of the same format can begin there ([`crate::read::load_from`]). Not every
+    /// reader says so.
+    fn reached(&mut self, mark: Mark) {
+        let _ = mark;
+    }
+}
+
+/// A place between facts in an input, after decompression.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mark {
+    /// How many bytes lie before it.
+    pub bytes: u64,
+    /// How many lines, where lines are counted.
+    pub lines: u64,
+    /// How many rows were numbered, where rows are; of a table how many columns it has.
+    pub rows: u64,
 }
 
 /// What makes names and takes complete facts, for a [`Builder`].

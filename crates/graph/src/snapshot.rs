@@ -25,7 +25,8 @@ pub use at::{Asked, Moment};
 pub use read::{read_facts, read_names};
 pub use scope::Scope;
 
-use inputs::{Open, WithoutHead, inputs};
+pub(crate) use inputs::WithoutHead;
+use inputs::{Open, inputs};
 use read::fact_path;
 
 use crate::{
@@ -37,7 +38,7 @@ use crate::{
     run::{Cache, Run, Writer},
     sort::Sorter,
     tuples::InTurn,
-    writer::{Delta, GraphWriter, apply},
+    writer::GraphWriter,
 };
 
 /// Bytes that sorting into another order may hold.
@@ -204,17 +205,6 @@ impl Snapshot {
             self.versions.names = version;
             self.scope = Scope::of(visible(blobs.handle()).iter().map(String::as_str), &self.names)?;
         }
-        Ok(())
-    }
-
-    /// Lets it show changes that are written and not committed, and the names that they use.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn advance(&mut self, delta: &Delta, writer: &GraphWriter) -> Result<()> {
-        self.refresh(writer)?;
-        self.facts = apply(&self.facts, delta, &[]);
-        self.sorted.lock().clear();
         Ok(())
     }
 

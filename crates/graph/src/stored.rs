@@ -17,17 +17,20 @@ use craton_base::{GraphName, Result};
 use craton_gate::{Committed, Parts};
 
 use crate::{
+    Table,
     exec::{EXEC_PREFIX, FactSpace, Goal, Report, Rule, Visit, no_other},
     load::runs_of,
     memory::MemorySpace,
+    run::Run,
     snapshot::Snapshot,
     term::Term,
-    writer::{Delta, GraphWriter},
+    writer::{Delta, GraphWriter, Replaced},
 };
 
 mod bulk;
 pub mod explain;
 pub(crate) mod find;
+pub mod fixpoint;
 mod lines;
 pub mod program;
 pub mod query;
@@ -50,6 +53,14 @@ pub struct StoredSpace {
     joins_from: u64,
     /// Other graphs that it reads, by name.
     others: BTreeMap<Vec<u8>, Snapshot>,
+    /// Other graphs that it writes, by name, and what they are to hold once that is known.
+    targets: BTreeMap<Vec<u8>, Target>,
+}
+
+/// Another graph that a program writes.
+struct Target {
+    writer: GraphWriter,
+    runs: Option<Vec<(Table, Run)>>,
 }
 
 impl StoredSpace {
@@ -79,6 +90,7 @@ impl StoredSpace {
             memory: memory.saturating_sub(base_caches),
             joins_from: bulk::ROWS_MIN,
             others: BTreeMap::new(),
+            targets: BTreeMap::new(),
         };
         for exec in program::execs_of(&space.base)? {
             space.removed.insert(exec.clone());
@@ -96,6 +108,12 @@ impl StoredSpace {
     pub fn reads(&mut self, name: &GraphName, snapshot: Snapshot) {
         self.memory = self.memory.saturating_sub(snapshot.caches());
         self.others.insert(name.as_str().as_bytes().to_vec(), snapshot);
+    }
+
+    /// Lets `ACT` sinks write another graph, which the program's own writer holds.
+    fn writes(&mut self, name: &GraphName, writer: GraphWriter) {
+        let target = Target { writer, runs: None };
+        self.targets.insert(name.as_str().as_bytes().to_vec(), target);
     }
 
     /// The names and facts, without what is only in memory.
@@ -163,7 +181,14 @@ impl StoredSpace {
             removes: runs_of(&self.writer, removes.iter())?,
         };
         self.deltas.push(last);
-        self.writer.commit_over(&self.deltas)
+        let written = self.targets.into_values().filter_map(|target| {
+            Some(Replaced {
+                writer: target.writer,
+                runs: target.runs?,
+            })
+        });
+        self.writer
+            .commit_over(&self.deltas, &written.collect::<Vec<_>>())
     }
 }
 
@@ -222,6 +247,12 @@ impl FactSpace for StoredSpace {
             Some(snapshot) => Ok(snapshot),
             None => Err(no_other(name)),
         }
+    }
+
+    fn write_other(&mut self, name: &[u8], facts: Vec<Term>) -> Result<()> {
+        let target = self.targets.get_mut(name).ok_or_else(|| no_other(name))?;
+        target.runs = Some(runs_of(&target.writer, facts.iter())?);
+        Ok(())
     }
 
     fn shortcut(&mut self, rule: &Rule, steps: u64, report: &mut Report) -> Result<bool> {

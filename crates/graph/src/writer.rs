@@ -13,33 +13,30 @@
 //!
 //! Deliberately absent: what the facts are, programs, when levels are merged.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
-use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result, Sequence};
-use craton_gate::{Changes, Committed, Kind, Parts, Value, WritePermit};
-use parking_lot::Mutex;
+use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result};
+use craton_gate::{Committed, Kind, Parts, WritePermit};
 use tokio::runtime::Handle as Runtime;
 
 use crate::{
-    BlobRead, Control, Limits, Order, Relation, Table,
-    blobs::{GraphBlobs, RunId, run_name},
-    dictionary::{self, Dictionary},
-    engine::Graphs,
+    Control, Limits, Order, Relation, Table,
+    blobs::GraphBlobs,
+    dictionary::{self, Dictionary, hashing::Hashing},
+    engine::{Graphs, Turns},
     interner::Interner,
-    manifest::{FactsManifest, Level, NamesManifest, Unfinished},
+    manifest::{FactsManifest, Level, Unfinished},
     merging::{self, Plan},
     run::Run,
     snapshot::{Scope, Snapshot, read_facts, read_names},
-    storage::Reference,
 };
 
 mod covering;
 mod kept;
+mod replace;
+
+pub use replace::Replaced;
+use replace::references_of_names;
 
 /// How often a commit is made again because another came first.
 const TRIES: usize = 256;
@@ -56,7 +53,7 @@ pub struct GraphWriter {
     path: FactPath,
     blobs: GraphBlobs,
     runtime: Runtime,
-    lock: Arc<Mutex<()>>,
+    turns: Arc<Turns>,
 }
 
 /// Changes of facts: sorted runs by table.
@@ -73,7 +70,7 @@ impl GraphWriter {
         graphs: Graphs,
         permit: WritePermit,
         control: Control,
-        lock: Arc<Mutex<()>>,
+        turns: Arc<Turns>,
     ) -> Result<Self> {
         let ResourcePath::Facts(_, path) = permit.resource() else {
             return Err(Error::internal("a permit is for no graph"));
@@ -89,7 +86,7 @@ impl GraphWriter {
             path,
             blobs,
             runtime,
-            lock,
+            turns,
         })
     }
 
@@ -158,7 +155,16 @@ impl GraphWriter {
     /// # Errors
     /// `Busy`, `Borrowed`; limits and cancelling.
     pub fn hold(&self, parts: &Parts) -> Result<()> {
-        self.wait(self.permit.hold(parts, self.patience()))
+        self.hold_with(parts, &[])
+    }
+
+    /// The same, and with it all of what others may change. Blocks.
+    ///
+    /// # Errors
+    /// As [`GraphWriter::hold`].
+    pub fn hold_with(&self, parts: &Parts, others: &[&Self]) -> Result<()> {
+        let others: Vec<&WritePermit> = others.iter().map(|other| &*other.permit).collect();
+        self.wait(self.permit.hold_with(parts, &others, self.patience()))
     }
 
     /// How long the work may still take.
@@ -188,9 +194,12 @@ impl GraphWriter {
         if interner.unknown().is_empty() {
             return Ok(());
         }
-        let _one_at_a_time = self.lock.lock();
+        let _one_at_a_time = self.turns.names.lock();
         let (old, version) = read_names(&self.blobs)?;
         let mut names = old.clone();
+        if version.is_none() {
+            names.hashing = Hashing::Keyed(self.graphs.seed()?);
+        }
         dictionary::resolve(interner, &mut names, &self.blobs)?;
         if names.index.len() == old.index.len()
             && names.next_symbol == old.next_symbol
@@ -224,19 +233,19 @@ impl GraphWriter {
         let touched = covering::covering(&delta, &names)?;
         let paths: Result<Vec<ResourcePath>> = touched.iter().map(|prefix| self.part(prefix)).collect();
         self.wait(self.permit.hold_to_write(&paths?, self.patience()))?;
-        let committed = self.commit_held(&[delta], orders, load);
+        let committed = self.commit_held(&[delta], orders, load, &[]);
         self.permit.give_back();
         committed
     }
 
     /// Commits changes that were made one after the other over a snapshot, whose parts the permit holds since before it was taken
-    /// ([`GraphWriter::hold`]), and gives them back. Blocks.
+    /// ([`GraphWriter::hold_with`]), and gives them back; other graphs get other facts in the same commit. Blocks.
     ///
     /// # Errors
     /// As [`GraphWriter::commit`].
-    pub fn commit_over(&self, deltas: &[Delta]) -> Result<Committed> {
+    pub fn commit_over(&self, deltas: &[Delta], others: &[Replaced]) -> Result<Committed> {
         self.check_scope(&deltas.iter().collect::<Vec<_>>())?;
-        let committed = self.commit_held(deltas, &[], None);
+        let committed = self.commit_held(deltas, &[], None, others);
         self.permit.give_back();
         committed
     }
@@ -246,9 +255,14 @@ impl GraphWriter {
         deltas: &[Delta],
         orders: &[Level],
         load: Option<&Unfinished>,
+        others: &[Replaced],
     ) -> Result<Committed> {
+        let runs = deltas.iter().flat_map(|d| d.adds.iter().chain(&d.removes));
+        self.flush(runs.map(|(_, run)| run))?;
+        others.iter().try_for_each(Replaced::flush)?;
         for _ in 0..TRIES {
             self.blobs.control().check()?;
+            let turn = self.turns.facts.lock();
             let (old, version) = read_facts(&self.blobs)?;
             let mut new = deltas
                 .iter()
@@ -256,7 +270,9 @@ impl GraphWriter {
             if let Some(load) = load {
                 kept::end_load(&mut new, load)?;
             }
-            match self.replace(&old, version, &new) {
+            let replaced = self.replace_with(&old, version, &new, others);
+            drop(turn);
+            match replaced {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
                 Ok(committed) => {
                     self.merge_later(&new);
@@ -313,8 +329,10 @@ impl GraphWriter {
     /// Merges, and puts the result in place, unless what was merged is gone by then.
     fn merge(&self, plan: &Plan) -> Result<()> {
         let merged = plan.merge(&self.blobs)?;
+        self.flush(merged.iter().map(|level| &level.run))?;
         for _ in 0..TRIES {
             self.blobs.control().check()?;
+            let _turn = self.turns.facts.lock();
             let (old, version) = read_facts(&self.blobs)?;
             let Some(new) = plan.put(&old, &merged) else {
                 return Ok(());
@@ -384,60 +402,6 @@ impl GraphWriter {
         }
         Ok(())
     }
-
-    fn replace(
-        &self,
-        old: &FactsManifest,
-        version: Option<Sequence>,
-        new: &FactsManifest,
-    ) -> Result<Committed> {
-        let (before, after) = (references_of_facts(old)?, references_of_facts(new)?);
-        let changes = self.changes(Kind::Graph, version, &new.encode()?, &before, &after)?;
-        self.commit_changes(changes)
-    }
-
-    /// The changes that put one manifest in the place of another, with the runs that come and go.
-    fn changes(
-        &self,
-        kind: Kind,
-        version: Option<Sequence>,
-        manifest: &[u8],
-        before: &[Reference],
-        after: &[Reference],
-    ) -> Result<Changes> {
-        let handle = self.blobs.handle();
-        let graph = self.path.graph();
-        let name = graph.as_str().as_bytes().to_vec();
-        let extent = handle.seal(kind, &name, manifest)?;
-        let new: Vec<_> = after
-            .iter()
-            .filter_map(|r| r.extent.clone().map(|e| (r.id, e)))
-            .collect();
-        handle.make_durable(new.iter().map(|(_, e)| e).chain([&extent]))?;
-        let mut changes = match version {
-            Some(sequence) => Changes::new().expect_at(kind, name.clone(), sequence),
-            None => Changes::new().expect_absent(kind, name.clone()),
-        };
-        let value = |extent| Value {
-            meta: bytes::Bytes::new(),
-            content: vec![extent],
-            ..Value::default()
-        };
-        for (id, extent) in new {
-            changes = changes.put(Kind::GraphRun, run_name(graph, &id), value(extent));
-        }
-        let kept: HashSet<RunId> = after.iter().map(|r| r.id).collect();
-        // One may be named more than once.
-        let named: BTreeSet<RunId> = before.iter().map(|r| r.id).collect();
-        for id in named.iter().filter(|id| !kept.contains(*id)) {
-            changes = changes.delete(Kind::GraphRun, run_name(graph, id));
-        }
-        Ok(changes.put(kind, name, value(extent)))
-    }
-
-    fn commit_changes(&self, changes: Changes) -> Result<Committed> {
-        self.runtime.block_on(self.permit.commit(changes))
-    }
 }
 
 /// The manifest with the changes of one commit.
@@ -462,29 +426,4 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> Fac
     new.levels
         .extend(orders.iter().filter(|l| !known.contains(&kept(l))).cloned());
     new
-}
-
-fn references_of_facts(manifest: &FactsManifest) -> Result<Vec<Reference>> {
-    references(manifest.runs(), std::iter::empty())
-}
-
-fn references_of_names(manifest: &NamesManifest) -> Result<Vec<Reference>> {
-    let runs = manifest
-        .index
-        .iter()
-        .chain(manifest.expressions.iter().map(|l| &l.run));
-    references(runs, manifest.texts.iter().map(|t| &t.blob))
-}
-
-fn references<'a>(
-    runs: impl Iterator<Item = &'a Run>,
-    blobs: impl Iterator<Item = &'a Arc<dyn BlobRead>>,
-) -> Result<Vec<Reference>> {
-    runs.flat_map(|run| run.segments().iter().map(|s| s.blob()))
-        .chain(blobs)
-        .map(|blob| {
-            blob.reference()
-                .ok_or_else(|| Error::internal("a run that is not in the store can not be committed"))
-        })
-        .collect()
 }

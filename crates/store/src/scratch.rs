@@ -129,7 +129,8 @@ impl Store {
     /// # Errors
     /// The disk's own: then they must not be named.
     pub fn make_durable<'a>(&self, extents: impl IntoIterator<Item = &'a Extent>) -> Result<()> {
-        let blobs = extents.into_iter().filter(|e| e.inline.is_none());
+        let is_durable = |e: &Extent| e.inline.is_some() || e.fresh.as_ref().is_some_and(|f| f.is_durable());
+        let blobs = extents.into_iter().filter(|e| !is_durable(e));
         blobs.into_iter().try_for_each(|extent| {
             self.parts().blobs.sync(extent.id)?;
             if let Some(fresh) = &extent.fresh {

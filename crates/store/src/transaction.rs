@@ -38,6 +38,17 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Makes the changes of another part of this one.
+    pub fn join(&mut self, other: Self) {
+        self.preconditions.extend(other.preconditions);
+        self.puts.extend(other.puts);
+        self.deletes.extend(other.deletes);
+        self.marks.extend(other.marks);
+        self.amends.extend(other.amends);
+        self.removes.extend(other.removes);
+        self.plain.extend(other.plain);
+    }
+
     /// The batch, with what is to be known of its blobs.
     ///
     /// # Errors

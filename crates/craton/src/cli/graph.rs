@@ -163,6 +163,18 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Run rules to their least fixpoint: until they add nothing more; all or nothing
+    Reason {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// A file of `rule` facts, and of other facts, which are added before; - is standard input
+        file: PathBuf,
+        /// Stop with an error after so many seconds
+        #[arg(long)]
+        seconds: Option<u64>,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Run a program: its text is added, and its `exec` facts run until none is left; all or nothing
     Run {
         /// BUCKET/GRAPH

@@ -89,6 +89,12 @@ pub(super) async fn run(command: Command) -> Result<()> {
         } => repl::run(&graph, local.as_deref(), history, &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => program(command).await,
+        Command::Reason {
+            graph,
+            file,
+            seconds,
+            target,
+        } => reason(&graph, &file, seconds, &target).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
     }
 }
@@ -163,6 +169,11 @@ async fn load(command: Command) -> Result<()> {
     let relation = relation.or(named_relation);
     let format = format.as_deref().or(named_format);
     let columns = format.and_then(Columns::named);
+    let at = match (&resume, &file) {
+        (Some(name), Some(_)) => kept::place_of(&graph, name, &target).await?,
+        _ => 0,
+    };
+    let goes_on = (at > 0).then(|| at.to_string());
     let parameters = query(&[
         ("format", if columns.is_some() { None } else { format }),
         ("from", object.as_deref()),
@@ -171,25 +182,11 @@ async fn load(command: Command) -> Result<()> {
         ("mode", remove.then_some("remove")),
         ("bad", skip_bad.then_some("skip")),
         ("resume", resume.as_deref()),
+        ("at", goes_on.as_deref()),
         ("prefix", prefix.as_deref()),
     ]);
     let path = format!("{}/facts{parameters}", path_of(&graph)?);
-    let mut failure = None;
-    let (body, bar) = match (&file, columns) {
-        (None, Some(_)) => {
-            return Err(Error::invalid(
-                "Parquet and Arrow are read here, not by the server: get the object and load the file",
-            ));
-        }
-        (None, None) => (reqwest::Body::from(""), ProgressBar::hidden()),
-        (Some(file), Some(kind)) => {
-            let (bar, relation) = (bar(None), relation.unwrap_or_default());
-            let (body, failed) = columns::body_of(file.clone(), kind, relation, bar.clone());
-            failure = Some(failed);
-            (body, bar)
-        }
-        (Some(file), None) => source(file).await?,
-    };
+    let (body, bar, failure) = body_to_load(file.as_deref(), columns, relation, at).await?;
     // Of what is sent the bar says how far it is; of what the server reads itself, the server.
     let client = Client::new(&target)?.accepting(object.is_some().then_some(JSON_LINES));
     let answered = client.graph(Method::POST, &path, body).await;
@@ -201,6 +198,32 @@ async fn load(command: Command) -> Result<()> {
     bar.finish_and_clear();
     told_of_load(&graph, &done, remove, &target);
     Ok(())
+}
+
+/// What is sent of a file, from the byte `at` of its text on, the bar that moves as it is read, and what will end it early.
+async fn body_to_load(
+    file: Option<&Path>,
+    columns: Option<Columns>,
+    relation: Option<String>,
+    at: u64,
+) -> Result<(reqwest::Body, ProgressBar, Option<columns::Failure>)> {
+    match (file, columns) {
+        (None, Some(_)) => Err(Error::invalid(
+            "Parquet and Arrow are read here, not by the server: get the object and load the file",
+        )),
+        (None, None) => Ok((reqwest::Body::from(""), ProgressBar::hidden(), None)),
+        (Some(file), Some(kind)) => {
+            let (bar, relation) = (bar(None), relation.unwrap_or_default());
+            let (body, failed) = columns::body_of(file.to_owned(), kind, relation, at, bar.clone());
+            Ok((body, bar, Some(failed)))
+        }
+        (Some(file), None) if at > 0 => {
+            let bar = bar(None);
+            let (body, failed) = columns::rest_of(file, at, bar.clone()).await?;
+            Ok((body, bar, Some(failed)))
+        }
+        (Some(file), None) => source(file).await.map(|(body, bar)| (body, bar, None)),
+    }
 }
 
 /// Says what a load did.
@@ -253,10 +276,9 @@ async fn program(command: Command) -> Result<()> {
     };
     let (steps, seconds) = (steps.map(|s| s.to_string()), seconds.map(|s| s.to_string()));
     let parameters = query(&[("steps", steps.as_deref()), ("seconds", seconds.as_deref())]);
-    let source: Box<dyn AsyncRead + Unpin + Send> = match &file {
+    let source = match &file {
         None => Box::new(tokio::io::empty()),
-        Some(file) if file.as_os_str() == STANDARD => Box::new(tokio::io::stdin()),
-        Some(file) => Box::new(tokio::fs::File::open(file).await.map_err(|e| named(file, e))?),
+        Some(file) => opened(file).await?,
     };
     let path = format!("{}/program{parameters}", path_of(&graph)?);
     let body = body_of(source, ProgressBar::hidden());
@@ -281,6 +303,30 @@ async fn program(command: Command) -> Result<()> {
         output::line(&format!(
             "{graph}  {steps} steps, {added} facts added, {removed} removed{left}"
         ));
+    });
+    Ok(())
+}
+
+/// A file, or standard input.
+async fn opened(file: &Path) -> Result<Box<dyn AsyncRead + Unpin + Send>> {
+    if file.as_os_str() == STANDARD {
+        return Ok(Box::new(tokio::io::stdin()));
+    }
+    let file = tokio::fs::File::open(file).await.map_err(|e| named(file, e))?;
+    Ok(Box::new(file))
+}
+
+async fn reason(graph: &str, file: &Path, seconds: Option<u64>, target: &Target) -> Result<()> {
+    let seconds = seconds.map(|s| s.to_string());
+    let parameters = query(&[("seconds", seconds.as_deref())]);
+    let path = format!("{}/rules{parameters}", path_of(graph)?);
+    let body = body_of(opened(file).await?, ProgressBar::hidden());
+    let client = Client::new(target)?.accepting(Some(JSON_LINES));
+    let done = followed(client.graph(Method::POST, &path, body).await?).await?;
+    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
+    answer(target, &done, |_| {
+        let (rounds, added) = (number("rounds"), number("added"));
+        output::line(&format!("{graph}  {rounds} rounds, {added} facts added"));
     });
     Ok(())
 }

@@ -10,6 +10,7 @@ use craton_graph::{
     load::{Loader, Mode},
     manifest::check_name,
     read::{self, Format, OnBad},
+    sink::Mark,
     snapshot::Asked,
     threads::at_leisure,
     writer::GraphWriter,
@@ -31,6 +32,8 @@ struct Wanted {
     mode: Mode,
     /// The name under which it can be interrupted.
     resume: Option<String>,
+    /// Where its input goes on, in bytes after decompression.
+    at: u64,
 }
 
 fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
@@ -69,11 +72,19 @@ fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
     };
     let resume = call.query.text("resume");
     resume.as_deref().map(check_name).transpose()?;
+    let at = match call.query.text("at") {
+        None => 0,
+        Some(_) if resume.is_none() => {
+            return Err(Error::invalid("only a load with a name goes on somewhere"));
+        }
+        Some(text) => text.parse().map_err(|_| wrong("at", &text))?,
+    };
     Ok(Wanted {
         format,
         on_bad,
         mode,
         resume,
+        at,
     })
 }
 
@@ -127,11 +138,13 @@ fn load(
     let ending = writer.permit().ending();
     let loaded = || -> Result<Value> {
         let mut loader = Loader::new(writer, wanted.mode, memory)?;
+        let mut start = Mark::default();
         if let Some(name) = &wanted.resume {
-            loader = loader.resumable(name)?;
+            (loader, start) = loader.resumable(name, wanted.at)?;
         }
         let input = read::unpacked(body).map_err(stream::own)?;
-        let summary = match read::load(input, &wanted.format, wanted.on_bad, &mut loader, &mut |_| Ok(())) {
+        let (format, bad) = (&wanted.format, wanted.on_bad);
+        let summary = match read::load_from(start, input, format, bad, &mut loader, &mut |_| Ok(())) {
             Ok(summary) => summary,
             Err(error) => return Err(interrupted(loader, stream::own(error))),
         };
@@ -171,7 +184,7 @@ pub(super) async fn list(mut call: Call<'_>) -> Result<Response<Body>> {
         .filter(|load| load.prefix.starts_with(&prefix))
         .map(|load| {
             let bytes = load.levels.iter().map(|l| l.run.bytes()).sum::<u64>();
-            json!({ "load": load.name, "prefix": load.prefix, "facts": load.facts, "bytes": bytes })
+            json!({ "load": load.name, "prefix": load.prefix, "facts": load.facts, "bytes": bytes, "at": load.mark.bytes })
         })
         .collect();
     Ok(respond(StatusCode::OK, &json!({ "loads": loads })))

@@ -28,7 +28,7 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::WriteFacts => load::run(call).await,
         Operation::CompactGraph => compact(call).await,
         Operation::ClearGraph => clear(call).await,
-        Operation::RunProgram => program::run(call).await,
+        Operation::RunProgram | Operation::RunRules => program::run(call).await,
         Operation::QueryFacts => query::run(call).await,
         Operation::ExplainRules => explain::run(call).await,
         Operation::ListSnapshots => snapshots::list(call).await,

@@ -1,4 +1,4 @@
-//! Running a program: what it touches is inferred and decided first, then held, then it runs and is committed once.
+//! Running a program, or rules to their fixpoint: what it touches is inferred and decided first, then held, then it runs and is committed once.
 //!
 //! Deliberately absent: what programs mean, how what they touch is inferred (the engine's).
 
@@ -8,7 +8,10 @@ use craton_graph::{
     Control, Limits,
     engine::Share,
     exec,
-    stored::program::{Program, READ, WRITE},
+    stored::{
+        fixpoint,
+        program::{Program, READ, WRITE},
+    },
     threads::at_leisure,
     writer::GraphWriter,
 };
@@ -17,7 +20,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::{
-    Call,
+    Call, Operation,
     ops::{Cancel, blocking, wrong},
     progress,
 };
@@ -34,7 +37,12 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         None => Ok(None),
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| wrong(name, &text)),
     };
-    let (steps, seconds) = (number(&mut call, "steps")?, number(&mut call, "seconds")?);
+    let of_rules = call.route.operation == Operation::RunRules;
+    let steps = match of_rules {
+        true => None,
+        false => number(&mut call, "steps")?,
+    };
+    let seconds = number(&mut call, "seconds")?;
     call.end_query()?;
     let mut text = Vec::new();
     let is_all = read(&mut call, &mut text, SMALL_BYTES_MAX).await?;
@@ -45,8 +53,11 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         return Err(Error::new(Kind::TooLarge, "ProgramTooLarge", message));
     }
     let may_stop = steps.is_some();
-    let (program, parts) = blocking(move || {
-        let program = Program::read(&path, &text, may_stop)?;
+    let (mut program, parts) = blocking(move || {
+        let program = match of_rules {
+            true => Program::of_rules(&path, &text)?,
+            false => Program::read(&path, &text, may_stop)?,
+        };
         let parts = program.parts()?;
         Ok((program, parts))
     })
@@ -71,6 +82,11 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let control = call.graphs.control(limits);
     let cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control.clone())?;
+    for name in program.sinks()? {
+        let ask = Ask::new(call.route.operation.name(), WRITE, program.other(&name));
+        let permit = call.gate.write(call.session, ask).await?;
+        program.writes(name, call.graphs.writer(permit, control.clone())?);
+    }
     let options = exec::Options {
         steps: steps.unwrap_or(u64::MAX),
         gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
@@ -102,7 +118,17 @@ fn run_program(
     control: &Control,
     memory: u64,
 ) -> Result<Value> {
+    let rules = program.rules().to_vec();
     let mut space = program.open(writer, memory / 2)?;
+    if !rules.is_empty() {
+        let report = fixpoint::run(&mut space, &rules)?;
+        let committed = space.commit()?;
+        return Ok(json!({
+            "rounds": report.rounds,
+            "added": report.added,
+            "snapshot": committed.sequence.0,
+        }));
+    }
     for (name, permit) in &others {
         space.reads(name, writer.graphs().snapshot(permit, control.clone())?);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
-    namespace::{Committed, Key, Kind, Precondition},
+    namespace::{Change, Committed, Key, Kind, Precondition},
     store::Transaction,
 };
 
@@ -72,6 +72,55 @@ impl WritePermit {
         Err(bucket_is_busy(&bucket).into())
     }
 
+    /// Makes the changes together with those of other permits of the same session in the same bucket, each with its own record: all of
+    /// them or none. Who changes more than one path so has borrowed all of them ([`WritePermit::hold_with`]).
+    ///
+    /// # Errors
+    /// As [`WritePermit::commit`]; `Internal` for a permit of another bucket.
+    pub async fn commit_with_others(
+        &self,
+        changes: &Changes,
+        others: &[(&WritePermit, Changes)],
+    ) -> Result<Committed> {
+        let mut bucket = self.bucket()?.clone();
+        for _ in 0..BUCKET_TRIES_MAX {
+            let mut transaction = self.transaction(changes.clone())?;
+            for (other, changes) in others {
+                if other.bucket()?.id != bucket.id {
+                    return Err(Error::internal("permits of two buckets do not commit together"));
+                }
+                transaction.join(other.transaction(changes.clone())?);
+                transaction.plain.push(other.write_record()?);
+            }
+            let is_same = Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence);
+            transaction.preconditions.push(is_same);
+            match self.commit_transaction(transaction).await {
+                Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
+                done => {
+                    let permits = done.iter().flat_map(|_| others);
+                    permits.for_each(|(other, _)| other.outcome.lock().close());
+                    return done;
+                }
+            }
+        }
+        Err(bucket_is_busy(&bucket))
+    }
+
+    /// The record of a commit that is about to be made, for that commit.
+    fn write_record(&self) -> Result<Change> {
+        let permit = &self.permit;
+        let (mut record, bytes) = {
+            let outcome = permit.outcome.lock();
+            (outcome.record.clone(), outcome.bytes())
+        };
+        record.kind = RecordKind::Write.into();
+        record.verdict = Verdict::Allow.into();
+        record.bytes = bytes;
+        permit.describe(&mut record);
+        permit.end(&mut record, None);
+        permit.gate.ledger.write_change(&mut record)
+    }
+
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
     /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
@@ -86,16 +135,7 @@ impl WritePermit {
             let text = "the session ended while the request was under way";
             return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
         }
-        let (mut record, bytes) = {
-            let outcome = permit.outcome.lock();
-            (outcome.record.clone(), outcome.bytes())
-        };
-        record.kind = RecordKind::Write.into();
-        record.verdict = Verdict::Allow.into();
-        record.bytes = bytes;
-        permit.describe(&mut record);
-        permit.end(&mut record, None);
-        let record = permit.gate.ledger.write_change(&mut record)?;
+        let record = self.write_record()?;
         if let Some(once) = &*permit.once.lock() {
             once.put(&mut transaction);
         }

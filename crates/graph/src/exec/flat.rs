@@ -125,12 +125,10 @@ impl Flat {
                 flat.present.push(Term::from_bytes(part.bytes(bytes)).ok()?);
                 continue;
             }
-            let items = parts(bytes, *part)?;
-            let head = items.first()?.bytes(bytes);
-            // An `exec` is a fact with variables more often than not.
-            if !matches!(read(head, 0)?.0, Item::Symbol(text) if text != b"exec") {
+            if !is_plain_pattern(bytes, *part) {
                 return None;
             }
+            let items = parts(bytes, *part)?;
             let cells = cells(bytes, &items, &mut flat.patterns, &mut next)?;
             flat.patterns.push(Pattern {
                 table: Table::facts(cells.len()),
@@ -278,6 +276,13 @@ impl Flat {
         }
         Ok(Some(query))
     }
+}
+
+/// Whether it is an expression with a symbol in front; not an `exec`, which is a fact with variables more often than not.
+pub(crate) fn is_plain_pattern(bytes: &[u8], part: Part) -> bool {
+    let items = parts(bytes, part).unwrap_or_default();
+    let head = items.first().and_then(|head| read(head.bytes(bytes), 0));
+    matches!(head, Some((Item::Symbol(text), _)) if text != b"exec")
 }
 
 /// Drops what was there before.

@@ -100,16 +100,21 @@ impl Waiting {
     pub fn settle(&mut self, interner: &mut Interner) -> Result<()> {
         self.ids.clear();
         self.ids.resize(self.names.len(), Id::MAX);
-        let mut order: Vec<usize> = (0..self.names.len()).collect();
+        let (mut now, mut later): (Vec<usize>, Vec<usize>) = ((0..self.names.len()).collect(), Vec::new());
         let names = &self.names;
-        let depth = |n: &usize| names.get(*n).map_or(0, |name| name.depth);
-        if self.nested {
-            order.sort_by_key(depth);
-        }
-        for same in order.chunk_by(|a, b| depth(a) == depth(b)) {
-            for group in same.chunks(GROUP) {
+        for depth in 0.. {
+            if self.nested {
+                let is_now = |n: &usize| names.get(*n).is_none_or(|name| name.depth <= depth);
+                later.extend(now.extract_if(.., |n| !is_now(n)));
+            }
+            for group in now.chunks(GROUP) {
                 settle_group(names, &mut self.bytes, &mut self.ids, group, interner)?;
             }
+            if later.is_empty() {
+                break;
+            }
+            now.clear();
+            std::mem::swap(&mut now, &mut later);
         }
         self.bytes.clear();
         self.names.clear();

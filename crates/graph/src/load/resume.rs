@@ -1,19 +1,20 @@
 //! Loads that can be interrupted: under a name, what was read so far is kept in the graph, unseen, after each batch and where the input
-//! breaks off; the next request of that name passes over as many facts of the same input and goes on.
+//! breaks off; the next request of that name passes over as many facts of the same input and goes on. Where the reader says from which place
+//! on its input can be read ([`Mark`]), that is kept too: then it is enough to send the input from there on.
 //!
 //! Invariants: nothing is visible before the commit at the end, which comes with the load's end as one; what is passed over is parsed and
 //! nothing else; a fact that is read twice, because a reader counts what its sink refused, does no harm in a set.
 //!
 //! Deliberately absent: whether the input is the same, which is the caller's to see to.
 
-use craton_base::Result;
+use craton_base::{Error, Kind, Result};
 
 use super::{Loader, Mode};
 use crate::{
     Order, Relation, Table,
     manifest::{Level, Unfinished},
     run::Run,
-    sink::FactSink as _,
+    sink::{FactSink as _, Mark},
 };
 
 /// The generation of levels that were merged of many, as the manifest notes it: 0 is a batch's own.
@@ -38,20 +39,35 @@ impl Kept {
 impl Loader {
     /// The same load under a name, which goes on where an earlier one of that name was when it ended too soon. Blocks.
     ///
+    /// `at` is where the input goes on, in bytes: its beginning, or the place that the load itself named ([`Unfinished::mark`]).
+    ///
     /// # Errors
-    /// `Invalid`, `InvalidName`, `LoadDiffers`; `TooLarge`, `TooManyLoads`; the store's own.
-    pub fn resumable(mut self, name: &str) -> Result<Self> {
+    /// `Invalid`, `InvalidName`, `LoadDiffers`; `TooLarge`, `TooManyLoads`; `Precondition`, `LoadMoved` if the load goes on elsewhere;
+    /// the store's own.
+    pub fn resumable(mut self, name: &str, at: u64) -> Result<(Self, Mark)> {
         let [holder, _] = self.writer.graphs().seed()?;
         let load = self.writer.take_load(&Unfinished {
             name: name.to_owned(),
             prefix: self.writer.path().prefix().to_owned(),
             mode: self.mode,
             facts: 0,
+            mark: Mark::default(),
+            facts_at_mark: 0,
             holder,
             levels: Vec::new(),
         })?;
+        if at > 0 && at != load.mark.bytes {
+            let message = format!("the load {name} goes on at byte {}, not {at}", load.mark.bytes);
+            return Err(Error::new(Kind::Precondition, "LoadMoved", message));
+        }
+        let start = if at > 0 { load.mark } else { Mark::default() };
+        (self.mark, self.facts_at_mark) = (load.mark, load.facts_at_mark);
+        if at > 0 {
+            self.progress.facts = load.facts_at_mark;
+            self.progress.passed = load.facts_at_mark;
+        }
         self.adopt(load);
-        Ok(self)
+        Ok((self, start))
     }
 
     /// Goes on from what the manifest has.
@@ -94,6 +110,8 @@ impl Loader {
         levels.extend(of(&self.runs, 0));
         let load = self.writer.keep_load(&Unfinished {
             facts: self.progress.facts,
+            mark: self.mark,
+            facts_at_mark: self.facts_at_mark,
             levels,
             ..kept.load.clone()
         })?;

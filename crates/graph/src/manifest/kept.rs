@@ -8,7 +8,7 @@ use craton_base::{Error, Kind, Result, Sequence};
 use prost::Message;
 
 use super::{Level, LevelRecord};
-use crate::{blobs::GraphBlobs, load::Mode};
+use crate::{blobs::GraphBlobs, load::Mode, sink::Mark};
 
 /// The longest name of a pin or a load, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -35,6 +35,10 @@ pub struct Unfinished {
     pub mode: Mode,
     /// How many facts of the input are in its runs.
     pub facts: u64,
+    /// A place in the input from which on it is enough to send it again.
+    pub mark: Mark,
+    /// How many facts lie before that, all of them in its runs.
+    pub facts_at_mark: u64,
     /// Which request works on it: the last that took it.
     pub holder: u64,
     /// The runs, which nobody sees.
@@ -65,6 +69,9 @@ pub(super) struct UnfinishedRecord {
     holder: u64,
     #[prost(message, repeated, tag = "6")]
     levels: Vec<LevelRecord>,
+    /// The mark's bytes, lines and rows, and the facts before it.
+    #[prost(uint64, repeated, tag = "7")]
+    mark: Vec<u64>,
 }
 
 /// Whether a pin or a load can be called so: letters, digits, `.`, `_` and `-`, a letter first, so that it is no commit's number.
@@ -119,11 +126,24 @@ impl Unfinished {
             facts: self.facts,
             holder: self.holder,
             levels: records(&self.levels)?,
+            mark: vec![
+                self.mark.bytes,
+                self.mark.lines,
+                self.mark.rows,
+                self.facts_at_mark,
+            ],
         })
     }
 
     pub(super) fn from_record(record: UnfinishedRecord, blobs: &GraphBlobs) -> Result<Self> {
+        let of_mark = |n: usize| record.mark.get(n).copied().unwrap_or_default();
         Ok(Self {
+            mark: Mark {
+                bytes: of_mark(0),
+                lines: of_mark(1),
+                rows: of_mark(2),
+            },
+            facts_at_mark: of_mark(3),
             name: record.name,
             prefix: record.prefix,
             mode: if record.removes { Mode::Remove } else { Mode::Add },

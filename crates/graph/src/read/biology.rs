@@ -5,6 +5,7 @@ use std::io::Read;
 use craton_base::Result;
 
 use super::{Out, Trouble, bad, lines::each_line};
+use crate::sink::Mark;
 
 type Progress<'a> = dyn FnMut(u64) -> Result<()> + 'a;
 
@@ -12,7 +13,7 @@ type Progress<'a> = dyn FnMut(u64) -> Result<()> + 'a;
 pub(super) fn obo(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'_>) -> Result<()> {
     let mut stanza: Vec<u8> = Vec::new();
     let mut id: Vec<u8> = Vec::new();
-    each_line(input, progress, |number, line| {
+    each_line(out.start, input, progress, |place, line| {
         let line = line.trim_ascii();
         if line.is_empty() || line.starts_with(b"!") {
             return Ok(());
@@ -20,6 +21,12 @@ pub(super) fn obo(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'
         if let Some(name) = line.strip_prefix(b"[").and_then(|line| line.strip_suffix(b"]")) {
             stanza = name.to_vec();
             id.clear();
+            // Nothing of what came before is needed to read on from here.
+            out.sink.reached(Mark {
+                bytes: place.start,
+                lines: place.number.saturating_sub(1),
+                rows: 0,
+            });
             return Ok(());
         }
         // Before the first stanza stands what is said of the file.
@@ -27,7 +34,7 @@ pub(super) fn obo(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'
             return Ok(());
         }
         let done = obo_line(line, &stanza, &mut id, out);
-        out.settle(number, done)
+        out.settle(place.number, done)
     })
 }
 
@@ -93,8 +100,8 @@ fn quoted_part(value: &[u8]) -> Option<Vec<u8>> {
 
 /// Nine columns, the last one of attributes.
 pub(super) fn gff3(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'_>) -> Result<()> {
-    let (mut row, mut ended) = (0_u64, false);
-    each_line(input, progress, |number, line| {
+    let (mut row, mut ended) = (out.start.rows, false);
+    each_line(out.start, input, progress, |place, line| {
         // Sequences follow `##FASTA`.
         ended |= line.starts_with(b"##FASTA") || line.starts_with(b">");
         if ended || line.is_empty() || line.starts_with(b"#") {
@@ -102,7 +109,9 @@ pub(super) fn gff3(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<
         }
         let done = gff3_line(line, &row.to_string(), out);
         row += u64::from(done.is_ok());
-        out.settle(number, done)
+        out.settle(place.number, done)?;
+        out.sink.reached(place.after(row));
+        Ok(())
     })
 }
 
@@ -163,7 +172,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
 pub(super) fn vcf(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'_>) -> Result<()> {
     let mut row = 0_u64;
     let mut samples: Vec<Vec<u8>> = Vec::new();
-    each_line(input, progress, |number, line| {
+    each_line(out.start, input, progress, |place, line| {
         if let Some(header) = line.strip_prefix(b"#CHROM\t") {
             samples = header
                 .split(|byte| *byte == b'\t')
@@ -177,7 +186,7 @@ pub(super) fn vcf(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'
         }
         let done = vcf_line(line, &row.to_string(), &samples, out);
         row += u64::from(done.is_ok());
-        out.settle(number, done)
+        out.settle(place.number, done)
     })
 }
 

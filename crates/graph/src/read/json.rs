@@ -13,8 +13,8 @@ pub(super) fn load(
     out: &mut Out<'_>,
     progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    let mut row = 0_u64;
-    each_line(input, progress, |number, line| {
+    let mut row = out.start.rows;
+    each_line(out.start, input, progress, |place, line| {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
@@ -27,7 +27,9 @@ pub(super) fn load(
                 })
             });
         row += 1;
-        out.settle(number, done)
+        out.settle(place.number, done)?;
+        out.sink.reached(place.after(row));
+        Ok(())
     })
 }
 

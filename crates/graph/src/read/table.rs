@@ -21,12 +21,14 @@ pub(super) fn load(
     progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let mut row = Row::default();
-    let mut width = None;
+    let mut width = usize::try_from(out.start.rows)
+        .ok()
+        .filter(|columns| *columns > 0);
     let mut began = 1;
-    each_line(input, progress, |number, line| {
+    each_line(out.start, input, progress, |place, line| {
         if !row.unfinished {
             row.clear();
-            began = number;
+            began = place.number;
         }
         let done = row.add(line, delimiter).and_then(|()| {
             if row.unfinished || row.ends.is_empty() {
@@ -46,7 +48,11 @@ pub(super) fn load(
         if done.is_err() {
             row.unfinished = false;
         }
-        out.settle(began, done)
+        out.settle(began, done)?;
+        if !row.unfinished {
+            out.sink.reached(place.after(width.unwrap_or_default() as u64));
+        }
+        Ok(())
     })?;
     if row.unfinished {
         out.settle(began, Err(bad("a quoted field without its end")))?;

@@ -10,6 +10,8 @@ struct Written {
     facts: Vec<String>,
     text: String,
     depth: usize,
+    /// Where reading can begin, and how many facts lie before it.
+    marks: Vec<(Mark, usize)>,
 }
 
 impl Written {
@@ -55,6 +57,9 @@ impl FactSink for Written {
     fn abandon(&mut self) {
         self.text.clear();
         self.depth = 0;
+    }
+    fn reached(&mut self, mark: Mark) {
+        self.marks.push((mark, self.facts.len()));
     }
 }
 
@@ -337,7 +342,50 @@ fn a_load_can_be_ended_from_outside() {
     assert!(calls > 1);
 }
 
+/// Reading goes on at every mark as if it had never stopped.
+fn goes_on_at_its_marks(text: &str, format: &Format) -> usize {
+    let mut whole = Written::default();
+    if load(text.as_bytes(), format, OnBad::Skip, &mut whole, &mut |_| Ok(())).is_err() {
+        return 0;
+    }
+    for (mark, before) in &whole.marks {
+        let mut rest = Written::default();
+        let input = text
+            .as_bytes()
+            .get(usize::try_from(mark.bytes).unwrap()..)
+            .unwrap();
+        load_from(*mark, input, format, OnBad::Skip, &mut rest, &mut |_| Ok(())).unwrap();
+        assert_eq!(rest.facts, whole.facts[*before..], "at {mark:?} of {text:?}");
+    }
+    whole.marks.len()
+}
+
+#[test]
+fn a_reader_goes_on_at_its_marks() {
+    let gff =
+        "##gff-version 3\nchr1\ta\tgene\t1\t9\t.\t+\t.\tID=x\n# no\nchr1\ta\tgene\t2\t9\t.\t+\t.\tID=y\n";
+    let obo = "format-version: 1.2\n\n[Term]\nid: A\nname: a\n\n[Term]\nid: B\nis_a: A ! a\n";
+    let json = "{\"a\":1,\"b\":[2,3]}\nno\n{\"a\":4}\n";
+    for (text, format, marks) in [
+        ("(a 1) ; one\n(b\n 2) c ) d\n(e)", Format::Expressions, 4),
+        ("x,y\n1,\"a\nb\"\n2,c\n3\n", csv(), 4),
+        ("x\ty\n1\t2\n", tsv(true), 2),
+        (json, Format::JsonLines { relation: "j".into() }, 3),
+        (obo, Format::Obo, 2),
+        (gff, Format::Gff3, 2),
+    ] {
+        assert!(goes_on_at_its_marks(text, &format) >= marks, "{format:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_text_goes_on_at_its_marks(text in "[\\[\\](){}a-c:,;=.!\"\\\\\t\n #0-9 ]{0,120}") {
+        for format in [tsv(false), Format::JsonLines { relation: "j".into() }, Format::Obo, Format::Gff3, Format::Expressions] {
+            goes_on_at_its_marks(&text, &format);
+        }
+    }
+
     #[test]
     fn no_text_crashes_a_loader(text in prop_oneof!["[\\[\\](){}a-c:,;=.!\"\\\\\t\n<>#0-9_@^ ]{0,200}", ".{0,200}"]) {
         for format in [csv(), tsv(false), Format::JsonLines { relation: "j".into() }, Format::NTriples, Format::Turtle,
@@ -350,7 +398,7 @@ proptest! {
     #[test]
     fn a_value_is_read_back_as_one_symbol(text in ".{0,30}") {
         let mut sink = Written::default();
-        let mut out = Out { sink: &mut sink, on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new(), missing: Vec::new() };
+        let mut out = Out { sink: &mut sink, start: Mark::default(), on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new(), missing: Vec::new() };
         prop_assert!(out.value(text.as_bytes()).is_ok());
         let term = crate::parse::term(sink.facts[0].as_bytes()).unwrap();
         let crate::term::Item::Symbol(symbol) = term.items().next().unwrap() else { panic!() };

@@ -28,13 +28,13 @@ pub(super) fn inputs<'a>(
 }
 
 /// The tuples of one head, without it.
-pub(super) struct WithoutHead {
+pub(crate) struct WithoutHead {
     inner: Box<dyn Tuples>,
     head: Id,
 }
 
 impl WithoutHead {
-    pub(super) fn new(inner: Box<dyn Tuples>, head: Id) -> Self {
+    pub(crate) fn new(inner: Box<dyn Tuples>, head: Id) -> Self {
         Self { inner, head }
     }
 }

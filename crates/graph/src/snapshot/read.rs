@@ -1,4 +1,4 @@
-//! Reading the manifests of a graph through a permit.
+//! Reading the manifests of a graph through a permit; a snapshot that goes on with changes that are not committed.
 //!
 //! Deliberately absent: what is in them.
 
@@ -6,9 +6,11 @@ use bytes::Bytes;
 use craton_base::{Error, FactPath, ResourcePath, Result, Sequence};
 use craton_gate::{Handle, Kind};
 
+use super::Snapshot;
 use crate::{
     blobs::GraphBlobs,
     manifest::{FactsManifest, NamesManifest},
+    writer::{Delta, GraphWriter, apply},
 };
 
 /// The graph path that a permit is for.
@@ -49,4 +51,31 @@ fn read(blobs: &GraphBlobs, kind: Kind) -> Result<Option<(Bytes, Sequence)>> {
         return Ok(None);
     };
     Ok(Some((handle.whole(&stored)?, stored.sequence)))
+}
+
+impl Snapshot {
+    /// Lets it show changes that are written and not committed, and the names that they use.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn advance(&mut self, delta: &Delta, writer: &GraphWriter) -> Result<()> {
+        let start = self.facts.clone();
+        self.rebase(&start, delta, writer)
+    }
+
+    /// Lets it show such changes over facts that it showed before, in place of what it shows now.
+    ///
+    /// # Errors
+    /// As [`Snapshot::advance`].
+    pub(crate) fn rebase(
+        &mut self,
+        start: &FactsManifest,
+        delta: &Delta,
+        writer: &GraphWriter,
+    ) -> Result<()> {
+        self.refresh(writer)?;
+        self.facts = apply(start, delta, &[]);
+        self.sorted.lock().clear();
+        Ok(())
+    }
 }

@@ -201,7 +201,10 @@ fn rows(space: &StoredSpace, flat: &Flat) -> Result<u64> {
 }
 
 /// Makes sure that every constant of a template has an id: facts that hold them are written, and thrown away.
-fn write_constants<'a>(space: &mut StoredSpace, flats: impl Iterator<Item = &'a Flat>) -> Result<()> {
+pub(super) fn write_constants<'a>(
+    space: &mut StoredSpace,
+    flats: impl Iterator<Item = &'a Flat>,
+) -> Result<()> {
     let cells = |flat: &'a Flat| {
         let outputs = flat.outputs.iter().flat_map(|(_, cells)| cells);
         let reduces = flat.reduces.iter().flat_map(|r| r.template.iter().flatten());
@@ -280,7 +283,7 @@ fn prepare(space: &StoredSpace, flat: &Flat, rule: usize, jobs: &mut Vec<Job>) -
 pub(super) type Runs = Vec<(Table, crate::run::Run)>;
 
 /// What `workers` joins at once may use, each.
-fn resources(space: &StoredSpace, workers: usize) -> Resources {
+pub(super) fn resources(space: &StoredSpace, workers: usize) -> Resources {
     let workers = workers.max(1);
     Resources {
         memory: space.memory / workers as u64,
@@ -396,7 +399,7 @@ fn apply(space: &mut StoredSpace, made: Made, report: &mut Report) -> Result<()>
 }
 
 /// The facts with variables of a space, but for `exec` facts: those are matched on their own.
-struct Open<'a>(&'a StoredSpace);
+pub(super) struct Open<'a>(pub(super) &'a StoredSpace);
 
 impl FactSpace for Open<'_> {
     fn candidates(&self, goal: &Goal<'_>, visit: &mut Visit<'_>) -> Result<()> {

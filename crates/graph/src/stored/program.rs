@@ -19,15 +19,16 @@
 use craton_base::{BucketName, Error, FactPath, GraphName, Kind, ResourcePath, Result};
 use craton_gate::{PARTS_MAX, Parts};
 
-use super::{StoredSpace, find};
+use super::{StoredSpace, find, fixpoint};
 use crate::{
     Bounds, Order, Relation, Shape, Table,
     exec::{
-        EXEC_PREFIX, FactSpace as _,
+        EXEC_PREFIX, FactSpace as _, Rule,
         borrow::{Touched, of_fact, touched},
     },
     parse,
     prefix::{self, Prefixes},
+    rules::Rules,
     snapshot::Snapshot,
     term::{Item, Term},
     writer::GraphWriter,
@@ -35,7 +36,7 @@ use crate::{
 
 /// How often a program is looked at again because the graph's own rules changed.
 const TRIES: usize = 8;
-/// The most other graphs that a program reads.
+/// The most other graphs that a program reads, and that it writes.
 const OTHERS_MAX: usize = 4;
 /// What `exec` facts begin with.
 const EXECS: &str = "(exec ";
@@ -50,8 +51,19 @@ pub struct Program {
     graph: GraphName,
     prefix: String,
     facts: Vec<Term>,
+    /// Rules that run to a fixpoint.
+    rules: Vec<Rule>,
     /// Whether it may end before all rules ran, which then stay in the graph.
     may_stop: bool,
+    /// Other graphs that it may write.
+    targets: Vec<(GraphName, GraphWriter)>,
+}
+
+/// Another graph that a program names.
+struct Named {
+    graph: GraphName,
+    /// Whether it is written, and not read.
+    is_sink: bool,
 }
 
 impl Program {
@@ -69,8 +81,32 @@ impl Program {
             graph: facts.graph().clone(),
             prefix: facts.prefix().to_owned(),
             facts: parse::facts(text)?,
+            rules: Vec::new(),
             may_stop,
+            targets: Vec::new(),
         })
+    }
+
+    /// Reads rules, which run to their least fixpoint ([`Program::rules`]), and facts that are added before.
+    ///
+    /// # Errors
+    /// `Invalid`, `NoRules`; as [`Program::read`] and [`Rules::read`].
+    pub fn of_rules(path: &ResourcePath, text: &[u8]) -> Result<Self> {
+        let Rules { rules, facts } = Rules::read(text)?;
+        if rules.is_empty() {
+            return Err(fixpoint::no_rules());
+        }
+        Ok(Self {
+            facts,
+            rules,
+            ..Self::read(path, b"", false)?
+        })
+    }
+
+    /// Its rules, as the `exec` facts that they would be.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// The graph as a whole: what the parts are under.
@@ -79,25 +115,43 @@ impl Program {
         ResourcePath::Facts(self.bucket.clone(), FactPath::whole(self.graph.clone()))
     }
 
-    /// The other graphs that its `ACT`s name, those in what it writes included: each to be decided as a read of its own.
+    /// The other graphs that its `ACT` sources name, those in what it writes included: each to be decided as a read of its own.
     ///
     /// # Errors
     /// `Invalid` for a name that no graph has; `TooLarge`, `TooManyGraphs`.
     pub fn graphs(&self) -> Result<Vec<GraphName>> {
+        self.others(false)
+    }
+
+    /// The other graphs that its `ACT` sinks name: each to be decided as a write of its own.
+    ///
+    /// # Errors
+    /// As [`Program::graphs`]; `Invalid`, `OwnGraph` for the one that it runs on.
+    pub fn sinks(&self) -> Result<Vec<GraphName>> {
+        let sinks = self.others(true)?;
+        if sinks.contains(&self.graph) {
+            let message = "a program changes the graph that it runs on by + and -, not by ACT";
+            return Err(Error::new(Kind::Invalid, "OwnGraph", message));
+        }
+        Ok(sinks)
+    }
+
+    /// Lets it write another graph, which was decided.
+    pub fn writes(&mut self, graph: GraphName, writer: GraphWriter) {
+        self.targets.push((graph, writer));
+    }
+
+    fn others(&self, sinks: bool) -> Result<Vec<GraphName>> {
         let mut out: Vec<GraphName> = Vec::new();
         for fact in &self.facts {
-            let items: Vec<Item<'_>> = fact.items().collect();
-            for window in items.windows(3) {
-                if let [Item::Expression(3), Item::Symbol(b"ACT"), Item::Symbol(name)] = window {
-                    let name: GraphName = String::from_utf8_lossy(name).parse()?;
-                    if !out.contains(&name) {
-                        out.push(name);
-                    }
+            for named in named_in(fact)? {
+                if named.is_sink == sinks && !out.contains(&named.graph) {
+                    out.push(named.graph);
                 }
             }
         }
         if out.len() > OTHERS_MAX {
-            let message = format!("a program reads at most {OTHERS_MAX} other graphs");
+            let message = format!("a program reads at most {OTHERS_MAX} other graphs, and writes as many");
             return Err(Error::new(Kind::TooLarge, "TooManyGraphs", message));
         }
         Ok(out)
@@ -128,7 +182,8 @@ impl Program {
             .facts
             .iter()
             .partition(|fact| fact.as_bytes().starts_with(&EXEC_PREFIX));
-        let mut out = touched(mine.into_iter().chain(stored))?;
+        let rules = self.rules.iter().map(|rule| &rule.exec);
+        let mut out = touched(mine.into_iter().chain(rules).chain(stored))?;
         facts
             .into_iter()
             .for_each(|fact| out.writes.insert(of_fact(fact)));
@@ -168,15 +223,19 @@ impl Program {
             };
             part.push(execs);
         }
+        let targets: Vec<&GraphWriter> = self.targets.iter().map(|(_, writer)| writer).collect();
         for _ in 0..TRIES {
             if permit.parts().is_some_and(|known| !known.cover(&wanted)) {
                 permit.reach_more(&wanted)?;
             }
-            writer.hold(&wanted)?;
+            writer.hold_with(&wanted, &targets)?;
             let base = writer.snapshot()?;
             let needed = self.needed(&base, writer)?;
             if wanted.cover(&needed) {
                 let mut space = StoredSpace::over(writer.clone(), base, memory)?;
+                for (name, writer) in &self.targets {
+                    space.writes(name, writer.clone());
+                }
                 for fact in self.facts {
                     space.insert(fact)?;
                 }
@@ -203,6 +262,35 @@ impl Program {
         }
         Ok(parts)
     }
+}
+
+/// The graphs that the `ACT`s of a fact name: what stands in an expression that begins with `O` is a sink.
+fn named_in(fact: &Term) -> Result<Vec<Named>> {
+    let items: Vec<Item<'_>> = fact.items().collect();
+    let mut out = Vec::new();
+    // How many items each open expression still gets, and whether it begins with `O`.
+    let mut open: Vec<(u32, bool)> = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        if let [Item::Expression(3), Item::Symbol(b"ACT"), Item::Symbol(name), ..] =
+            items.get(at..).unwrap_or_default()
+        {
+            out.push(Named {
+                graph: String::from_utf8_lossy(name).parse()?,
+                is_sink: open.last().is_some_and(|(_, of_sinks)| *of_sinks),
+            });
+        }
+        if let Some((left, _)) = open.last_mut() {
+            *left = left.saturating_sub(1);
+        }
+        if let Item::Expression(width @ 1..) = item {
+            let head = items.get(at.saturating_add(1));
+            open.push((*width, matches!(head, Some(Item::Symbol(b"O")))));
+        }
+        while open.last().is_some_and(|(left, _)| *left == 0) {
+            open.pop();
+        }
+    }
+    Ok(out)
 }
 
 /// The `exec` facts that a snapshot shows.

@@ -9,7 +9,10 @@
 use craton_base::{Error, Kind as ErrorKind, Result, Sequence};
 use craton_gate::Committed;
 
-use super::{GraphWriter, TRIES, references, references_of_facts};
+use super::{
+    GraphWriter, TRIES,
+    replace::{references, references_of_facts},
+};
 use crate::{
     blobs::RunId,
     manifest::{FactsManifest, Level, Pin, Unfinished, check_name},
@@ -129,6 +132,8 @@ impl GraphWriter {
                     return Err(Error::new(ErrorKind::Invalid, "LoadDiffers", message));
                 }
                 taken.facts = known.facts;
+                taken.mark = known.mark;
+                taken.facts_at_mark = known.facts_at_mark;
                 taken.levels.clone_from(&known.levels);
             } else if old.unfinished.len() >= UNFINISHED_MAX {
                 let message = format!("a graph has at most {UNFINISHED_MAX} loads that are not at their end");

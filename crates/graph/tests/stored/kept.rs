@@ -145,6 +145,14 @@ fn kept_of(server: &Server) -> u64 {
     loads.iter().map(|load| load.facts).sum()
 }
 
+fn mark_of(server: &Server) -> u64 {
+    let snapshot = server.snapshot(path("g", ""));
+    let loads = snapshot
+        .map(|s| s.manifest().unfinished.clone())
+        .unwrap_or_default();
+    loads.iter().map(|load| load.mark.bytes).sum()
+}
+
 #[test]
 fn a_load_that_is_given_up_or_taken_over_does_not_come_in() {
     let text = many();
@@ -181,8 +189,12 @@ fn an_interrupted_load_survives_any_power_cut_during_it() {
         let cut = disk.power_cut(seed as u64);
         server.drop();
         let server = Server::open(&cut, &runtime(), 2).expect("opens");
+        // With all of the input again, and with what lies behind the mark.
+        let mark = if seed % 2 == 0 { 0 } else { mark_of(&server) };
+        let elsewhere = server.load_resumably_from(path("g", ""), "big", &text, mark + 1, None);
+        assert_eq!(elsewhere.expect_err("not there").reason(), "LoadMoved");
         let done = server
-            .load_resumably(path("g", ""), "big", &text, None)
+            .load_resumably_from(path("g", ""), "big", &text, mark, None)
             .expect("loads");
         assert_eq!((done.facts, done.distinct), (expected, expected));
         assert_eq!(server.facts(path("g", "")).len() as u64, expected);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use craton_base::{Clock as _, clock::SystemClock};
 use craton_graph::{Control, Limits, exec, load::Mode, memory::MemorySpace, print};
 
-use super::{new_server, server::path};
+use super::{new_server, server::path, set};
 
 /// The facts that a program leaves of a text, run in memory.
 fn in_memory(text: &str) -> BTreeSet<String> {
@@ -61,4 +61,49 @@ fn large_steps_run_as_joins() {
         (exec 1 (, (edge 7 $y) (edge $x $y)) (O (- (edge $x $y)) (+ (like7 $x))))
         (exec 2 (, (sees $x v1) (like7 $x)) (, (both $x)))";
     both(&facts, program);
+}
+
+#[test]
+fn another_graph_is_written_in_the_same_commit() {
+    let (_disk, server) = new_server();
+    server.load(path("g", ""), FACTS, Mode::Add).expect("loads");
+    server
+        .load(path("copy", ""), "(old 1)", Mode::Add)
+        .expect("loads");
+    let program = "(exec 0 (, (edge $x $y)) (O (ACT copy (back $y $x)) (+ (seen $x))))";
+    server.program("g", program, None).expect("runs");
+    let expected = set(&["(back b a)", "(back c b)", "(back a c)", "(back 7 c)"]);
+    assert_eq!(
+        server.facts(path("copy", "")),
+        expected,
+        "in place of what was there"
+    );
+    assert!(server.facts(path("g", "")).contains("(seen a)"));
+    // A graph that is not there yet, by a join; and one that the program makes be nothing.
+    let program = "(exec 0 (, (seen $x)) (O (ACT fresh (was $x)))) (exec 1 (, (none $x)) (O (ACT copy $x)))";
+    server.program("g", program, Some(0)).expect("runs");
+    assert_eq!(
+        server.facts(path("fresh", "")),
+        set(&["(was a)", "(was b)", "(was c)"])
+    );
+    assert!(server.facts(path("copy", "")).is_empty());
+    server.collect();
+    assert_eq!(server.facts(path("fresh", "")).len(), 3);
+}
+
+#[test]
+fn a_program_that_fails_writes_no_other_graph() {
+    let (_disk, server) = new_server();
+    server
+        .load(path("copy", ""), "(old 1)", Mode::Add)
+        .expect("loads");
+    for program in [
+        "(n 1) (exec 0 (, (n $x)) (O (ACT copy (new $x)))) (exec 1 (, bad) (, $x",
+        "(n 1) (exec 0 (, (n $x)) (O (ACT copy (new $x)))) (exec 1 (, (n $x)) (nonsense))",
+        "(n 1) (exec 0 (, (n $x)) (O (ACT g (new $x))))",
+    ] {
+        assert!(server.program("g", program, None).is_err(), "{program}");
+        assert_eq!(server.facts(path("copy", "")), set(&["(old 1)"]), "{program}");
+        assert!(server.facts(path("g", "")).is_empty(), "{program}");
+    }
 }

@@ -6,13 +6,18 @@ use craton_base::{
     BucketName, ByteSize, Clock, FactPath, Kind as ErrorKind, Random, ResourcePath, Result,
     clock::SystemClock,
 };
-use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings};
+use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings, Work};
 use craton_graph::{
     Bounds, Control, Facts, Form, Id, Limits, Names, Order, Relation, Shape, Table,
     engine::{Graphs, Share},
+    exec,
     load::{Loader, Mode, Progress},
-    read::{Format, OnBad, load},
+    read::{Format, OnBad, load, load_from},
     snapshot::Snapshot,
+    stored::{
+        fixpoint,
+        program::{Program, READ, WRITE},
+    },
     tuples::collect,
     writer::GraphWriter,
 };
@@ -178,18 +183,34 @@ impl Server {
         text: &str,
         until: Option<usize>,
     ) -> Result<Progress> {
+        self.load_resumably_from(path, name, text, 0, until)
+    }
+
+    /// The same with what lies from the byte `at` on, which is where the load goes on.
+    pub(crate) fn load_resumably_from(
+        &self,
+        path: ResourcePath,
+        name: &str,
+        text: &str,
+        at: u64,
+        until: Option<usize>,
+    ) -> Result<Progress> {
         let writer = self.writer(path, self.control())?;
         let mut memory = self.runtime.block_on(self.graphs.reserve(Share::Work))?;
         memory.shrink_to(craton_graph::load::MEMORY_MIN);
-        let (name, text) = (name.to_owned(), text.to_owned());
+        let rest = usize::try_from(at)
+            .ok()
+            .and_then(|at| text.get(at..))
+            .unwrap_or_default();
+        let (name, text) = (name.to_owned(), rest.to_owned());
         self.blocking(move || {
             let input = Breaking {
                 text: text.as_bytes(),
                 until,
             };
-            let mut loader = Loader::new(writer, Mode::Add, memory)?.resumable(&name)?;
+            let (mut loader, start) = Loader::new(writer, Mode::Add, memory)?.resumable(&name, at)?;
             let format = Format::Expressions;
-            match load(input, &format, OnBad::Stop, &mut loader, &mut |_| Ok(())) {
+            match load_from(start, input, &format, OnBad::Stop, &mut loader, &mut |_| Ok(())) {
                 Ok(_) => Ok(loader.finish()?.0),
                 Err(error) => {
                     loader.interrupt()?;
@@ -331,7 +352,7 @@ fn say(names: &dyn Names, id: Id, out: &mut String) {
 
 impl Server {
     /// Runs a program's text on a graph, with `steps` at most.
-    pub(crate) fn run(&self, graph: &str, text: &str, memory: u64) -> Result<craton_graph::exec::Report> {
+    pub(crate) fn run(&self, graph: &str, text: &str, memory: u64) -> Result<exec::Report> {
         self.run_with(graph, text, memory, None)
     }
 
@@ -342,8 +363,8 @@ impl Server {
         text: &str,
         memory: u64,
         joins_from: Option<u64>,
-    ) -> Result<craton_graph::exec::Report> {
-        use craton_graph::{exec, exec::FactSpace as _, parse, stored::StoredSpace};
+    ) -> Result<exec::Report> {
+        use craton_graph::{exec::FactSpace as _, parse, stored::StoredSpace};
         let control = self.control();
         let writer = self.writer(path(graph, ""), control.clone())?;
         let text = text.to_owned();
@@ -372,12 +393,7 @@ impl Server {
         joins_from: Option<u64>,
         seconds: u64,
     ) -> Result<Ran> {
-        use craton_gate::Work;
-        use craton_graph::{
-            exec,
-            stored::program::{Program, READ, WRITE},
-        };
-        let program = Program::read(path, text.as_bytes(), false)?;
+        let mut program = Program::read(path, text.as_bytes(), false)?;
         let control = self.graphs.control(Limits {
             time: Duration::from_secs(seconds),
             ..Limits::default()
@@ -393,6 +409,10 @@ impl Server {
             let permit = self.gate.work(&self.session, work, parts).await?;
             self.graphs.writer(permit, control.clone())
         })?;
+        for name in program.sinks()? {
+            let its = self.writer(program.other(&name), control.clone())?;
+            program.writes(name, its);
+        }
         self.blocking(move || {
             let mut space = program.open(&writer, 8 << 20)?;
             joins_from.into_iter().for_each(|rows| space.joins_from(rows));
@@ -409,6 +429,30 @@ impl Server {
     pub(crate) fn program(&self, graph: &str, text: &str, joins_from: Option<u64>) -> Result<()> {
         let ran = self.begin(&path(graph, ""), text, joins_from, 60)?;
         self.commit(ran)
+    }
+
+    /// Runs rules to their fixpoint and commits.
+    pub(crate) fn reason(&self, graph: &str, text: &str) -> Result<fixpoint::Report> {
+        let program = Program::of_rules(&path(graph, ""), text.as_bytes())?;
+        let control = self.control();
+        let work = Work {
+            operation: "RunRules",
+            path: program.whole(),
+            read: READ,
+            write: WRITE,
+        };
+        let parts = program.parts()?;
+        let writer = self.runtime.block_on(async {
+            let permit = self.gate.work(&self.session, work, parts).await?;
+            self.graphs.writer(permit, control.clone())
+        })?;
+        self.blocking(move || {
+            let rules = program.rules().to_vec();
+            let mut space = program.open(&writer, 8 << 20)?;
+            let report = fixpoint::run(&mut space, &rules)?;
+            space.commit()?;
+            Ok(report)
+        })
     }
 
     /// A client's lease over a part of a graph.

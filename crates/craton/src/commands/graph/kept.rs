@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: how it is kept.
 
-use craton_base::{ByteSize, Error, Result};
+use craton_base::{ByteSize, Error, Kind, Result};
 use http::Method;
 use serde_json::Value;
 
@@ -48,6 +48,23 @@ pub(super) async fn run(command: Command) -> Result<()> {
         }
         _ => Err(Error::internal("this is about nothing that is kept")),
     }
+}
+
+/// Where the input of a load goes on that was interrupted, in bytes; 0 if it begins, or if that may not be known.
+pub(super) async fn place_of(graph: &str, name: &str, target: &Target) -> Result<u64> {
+    let found = match asked(Method::GET, graph, "loads", &[], target).await {
+        Ok(found) => found,
+        Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Denied) => return Ok(0),
+        Err(e) => return Err(e),
+    };
+    let loads = found.get("loads").and_then(Value::as_array);
+    let its = |load: &&Value| load.get("load").and_then(Value::as_str) == Some(name);
+    let at = loads
+        .into_iter()
+        .flatten()
+        .find(its)
+        .and_then(|load| load.get("at")?.as_u64());
+    Ok(at.unwrap_or_default())
 }
 
 async fn asked(
