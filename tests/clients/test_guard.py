@@ -7,9 +7,11 @@ import pytest
 import ledger
 from conftest import allow, client
 from expect import error
-from server import unique
+from server import Key, unique
 from sigv4 import Signer, send
-from test_iam import service
+from test_graph import call as graph_call
+from test_iam import make_key, service, trust
+from test_sts import arn_of, assume, make_role, s3_of
 
 
 @pytest.fixture
@@ -296,3 +298,61 @@ class TestAuthZen:
         told = json.loads(answer.body)
         assert told["access_evaluation_endpoint"] == f"http://{host}/access/v1/evaluation"
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_was_read_marks_the_session(server, s3, bucket, guard):
+    """The labels of an object go to the session that reads it and to those made from it; they decide where it may write. Nobody else has them."""
+    iam = service(server, "iam")
+    user = unique("reader")
+    iam.create_user(UserName=user)
+    key = make_key(server, iam, user)
+    iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=json.dumps(document(allow("s3:GetObject"))))
+    role = make_role(iam, {"AWS": arn_of(key)}, allow(["s3:*", "sts:AssumeRole"]))
+    name = role.rsplit("/", 1)[1]
+    trusted = trust({"AWS": [arn_of(key), role]}, ["sts:AssumeRole"])
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trusted)
+    s3.put_object(Bucket=bucket, Key="in/secret", Body=b"x", Tagging="craton:labels=pii%20secret&team=red")
+    s3.put_object(Bucket=bucket, Key="in/plain", Body=b"x", Tagging="team=red")
+    guard(f'''@id("no-secret-goes-out")
+              forbid(principal, action in Action::"write", resource in Prefix::"{bucket}/out/") when {{ context.labels.contains("secret") }};
+              @id("no-pii-for-{user}")
+              forbid(principal == User::"{user}", action == Action::"s3:GetObject", resource in Bucket::"{bucket}")
+              when {{ resource.labels.contains("pii") }};''')
+    made = assume(server, key, role)["Credentials"]
+    mine, other = s3_of(server, made), s3_of(server, assume(server, key, role)["Credentials"])
+    mine.get_object(Bucket=bucket, Key="in/plain")
+    mine.put_object(Bucket=bucket, Key="out/a", Body=b"x")
+    mine.get_object(Bucket=bucket, Key="in/secret")
+    with error("AccessDenied", 403):
+        mine.put_object(Bucket=bucket, Key="out/b", Body=b"x")
+    mine.put_object(Bucket=bucket, Key="in/c", Body=b"x")
+    other.put_object(Bucket=bucket, Key="out/d", Body=b"x")
+    inside = server.keep(Key(made["AccessKeyId"], made["SecretAccessKey"]))
+    again = service(server, "sts", inside, made["SessionToken"]).assume_role(RoleArn=role, RoleSessionName="again")
+    with error("AccessDenied", 403):
+        s3_of(server, again["Credentials"]).put_object(Bucket=bucket, Key="out/e", Body=b"x")
+    own = client(server, key)
+    own.get_object(Bucket=bucket, Key="in/plain")
+    with error("AccessDenied", 403):
+        own.get_object(Bucket=bucket, Key="in/secret")
+
+
+def test_what_one_can_reach_in_graphs(server, bucket, make_user, guard):
+    user = make_user(allow("craton:ReadGraph", f"arn:craton:graph:::{bucket}/open/*"),
+                     allow("craton:ReadGraph", f"arn:craton:graph:::{bucket}/some/(edge *"))
+    for graph in ("open", "some", "none"):
+        assert graph_call(server.root, server, "POST", f"{bucket}/{graph}/facts", b"(edge a b) (gene c d)").status_code == 200
+    name = guard(f'''@id("genes") forbid(principal == User::"{user.user}", action, resource in GraphPrefix::"{bucket}/open/(gene ");''')
+    asked = {"principal": user.user, "actions": ["craton:ReadGraph"]}
+    found, after = [], None
+    while True:
+        page = api(server, "POST", "/_api/v1/access/reach", asked | {"after": after})
+        found += [p for p in page["places"] if p["bucket"] == bucket]
+        after = page["next"]
+        if after is None:
+            break
+    assert {p["kind"] for p in found} == {"graph"}
+    may = {p["name"] for p in found if p["allowed"]}
+    denied = {p["name"]: [s for d in p["denied"] for s in d["statements"]] for p in found if p["denied"]}
+    assert may == {"some/(edge "}, found
+    assert denied == {"open": [f"guard:{name}#genes"], "open/(gene ": [f"guard:{name}#genes"]}

@@ -95,6 +95,12 @@ def test_access_keys_are_made_switched_and_deleted(server: Server, iam, bucket: 
     s3.list_objects_v2(Bucket=bucket)
     used = iam.get_access_key_last_used(AccessKeyId=key.id)
     assert used["UserName"] == name and used["AccessKeyLastUsed"]["ServiceName"] == "s3"
+    wrong = service(server, "iam", Key(key.id, "wrong", name))
+    service(server, "sts", key).get_caller_identity()
+    with pytest.raises(ClientError):
+        wrong.get_user()
+    used = iam.get_access_key_last_used(AccessKeyId=key.id)
+    assert used["AccessKeyLastUsed"]["ServiceName"] == "sts", "a signature that is not good is no use"
     iam.update_access_key(UserName=name, AccessKeyId=key.id, Status="Inactive")
     with pytest.raises(ClientError) as error:
         s3.list_objects_v2(Bucket=bucket)

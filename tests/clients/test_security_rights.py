@@ -110,6 +110,34 @@ def test_cve_2024_55949_what_was_exported_is_put_back_by_right_of_who_does(serve
     as_ana.put_user_policy(UserName=copied, PolicyName="some", PolicyDocument=document(allow("s3:GetObject")))
 
 
+def test_cve_2026_22043_what_is_not_denied_is_not_allowed_and_nobody_chooses_a_parent(server: Server, iam, ana: Key, bucket: str):
+    """One's own credentials were asked about with "unless denied", and a request named whose child its credential was to be. Ours needs an allow, and
+    makes a credential only of whom one may be."""
+    strong = unique("strong")
+    iam.create_user(UserName=strong)
+    iam.put_user_policy(UserName=strong, PolicyName="all", PolicyDocument=document(allow("*")))
+    mine = service(server, "iam", ana)
+
+    def may(*statements: dict) -> None:
+        iam.put_user_policy(UserName=ana.user, PolicyName="own", PolicyDocument=document(*statements))
+
+    may({"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"})
+    denied(mine.create_access_key)
+    denied(mine.create_access_key, UserName=ana.user)
+    denied(mine.create_access_key, UserName=strong)
+    may(allow("iam:CreateAccessKey"))
+    denied(mine.create_access_key, UserName=strong)
+    form = {"grant_type": "client_credentials", "client_id": ana.id, "client_secret": ana.secret}
+    chosen = dict.fromkeys(("parent", "sub", "user", "act", "role", "target_user", "username"), strong)
+    request = urllib.request.Request(f"{server.endpoint}/_api/v1/oauth/token", urllib.parse.urlencode(form | chosen).encode())
+    token = json.loads(urllib.request.urlopen(request).read())["access_token"]
+    server.secrets.add(token)
+    listed = urllib.request.Request(f"{server.endpoint}/_api/v1/users", headers={"Authorization": f"Bearer {token}"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(listed)
+    assert refused.value.code == 403
+
+
 def test_cve_2026_33419_a_refusal_does_not_tell_who_there_is(server: Server, iam, ana: Key):
     """Signing in answered otherwise for a name that there is. Ours: a secret that is wrong and a key that is none are one answer,
     and so are a role that does not trust the caller and one that is not there."""

@@ -4,7 +4,8 @@
 //! only shows that it runs.
 //!
 //! A million prefixes are shared out among 10, 1,000 and 100,000 policies, and a user asks for objects anywhere under
-//! them. On the guard plane there are as many policies, each about one prefix; some of what is asked for is under one of
+//! them. Three rows are a user's and a bucket's policy together as in `cargo xtask bench gate`, asked by a user and by a role, and
+//! conditions with as many values as there may be. On the guard plane there are as many policies, each about one prefix; some of what is asked for is under one of
 //! them, and each policy looks at the time and the address.
 #![expect(
     clippy::indexing_slicing,
@@ -18,7 +19,7 @@
 use std::{fmt::Write as _, hint::black_box, net::IpAddr, sync::Arc, time::Instant};
 
 use craton_base::{BucketName, ObjectKey, ResourcePath, Timestamp};
-use craton_gate::policy::{Context, Limits, Policy, PolicySet, Request};
+use craton_gate::policy::{Caller, Context, Guarded, Limits, Policy, PolicySet, Request, ResourcePolicy};
 use craton_guard::{Asker, AskerType, BucketFacts, Circumstances, Document, Language, Question, Rules};
 
 /// How much is measured.
@@ -53,6 +54,8 @@ fn main() {
     for policies in sizes.policies {
         access(&sizes, *policies);
     }
+    both(&sizes);
+    long_lists(&sizes);
     for policies in sizes.policies {
         guard(&sizes, *policies);
     }
@@ -130,6 +133,129 @@ fn access(sizes: &Sizes, policies: usize) {
         .map(|n| format!("arn:aws:s3:::bench/p{}/object-{n}", place(n, sizes.prefixes)))
         .collect();
     measure("access", (policies, sizes.decisions), |n| {
+        let request = Request {
+            action: "s3:GetObject",
+            resource: &names[n],
+            context: &context,
+        };
+        set.decide(&request).allowed
+    });
+}
+
+const ACCOUNT: &str = "000000000000";
+const USER: &str = "arn:aws:iam::000000000000:user/bench";
+const ROLE: &str = "arn:aws:iam::000000000000:role/bench";
+const SESSION: &str = "arn:aws:sts::000000000000:assumed-role/bench/work";
+
+/// As the benchmark of the whole gate has them.
+const OWN: &str = r#"{"Version":"2012-10-17","Statement":[
+{"Effect":"Allow","Action":["s3:GetObject","s3:GetObjectVersion","s3:ListBucket"],
+ "Resource":["arn:aws:s3:::bench-rights","arn:aws:s3:::bench-rights/get-*"],
+ "Condition":{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}},
+{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::home/${aws:username}/*"},
+{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2099-01-01T00:00:00Z"}}},
+{"Effect":"Deny","Action":["s3:Delete*","s3:PutBucket*"],"Resource":"*"}]}"#;
+const OF_BUCKET: &str = r#"{"Version":"2012-10-17","Statement":[
+{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::000000000000:user/bench","arn:aws:iam::000000000000:role/bench"]},
+ "Action":"s3:GetObject","Resource":"arn:aws:s3:::bench-rights/get-*"},
+{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::bench-rights/*",
+ "Condition":{"StringEquals":{"aws:PrincipalTag/state":"left"}}}]}"#;
+
+/// What is known of a request of the user, a little more than its policies look at.
+fn known() -> Context {
+    let mut context = Context::new();
+    context.set_username("bench").unwrap();
+    context.set_principal_arn(USER).unwrap();
+    context.set_source_ip(IpAddr::from([127, 0, 0, 1])).unwrap();
+    context.set_secure_transport(false).unwrap();
+    context.set_time(Timestamp(1_700_000_000_000_000)).unwrap();
+    context
+}
+
+fn names(decisions: usize) -> Vec<String> {
+    (0..decisions)
+        .map(|n| format!("arn:aws:s3:::bench-rights/get-4096-{n:05}"))
+        .collect()
+}
+
+fn own(text: &str) -> PolicySet {
+    PolicySet::new(vec![Arc::new(
+        Policy::parse(text.as_bytes(), &Limits::default())
+            .unwrap()
+            .named("bench"),
+    )])
+}
+
+/// A principal's policies and the bucket's.
+fn both(sizes: &Sizes) {
+    let (set, context, names) = (own(OWN), known(), names(sizes.decisions));
+    let policy = ResourcePolicy::parse(OF_BUCKET.as_bytes(), &Limits::default()).unwrap();
+    let account = ACCOUNT;
+    let user = Caller::User {
+        account,
+        arn: USER,
+        id: "bench",
+    };
+    let role = Caller::Role {
+        account,
+        role: ROLE,
+        session: SESSION,
+        id: "role/bench",
+    };
+    for (row, caller) in [
+        ("own and bucket's, a user", user),
+        ("own and bucket's, a role", role),
+    ] {
+        measure(row, (2, sizes.decisions), |n| {
+            let request = Request {
+                action: "s3:GetObject",
+                resource: &names[n],
+                context: &context,
+            };
+            let guarded = Guarded {
+                policy: &policy,
+                caller,
+                shut_public: false,
+                shut_anonymous: false,
+            };
+            set.decide_about(&request, Some(guarded)).allowed
+        });
+    }
+}
+
+/// Conditions on addresses, names and tags, each with a thousand values.
+fn long_lists(sizes: &Sizes) {
+    let list = |value: &dyn Fn(usize) -> String| {
+        let values: Vec<String> = (0..LIST).map(|n| format!("\"{}\"", value(n))).collect();
+        values.join(",")
+    };
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"s3:GetObject","Resource":"*","Condition":{{
+            "IpAddress":{{"aws:SourceIp":[{}]}},
+            "ArnLike":{{"aws:PrincipalArn":[{}]}},
+            "StringLike":{{"aws:username":[{}]}}}}}}}}"#,
+        list(&|n| format!("{}.0.0.0/16", 127 + n % 100).replace(".0.0.0", &format!(".{}.0.0", n / 100))),
+        list(&|n| format!(
+            "arn:aws:iam::000000000000:user/{}*",
+            if n == 0 { "bench".into() } else { n.to_string() }
+        )),
+        list(&|n| if n == 0 {
+            "ben?h".to_owned()
+        } else {
+            format!("user-{n}-*")
+        }),
+    );
+    let limits = Limits {
+        document_bytes: usize::MAX,
+        ..Limits::default()
+    };
+    let policy = Policy::parse(text.as_bytes(), &limits).unwrap().named("lists");
+    let (set, context, names) = (
+        PolicySet::new(vec![Arc::new(policy)]),
+        known(),
+        names(sizes.decisions),
+    );
+    measure("conditions of 1,000 values", (1, sizes.decisions), |n| {
         let request = Request {
             action: "s3:GetObject",
             resource: &names[n],

@@ -216,6 +216,9 @@ impl Gate {
     async fn read_recorded(&self, session: &Session, ask: Ask, at_its_end: bool) -> Result<ReadPermit> {
         let bucket = self.inner.bucket_of(&ask.resource)?;
         let mut record = self.decide(session, &ask, bucket.as_deref())?;
+        self.pick_up_labels(session, &ask, bucket.as_deref())
+            .await
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
         record.kind = RecordKind::Decision.into();
         if at_its_end && bucket.as_ref().is_some_and(|b| !b.info.strict) {
             let grant = self.grant(session, ask, record, Told::Nothing, bucket, Mode::Read);

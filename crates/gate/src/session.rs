@@ -298,6 +298,12 @@ impl Session {
         self.facts().and_then(|f| f.purpose.as_deref())
     }
 
+    /// The labels of what was read in the session and those that it was made from.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        self.facts().map_or(&[], |f| &f.labels)
+    }
+
     /// For whom it acts, nearest first: names as in records.
     pub fn chain(&self) -> impl Iterator<Item = &str> {
         self.inner

@@ -6,6 +6,7 @@ use craton_base::{FactPath, ResourcePath, Timestamp};
 use crate::{
     index::Rules,
     judge::{Asker, AskerType},
+    labels::labels,
     language::{Language, uid},
 };
 
@@ -130,14 +131,24 @@ pub(crate) fn asker_attributes(asker: &Asker<'_>) -> Attributes {
     texts([("name", asker.name), ("kind", asker.kind)])
 }
 
-/// The attributes of a subject of a question about `path`.
-pub(crate) fn attributes(path: &ResourcePath, subject: &Subject, owner: &str) -> Attributes {
+/// The attributes of a subject of a question about `path`, which has these tags.
+pub(crate) fn attributes(
+    path: &ResourcePath,
+    subject: &Subject,
+    owner: &str,
+    tags: &[(String, String)],
+) -> Attributes {
     match path {
         ResourcePath::Root => Vec::new(),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => {
             texts([("name", b.as_str()), ("owner", owner)])
         }
-        ResourcePath::Object(b, key) => texts([("bucket", b.as_str()), ("key", key.as_str())]),
+        ResourcePath::Object(b, key) => {
+            let mut all = texts([("bucket", b.as_str()), ("key", key.as_str())]);
+            let labels = labels(tags).into_iter().map(RestrictedExpression::new_string);
+            all.push(("labels".to_owned(), RestrictedExpression::new_set(labels)));
+            all
+        }
         ResourcePath::Facts(b, facts) if subject.place == Place::Asked && facts.prefix().is_empty() => {
             texts([("bucket", b.as_str()), ("name", facts.graph().as_str())])
         }

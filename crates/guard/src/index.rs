@@ -160,6 +160,12 @@ impl Rules {
         self.prefixes.iter().map(String::as_str)
     }
 
+    /// The prefixes of facts that policies name in a bucket: `graph/(edge chr1 `.
+    pub fn graph_prefixes_in<'a>(&'a self, bucket: &'a str) -> impl Iterator<Item = &'a str> {
+        let all = self.graph_prefixes.iter();
+        all.filter_map(move |id| id.strip_prefix(bucket)?.strip_prefix('/'))
+    }
+
     /// Whether a policy names this prefix of keys.
     pub(crate) fn names_prefix(&self, id: &str) -> bool {
         self.prefixes.contains(id)

@@ -237,7 +237,7 @@ impl Case<'_> {
             &self.groups,
             asker_tags,
         )?;
-        let attributes = entities::attributes(question.resource, self.subject, question.bucket.owner);
+        let attributes = entities::attributes(question.resource, self.subject, question.bucket.owner, &tags);
         let resource = described(&self.subject.uid, attributes, &self.subject.above, tags)?;
         let action = bare(self.action.clone(), self.action_in);
         let context = context(question.circumstances, needs)?;

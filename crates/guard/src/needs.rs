@@ -11,7 +11,7 @@ pub struct Needs {
     pub circumstances: BTreeSet<String>,
     /// The context as a whole.
     pub whole_context: bool,
-    /// Tags of the principal or the resource.
+    /// Tags of the principal or the resource, or labels of the resource, which are in a tag.
     pub tags: bool,
 }
 
@@ -60,6 +60,10 @@ impl Needs {
             }
             "." | "has" if is_context(inner.get("left")) => {
                 self.circumstances.extend(names(inner.get("attr")));
+            }
+            "." | "has" => {
+                self.tags |= names(inner.get("attr")).as_deref() == Some("labels");
+                self.walk(inner);
             }
             _ => self.walk(inner),
         }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::actions::{About, Action, Level};
 
-/// Types of entities and what each has. `tags` are an object's S3 tags and a principal's IAM tags.
+/// Types of entities and what each has. `tags` are an object's S3 tags and a principal's IAM tags; an object's labels
+/// are the words of one of its tags ([`crate::labels`]).
 const ENTITIES: &str = r#"// Who asks.
 entity Group;
 entity User in [Group] = { name: String, kind: String } tags String;
@@ -14,7 +15,7 @@ entity Role in [Group] = { name: String, kind: String } tags String;
 entity Service;
 entity Bucket = { name: String, owner: String };
 entity Prefix in [Bucket, Prefix];
-entity Object in [Bucket, Prefix] = { bucket: String, key: String } tags String;
+entity Object in [Bucket, Prefix] = { bucket: String, key: String, labels: Set<String> } tags String;
 entity Graph in [Bucket] = { bucket: String, name: String };
 entity GraphPrefix in [Bucket, Graph, GraphPrefix] = { bucket: String, graph: String, prefix: String };
 entity System = { path: String };

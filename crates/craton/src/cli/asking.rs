@@ -42,7 +42,7 @@ pub(crate) enum Asking {
     Reach {
         /// Who: a user, role/NAME, a session's id
         principal: String,
-        /// An action on buckets or objects, instead of listing, reading, writing and deleting; may be repeated
+        /// An action on buckets, objects or graphs, instead of listing, reading, writing and deleting; may be repeated
         #[arg(long)]
         action: Vec<String>,
         #[command(flatten)]

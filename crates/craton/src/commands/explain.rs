@@ -101,7 +101,12 @@ async fn reach(principal: &str, actions: &[String], as_if: &AsIf, target: &Targe
         };
         let row = |place: &Value| {
             vec![
-                format!("{}/{}", text(place, "bucket"), text(place, "name")),
+                format!(
+                    "{}/{}{}",
+                    text(place, "bucket"),
+                    folder(place),
+                    text(place, "name")
+                ),
                 named(place, "allowed"),
                 named(place, "denied"),
             ]
@@ -113,6 +118,15 @@ async fn reach(principal: &str, actions: &[String], as_if: &AsIf, target: &Targe
         }
     });
     Ok(())
+}
+
+/// Where graphs are in the tree of resources.
+fn folder(place: &Value) -> &'static str {
+    if text(place, "kind") == "graph" {
+        "graphs/"
+    } else {
+        ""
+    }
 }
 
 /// `KEY=VALUE` pairs.

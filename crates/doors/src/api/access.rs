@@ -112,7 +112,14 @@ pub(super) async fn who(call: &mut Call<'_>) -> Result<Value> {
 }
 
 /// What is asked about if nothing is named.
-const REACH_ACTIONS: [&str; 4] = ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"];
+const REACH_ACTIONS: [&str; 6] = [
+    "s3:ListBucket",
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "craton:ReadGraph",
+    "craton:WriteGraph",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,7 +154,7 @@ pub(super) async fn reach(call: &mut Call<'_>) -> Result<Value> {
         let one = |(action, statements): &(String, Vec<String>)| json!({ "action": action, "statements": statements });
         all.iter().map(one).collect::<Vec<_>>()
     };
-    let place = |p: &Reached| json!({ "bucket": p.bucket, "name": p.name, "allowed": by(&p.allowed), "denied": by(&p.denied) });
+    let place = |p: &Reached| json!({ "bucket": p.bucket, "kind": p.kind, "name": p.name, "allowed": by(&p.allowed), "denied": by(&p.denied) });
     Ok(json!({
         "places": found.places.iter().map(place).collect::<Vec<_>>(),
         "incomplete": found.incomplete,
@@ -158,8 +165,16 @@ pub(super) async fn reach(call: &mut Call<'_>) -> Result<Value> {
 pub(super) async fn explain_decision(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let id: RecordId = call.part(0)?.parse()?;
-    Ok(match call.gate.explain_decision(call.session, id).await? {
-        Explained::Whole(record) => record.to_json(),
+    let explained = call.gate.explain_decision(call.session, id).await?;
+    let plane = explained.plane();
+    Ok(match explained {
+        Explained::Whole(record) => {
+            let mut all = record.to_json();
+            if let Value::Object(fields) = &mut all {
+                fields.insert("plane".to_owned(), plane.into());
+            }
+            all
+        }
         Explained::Own(record) => {
             let mut all = record.to_json();
             if let Value::Object(fields) = &mut all {

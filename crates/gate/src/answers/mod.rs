@@ -14,7 +14,7 @@ use crate::{
     ask::Ask,
     decide::Put,
     gate::{Gate, Inner, Verdicts},
-    guards::GUARD,
+    guards::{self, GUARD},
     ledger::{Record, RecordId, RecordKind, Verdict},
     session::{PrincipalKind, Session},
 };
@@ -88,6 +88,22 @@ pub enum Explained {
     Whole(Box<Record>),
     /// That it was made, to the one whom it is about: not which policies made it.
     Own(Box<Record>),
+}
+
+impl Explained {
+    /// The plane that decided: `access` or `guard`.
+    #[must_use]
+    pub fn plane(&self) -> &'static str {
+        let (Self::Whole(record) | Self::Own(record)) = self;
+        plane(&record.statements)
+    }
+}
+
+fn plane(statements: &[String]) -> &'static str {
+    match statements.first().is_some_and(|s| s.starts_with(GUARD)) {
+        true => "guard",
+        false => "access",
+    }
 }
 
 impl Gate {
@@ -216,13 +232,17 @@ impl Inner {
         };
         let verdicts = self.verdicts(session, &put, None);
         let links = self.asking(session, &put, access::links);
-        Ok(Answer::of(question, verdicts, links))
+        let advice = self.asking(session, &put, |asked| {
+            let info = put.bucket.map(|b| &*b.info);
+            self.guards.advice(&guards::asked(asked, info))
+        });
+        Ok(Answer::of(question, verdicts, links, &advice))
     }
 }
 
 impl Answer {
-    fn of(question: &Question, verdicts: Verdicts, links: Vec<Link>) -> Self {
-        let by_guard = verdicts.statements.first().is_some_and(|s| s.starts_with(GUARD));
+    fn of(question: &Question, verdicts: Verdicts, links: Vec<Link>, advice: &[String]) -> Self {
+        let plane = plane(&verdicts.statements);
         let Question {
             principal,
             action,
@@ -235,9 +255,10 @@ impl Answer {
             Verdict::Allow => {
                 format!("{principal} may {asked}: allowed by {named}, and no statement denies it.")
             }
-            Verdict::ExplicitDeny if by_guard => format!(
+            Verdict::ExplicitDeny if plane == "guard" => format!(
                 "{principal} may not {asked}: policies of the access plane allow it, and {named} forbids it. \
-                 That guard policy would have to change, or what it looks at."
+                 That guard policy would have to change, or what it looks at.{}",
+                advised(advice)
             ),
             Verdict::ExplicitDeny => format!(
                 "{principal} may not {asked}: denied by {named}. A deny wins over every allow; \
@@ -257,11 +278,19 @@ impl Answer {
         Self {
             allowed: verdicts.allowed,
             verdict: verdicts.verdict.as_str(),
-            plane: if by_guard { "guard" } else { "access" },
+            plane,
             statements: verdicts.statements,
             of: links.into_iter().map(of).collect(),
             explanation,
         }
+    }
+}
+
+/// What guard policies say to who is refused.
+fn advised(advice: &[String]) -> String {
+    match advice.is_empty() {
+        true => String::new(),
+        false => format!(" It advises: {}.", advice.join("; ")),
     }
 }
 

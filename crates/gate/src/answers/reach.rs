@@ -2,14 +2,16 @@
 //!
 //! What policies name in a bucket (`reports/*`, `reports/2026.csv`) is asked about as it is written, with its wildcards as
 //! characters: what is said of `reports/*` holds for every name under it that no other line of the answer is about,
-//! unless a condition looks at more.
+//! unless a condition looks at more. In graphs the lines are the prefixes of facts that are named, each of the graphs that
+//! there are being one too.
 //!
-//! Deliberately absent: graphs, and the system's own.
+//! Deliberately absent: tables, and the system's own.
 
 use std::collections::BTreeSet;
 
-use craton_base::{BucketName, Error, ObjectKey, ResourcePath, Result};
-use craton_guard::actions::{self, About};
+use craton_base::{BranchId, BucketName, Error, FactPath, GraphName, ObjectKey, ResourcePath, Result};
+use craton_guard::actions::{self, About, Level};
+use craton_store::namespace::{Direction, Kind, Span};
 
 use super::{Question, lint, stand_in::Said};
 use crate::{
@@ -30,6 +32,14 @@ pub const REACH_ACTIONS_MAX: usize = 8;
 /// The most names in one bucket that are asked about.
 const NAMES_MAX: usize = 200;
 
+/// The kinds of places.
+const BUCKET: &str = "bucket";
+const OBJECT: &str = "object";
+const GRAPH: &str = "graph";
+
+/// Places in a bucket, with their names.
+type Places = Vec<(ResourcePath, String)>;
+
 /// A page of what one can reach.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
@@ -46,7 +56,9 @@ pub struct Reach {
 pub struct Reached {
     /// The bucket.
     pub bucket: String,
-    /// What in it, as policies name it; `None` for the bucket itself.
+    /// `bucket`, `object` or `graph`.
+    pub kind: &'static str,
+    /// What in it, as policies name it; `None` for the bucket itself. Of a graph, its name, or that, a slash and a prefix of facts.
     pub name: Option<String>,
     /// The actions that are allowed, with what allows them.
     pub allowed: Vec<(String, Vec<String>)>,
@@ -58,7 +70,8 @@ impl Gate {
     /// What the principal of `question` can do in the buckets after one; the question's action and resource are not looked at.
     ///
     /// # Errors
-    /// `Denied`; `NotFound`, `NoSuchEntity`; `Invalid` for an action that is not about buckets or objects.
+    /// `Denied`; `NotFound`, `NoSuchEntity`; `Invalid` for an action that is about something else than
+    /// buckets, objects and graphs.
     pub async fn reach(
         &self,
         session: &Session,
@@ -74,7 +87,7 @@ impl Gate {
             let text = format!("at most {REACH_ACTIONS_MAX} actions are asked about at once");
             return Err(Error::invalid(text));
         }
-        let actions: Vec<(String, bool)> = actions.into_iter().map(about_objects).collect::<Result<_>>()?;
+        let actions: Vec<(String, &str)> = actions.into_iter().map(with_kind).collect::<Result<_>>()?;
         let said = Said::of(self.inner.clock.now(), &question.context)?;
         let who = self
             .inner
@@ -84,13 +97,15 @@ impl Gate {
     }
 }
 
-/// An action, and whether it is about objects; otherwise it is about buckets.
-fn about_objects(action: String) -> Result<(String, bool)> {
-    match actions::find(&action).map(|a| a.about) {
-        Some(About::Object) => Ok((action, true)),
-        Some(About::Bucket) => Ok((action, false)),
+/// An action, and the kind of places that it is about.
+fn with_kind(action: String) -> Result<(String, &'static str)> {
+    match actions::find(&action).map(|a| (a.about, a.level)) {
+        Some((About::Object, _)) => Ok((action, OBJECT)),
+        // A list of graphs is about their bucket.
+        Some((About::Bucket, _) | (About::Graph, Level::List)) => Ok((action, BUCKET)),
+        Some((About::Graph, _)) => Ok((action, GRAPH)),
         _ => Err(Error::invalid(format!(
-            "{action:?} is not an action on buckets or objects"
+            "{action:?} is not an action on buckets, objects or graphs"
         ))),
     }
 }
@@ -100,7 +115,7 @@ impl Inner {
         &self,
         who: &Session,
         said: &Said,
-        actions: &[(String, bool)],
+        actions: &[(String, &str)],
         after: Option<&BucketName>,
     ) -> Result<Reach> {
         let most = REACH_BUCKETS_MAX.saturating_add(1);
@@ -112,19 +127,26 @@ impl Inner {
             let Some(bucket) = self.bucket(&info.name)? else {
                 continue;
             };
-            let (names, complete) = self.names_in(who, &info.name, &bucket);
+            let mut places = vec![(ResourcePath::Bucket(info.name.clone()), BUCKET, None)];
+            let mut complete = true;
+            for kind in [OBJECT, GRAPH] {
+                if !actions.iter().any(|(_, about)| *about == kind) {
+                    continue;
+                }
+                let (names, all) = match kind {
+                    OBJECT => self.names_in(who, &info.name, &bucket),
+                    _ => self.graphs_in(who, &info.name, &bucket)?,
+                };
+                complete &= all;
+                places.extend(names.into_iter().map(|(path, name)| (path, kind, Some(name))));
+            }
             if !complete {
                 out.incomplete.push(info.name.to_string());
             }
-            let itself = ResourcePath::Bucket(info.name.clone());
-            out.places
-                .extend(self.reached(who, said, (&itself, &bucket), actions, None));
-            for key in names {
-                let name = key.as_str().to_owned();
-                let path = ResourcePath::Object(info.name.clone(), key);
-                out.places
-                    .extend(self.reached(who, said, (&path, &bucket), actions, Some(name)));
-            }
+            let reached = places.into_iter().filter_map(|(path, kind, name)| {
+                self.reached(who, said, (&path, &bucket), actions, (kind, name))
+            });
+            out.places.extend(reached);
         }
         Ok(out)
     }
@@ -135,16 +157,17 @@ impl Inner {
         who: &Session,
         said: &Said,
         (resource, bucket): (&ResourcePath, &BucketState),
-        actions: &[(String, bool)],
-        name: Option<String>,
+        actions: &[(String, &str)],
+        (kind, name): (&'static str, Option<String>),
     ) -> Option<Reached> {
         let mut out = Reached {
             bucket: bucket.info.name.to_string(),
+            kind,
             name,
             allowed: Vec::new(),
             denied: Vec::new(),
         };
-        for (action, _) in actions.iter().filter(|(_, object)| *object == out.name.is_some()) {
+        for (action, _) in actions.iter().filter(|(_, about)| *about == kind) {
             let put = Put {
                 actions: &[action.as_str()],
                 resource,
@@ -161,15 +184,11 @@ impl Inner {
         (!out.allowed.is_empty() || !out.denied.is_empty()).then_some(out)
     }
 
-    /// The names that policies of either plane draw a line at, and whether these are all.
-    fn names_in(&self, who: &Session, name: &BucketName, bucket: &BucketState) -> (Vec<ObjectKey>, bool) {
+    /// The names of objects that policies of either plane draw a line at, and whether these are all.
+    fn names_in(&self, who: &Session, name: &BucketName, bucket: &BucketState) -> (Places, bool) {
         let state = self.guards.state();
-        let own = who.identity().actors().flat_map(|a| a.policies.s3_resources());
-        let of_bucket = bucket.access.policy().into_iter();
-        let of_bucket = of_bucket.flat_map(|p| p.s3_resources());
-        let by_access = own
-            .chain(of_bucket)
-            .filter_map(|text| key_in(name.as_str(), text));
+        let by_access = named_by_access(who, bucket, "s3");
+        let by_access = by_access.filter_map(|text| key_in(name.as_str(), text));
         let by_guard = state.rules.prefixes().filter_map(|prefix| {
             let key = prefix.strip_prefix(name.as_str())?.strip_prefix('/')?;
             Some(format!("{key}*"))
@@ -179,9 +198,75 @@ impl Inner {
             .chain(by_guard)
             .collect();
         let complete = all.len() <= NAMES_MAX;
-        let keys = all.into_iter().take(NAMES_MAX);
-        (keys.filter_map(|k| ObjectKey::new(&k).ok()).collect(), complete)
+        let path = |key: String| {
+            let path = ResourcePath::Object(name.clone(), ObjectKey::new(&key).ok()?);
+            Some((path, key))
+        };
+        (
+            all.into_iter().take(NAMES_MAX).filter_map(path).collect(),
+            complete,
+        )
     }
+
+    /// The graphs of a bucket, and the prefixes of facts in them that policies of either plane draw a line at, and whether
+    /// these are all.
+    fn graphs_in(&self, who: &Session, name: &BucketName, bucket: &BucketState) -> Result<(Places, bool)> {
+        let span = Span {
+            bucket: bucket.info.id,
+            branch: BranchId::MAIN,
+            kind: Kind::Graph,
+            start: bytes::Bytes::new(),
+            end: None,
+        };
+        let page = self
+            .store
+            .scan(&span, self.store.latest(), Direction::Forward, NAMES_MAX)?;
+        let graphs: Vec<GraphName> = page
+            .entries
+            .iter()
+            .filter_map(|stored| GraphName::new(std::str::from_utf8(&stored.key.name).ok()?).ok())
+            .collect();
+        let state = self.guards.state();
+        let by_guard = state.rules.graph_prefixes_in(name.as_str()).map(str::to_owned);
+        let by_access = named_by_access(who, bucket, "graph").filter_map(|text| key_in(name.as_str(), text));
+        let lines: Vec<String> = by_guard.chain(by_access).collect();
+        let mut all = BTreeSet::new();
+        for graph in graphs {
+            let prefixes = lines.iter().filter_map(|line| facts_in(&graph, line));
+            for prefix in prefixes.chain(std::iter::once("")) {
+                all.extend(FactPath::new(graph.clone(), prefix).ok());
+            }
+        }
+        let complete = !page.more && all.len() <= NAMES_MAX;
+        let place = |facts: FactPath| {
+            let text = match facts.prefix() {
+                "" => facts.graph().to_string(),
+                prefix => format!("{}/{prefix}", facts.graph()),
+            };
+            (ResourcePath::Facts(name.clone(), facts), text)
+        };
+        Ok((all.into_iter().take(NAMES_MAX).map(place).collect(), complete))
+    }
+}
+
+/// What of a service the policies of the access plane name, as written after `arn:aws:s3:::`.
+fn named_by_access<'a>(
+    who: &'a Session,
+    bucket: &'a BucketState,
+    service: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let own = who.identity().actors();
+    let own = own.flat_map(move |a| a.policies.resources_of(service));
+    let of_bucket = bucket.access.policy().into_iter();
+    own.chain(of_bucket.flat_map(move |p| p.resources_of(service)))
+}
+
+/// The prefix of facts of a graph that a line `graph/prefix*` is at: up to its last whole item before a wildcard.
+fn facts_in<'l>(graph: &GraphName, line: &'l str) -> Option<&'l str> {
+    let (graphs, prefix) = line.split_once('/')?;
+    let literal = prefix.split(['*', '?']).next().unwrap_or_default();
+    let whole = literal.rfind([' ', '(']).and_then(|at| literal.get(..=at));
+    lint::covers(graphs, graph.as_str(), false).then_some(whole)?
 }
 
 /// The keys that a policy's resource names in a bucket, if any; a variable may stand for anything.

@@ -189,6 +189,7 @@ impl Inner {
             made_from: Vec::new(),
             without_iam: false,
             files: None,
+            labels: Vec::new(),
         };
         Ok(Identity {
             actor,

@@ -64,9 +64,12 @@ impl Loader<'_> {
         let Some(actor) = record.actor.as_ref() else {
             return Ok(None);
         };
-        if record.revoked || !self.made_from_live(&record)? || !self.provider_lives(&record)? {
+        if record.revoked || !self.provider_lives(&record)? {
             return Ok(None);
         }
+        let Some(labels) = self.labels_if_live(&record)? else {
+            return Ok(None);
+        };
         let mut actors = Vec::new();
         for actor in std::iter::once(actor).chain(&record.chain) {
             let Some(actor) = self.actor(actor, issued)? else {
@@ -87,7 +90,7 @@ impl Loader<'_> {
             identity: Arc::new(Identity {
                 actor,
                 chain: actors.collect(),
-                session: Some(facts(id, record)),
+                session: Some(facts(id, record, labels)),
                 credential: Some(id.into()),
                 generation: self.generation,
             }),
@@ -98,21 +101,28 @@ impl Loader<'_> {
         }))
     }
 
-    /// Whether every key and session that it was made from still is.
-    fn made_from_live(&self, record: &SessionRecord) -> Result<bool> {
+    /// Its labels and those of the sessions that it was made from; `None` if one of them, or of the keys, is no more.
+    fn labels_if_live(&self, record: &SessionRecord) -> Result<Option<Vec<String>>> {
+        let mut labels = record.labels.clone();
         for id in &record.made_from {
             let lives = if id.starts_with(SESSION_PREFIX) {
                 let found = self.store.get(&session_key(id), self.at)?;
-                found.is_some_and(|stored| SessionRecord::from_stored(&stored).is_ok_and(|r| !r.revoked))
+                let record = found.and_then(|stored| SessionRecord::from_stored(&stored).ok());
+                record.is_some_and(|mut r| {
+                    labels.append(&mut r.labels);
+                    !r.revoked
+                })
             } else {
                 let found = self.store.get(&access_key_key(id), self.at)?;
                 found.is_some_and(|stored| AccessKeyRecord::from_stored(&stored).is_ok_and(|r| r.active))
             };
             if !lives {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(true)
+        labels.sort_unstable();
+        labels.dedup();
+        Ok(Some(labels))
     }
 
     fn provider_lives(&self, record: &SessionRecord) -> Result<bool> {
@@ -276,7 +286,7 @@ fn pairs(tags: &[TagRecord]) -> Vec<(String, String)> {
     tags.iter().map(|t| (t.key.clone(), t.value.clone())).collect()
 }
 
-fn facts(id: &str, record: SessionRecord) -> SessionFacts {
+fn facts(id: &str, record: SessionRecord, labels: Vec<String>) -> SessionFacts {
     let text = |s: String| (!s.is_empty()).then(|| Arc::from(s));
     SessionFacts {
         id: id.into(),
@@ -291,5 +301,6 @@ fn facts(id: &str, record: SessionRecord) -> SessionFacts {
         made_from: record.made_from,
         without_iam: record.without_iam,
         files: record.files,
+        labels,
     }
 }

@@ -125,6 +125,8 @@ pub(crate) struct SessionFacts {
     pub(crate) without_iam: bool,
     /// What alone it is for.
     pub(crate) files: Option<FilesRecord>,
+    /// The labels that it, or a session that it was made from, has picked up.
+    pub(crate) labels: Vec<String>,
 }
 
 /// Everything that a credential stands for.

@@ -240,6 +240,9 @@ pub(crate) struct SessionRecord {
     /// What alone it is for.
     #[prost(message, optional, tag = "17")]
     pub(crate) files: Option<FilesRecord>,
+    /// The labels of what was read in it, as far as guard policies looked at labels then.
+    #[prost(string, repeated, tag = "18")]
+    pub(crate) labels: Vec<String>,
 }
 
 impl EntityRecord {

@@ -31,6 +31,7 @@ fn session(actor: Actor, chain: Vec<Actor>) -> Session {
         made_from: Vec::new(),
         without_iam: false,
         files: None,
+        labels: Vec::new(),
     };
     let identity = Identity {
         actor,

@@ -19,7 +19,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
 use craton_guard::{
-    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Rules,
+    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Rules, Ruling,
 };
 use craton_store::{
     Store,
@@ -39,6 +39,7 @@ use crate::{
     tags::Tags,
 };
 
+mod labels;
 mod manage;
 mod tally;
 
@@ -140,6 +141,11 @@ impl GuardPlane {
         Ok(self.language.get_or_init(|| made))
     }
 
+    /// Whether a policy in force looks at the labels of sessions.
+    fn looks_at_labels(&self) -> bool {
+        self.active.load(Ordering::SeqCst) && self.state.load().rules.needs().circumstance("labels")
+    }
+
     /// Takes back what guard policies forbid of what the access plane allowed.
     pub(crate) fn restrict(&self, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
         if !verdicts.allowed || !self.active.load(Ordering::SeqCst) {
@@ -173,18 +179,28 @@ impl GuardPlane {
                 .map(|n| format!("{GUARD}{n}!unreadable"))
                 .collect();
         }
-        let Ok(language) = self.language() else {
+        let Ok(rulings) = self.rulings(state, asked) else {
             return vec![format!("{GUARD}!language")];
         };
+        let names = rulings.into_iter().flat_map(|ruling| ruling.forbidden_by);
+        names.map(|name| format!("{GUARD}{name}")).collect()
+    }
+
+    fn rulings(&self, state: &State, asked: &Asked<'_>) -> Result<Vec<Ruling>> {
+        let language = self.language()?;
         let moved = self.tally.of(asked.session).bytes();
-        let mut out = Vec::new();
-        for action in asked.actions {
-            let ruling = asking(asked, action, moved, |question| {
+        let judge = |action: &&str| {
+            asking(asked, action, moved, |question| {
                 state.rules.judge(language, question)
-            });
-            out.extend(ruling.forbidden_by.iter().map(|name| format!("{GUARD}{name}")));
-        }
-        out
+            })
+        };
+        Ok(asked.actions.iter().map(judge).collect())
+    }
+
+    /// What the policies that forbid it advise.
+    pub(crate) fn advice(&self, asked: &Asked<'_>) -> Vec<String> {
+        let rulings = self.rulings(&self.state.load(), asked).unwrap_or_default();
+        rulings.into_iter().flat_map(|ruling| ruling.advice).collect()
     }
 }
 
@@ -223,7 +239,7 @@ fn asking<T>(asked: &Asked<'_>, action: &str, bytes: u64, put: impl FnOnce(&Ques
         source: origin.source_ip,
         time: origin.time,
         chain: &chain,
-        labels: &[],
+        labels: session.labels(),
         bytes,
         purpose: session.purpose(),
         run: session.run(),

@@ -142,12 +142,12 @@ impl Policy {
         self.id.as_deref()
     }
 
-    /// The resources of S3 that it names, as written after `arn:aws:s3:::`.
-    fn s3_resources(&self) -> impl Iterator<Item = &str> {
+    /// The resources of a service (`s3`, `graph`) that it names, as written after `arn:aws:s3:::`.
+    fn resources_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a str> {
         let resources = self.statements.iter().filter_map(|s| s.resources.as_ref());
         resources
             .flat_map(|choice| &choice.values)
-            .filter_map(|r| r.of_s3())
+            .filter_map(|r| r.of_service(service))
     }
 
     /// How many statements it has.

@@ -287,11 +287,11 @@ impl ResourcePattern {
         }
     }
 
-    /// What stands after `arn:aws:s3:::`.
-    pub(super) fn of_s3(&self) -> Option<&str> {
+    /// What stands in the last segment of an ARN of a service: behind `arn:aws:s3:::`.
+    pub(super) fn of_service(&self, service: &str) -> Option<&str> {
         let Self::Arn(pattern) = self else { return None };
         let mut texts = pattern.texts();
-        (texts.nth(2) == Some("s3")).then(|| texts.last()).flatten()
+        (texts.nth(2) == Some(service)).then(|| texts.last()).flatten()
     }
 
     /// Literal text with which every matching ARN starts.

@@ -156,9 +156,9 @@ impl ResourcePolicy {
         self.layer.asks_for_tags
     }
 
-    /// The resources of S3 that it names, as written after `arn:aws:s3:::`.
-    pub(crate) fn s3_resources(&self) -> impl Iterator<Item = &str> {
-        self.layer.policies().iter().flat_map(|p| p.s3_resources())
+    /// The resources of a service (`s3`, `graph`) that it names, as written after `arn:aws:s3:::`.
+    pub(crate) fn resources_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a str> {
+        self.layer.policies().iter().flat_map(|p| p.resources_of(service))
     }
 
     fn statements(&self) -> impl Iterator<Item = &Statement> {

@@ -84,11 +84,11 @@ impl PolicySet {
         }
     }
 
-    /// The resources of S3 that its statements name, as written after `arn:aws:s3:::`.
-    pub(crate) fn s3_resources(&self) -> impl Iterator<Item = &str> {
+    /// The resources of a service (`s3`, `graph`) that its statements name, as written after `arn:aws:s3:::`.
+    pub(crate) fn resources_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a str> {
         self.layers()
             .flat_map(|l| &l.policies)
-            .flat_map(|p| p.s3_resources())
+            .flat_map(|p| p.resources_of(service))
     }
 
     /// Whether any of them may ask about the tags that an object has.

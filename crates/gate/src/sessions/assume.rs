@@ -23,9 +23,7 @@ use crate::{
     },
     facts::Known,
     gate::{Gate, Verdicts},
-    policy::{
-        Asker, Context, Decision, DecisionKind, Facts, Limits as PolicyLimits, Policy, Request, TrustPolicy,
-    },
+    policy::{Asker, Context, Facts, Limits as PolicyLimits, Policy, Request, TrustPolicy},
     session::{PrincipalKind, Session},
 };
 
@@ -239,7 +237,7 @@ impl Gate {
                 caller: access::caller(actor),
                 policies: &actor.policies,
             };
-            let decided = verdicts(&role.trust.decide(asker, &request));
+            let decided = Verdicts::of(&role.trust.decide(asker, &request));
             if !decided.allowed {
                 return Ok(decided);
             }
@@ -428,20 +426,6 @@ fn describe(wanted: &AssumeRole) -> Result<Context> {
     )?;
     context.set_list("sts:TransitiveTagKeys", wanted.transitive_tag_keys.clone())?;
     Ok(context)
-}
-
-/// A decision as the gate records it.
-pub(super) fn verdicts(decision: &Decision<'_>) -> Verdicts {
-    let verdict = match decision.kind {
-        DecisionKind::Allow => crate::ledger::Verdict::Allow,
-        DecisionKind::ExplicitDeny => crate::ledger::Verdict::ExplicitDeny,
-        DecisionKind::ImplicitDeny => crate::ledger::Verdict::ImplicitDeny,
-    };
-    Verdicts {
-        allowed: decision.allowed,
-        verdict,
-        statements: decision.statements.iter().map(ToString::to_string).collect(),
-    }
 }
 
 /// AWS's words for a role that one may not become, whether or not there is one.

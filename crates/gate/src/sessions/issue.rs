@@ -12,6 +12,7 @@ use crate::{
     identities::{ID_ALPHABET, SECRET_ALPHABET, letters},
     ledger::Verdict,
     permit::WritePermit,
+    policy::{Decision, DecisionKind},
     session::{PrincipalKind, Session},
 };
 
@@ -52,6 +53,19 @@ pub struct CallerIdentity {
 }
 
 impl Verdicts {
+    /// A decision as the gate records it.
+    pub(super) fn of(decision: &Decision<'_>) -> Self {
+        Self {
+            allowed: decision.allowed,
+            verdict: match decision.kind {
+                DecisionKind::Allow => Verdict::Allow,
+                DecisionKind::ExplicitDeny => Verdict::ExplicitDeny,
+                DecisionKind::ImplicitDeny => Verdict::ImplicitDeny,
+            },
+            statements: decision.statements.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     /// What everyone may.
     pub(crate) fn always() -> Self {
         Self {

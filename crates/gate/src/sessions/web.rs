@@ -9,7 +9,7 @@ use craton_base::{Error, Result};
 use serde_json::Value as Json;
 
 use super::{
-    assume::{Limits, Role, check_seconds, check_session_name, verdicts},
+    assume::{Limits, Role, check_seconds, check_session_name},
     issue::Issued,
     issuers::{Provider, Vouched, bad_token},
     jwk::Token,
@@ -179,5 +179,5 @@ fn trusts(
         resource: &role.arn(),
         context: &[&context as &dyn Facts, &OfRequest(session)],
     };
-    Ok(verdicts(&role.trust.decide(Asker::Federated(arn), &request)))
+    Ok(Verdicts::of(&role.trust.decide(Asker::Federated(arn), &request)))
 }

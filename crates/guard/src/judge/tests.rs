@@ -286,3 +286,36 @@ fn an_action_that_nobody_listed_is_in_every_group() {
     assert_eq!(forbidden(&all, "iam:InventedTomorrow", &users), ["d#0"]);
     assert!(forbidden(&all, "iam:GetUser", &users).is_empty());
 }
+
+#[test]
+fn labels_are_the_words_of_a_tag_and_read_only_where_a_policy_looks() {
+    let (language, rules) = rules(&[(
+        "d",
+        r#"@id("pii") forbid(principal, action == Action::"s3:GetObject", resource) when { resource.labels.contains("pii") };
+           @id("key") forbid(principal, action == Action::"s3:PutObject", resource) when { resource.key == "other" };"#,
+    )]);
+    let read = Cell::new(0);
+    let ask = |action: &str, value: &str| {
+        let tags = || {
+            read.set(read.get() + 1);
+            vec![
+                ("class".to_owned(), "pii".to_owned()),
+                (crate::LABELS_TAG.to_owned(), value.to_owned()),
+            ]
+        };
+        let question = Question {
+            askers: &[ANA],
+            action,
+            resource: &object("bbb", "k"),
+            bucket: BucketFacts { owner: "root" },
+            circumstances: &circumstances(),
+            tags: &tags,
+        };
+        rules.judge(&language, &question).forbidden_by
+    };
+    assert_eq!(ask("s3:GetObject", "secret  pii"), ["d#pii"]);
+    assert!(ask("s3:GetObject", "secret piis").is_empty());
+    assert_eq!(read.get(), 2);
+    assert!(ask("s3:PutObject", "pii").is_empty());
+    assert_eq!(read.get(), 2, "nobody looks at labels there");
+}

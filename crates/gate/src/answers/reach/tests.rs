@@ -17,10 +17,32 @@ fn a_resource_names_keys_of_the_buckets_that_it_fits() {
 }
 
 #[test]
-fn only_actions_on_buckets_and_objects_are_asked_about() {
-    assert!(about_objects("s3:GetObject".to_owned()).unwrap().1);
-    assert!(!about_objects("s3:ListBucket".to_owned()).unwrap().1);
-    for action in ["iam:GetUser", "s3:ListAllMyBuckets", "craton:ReadGraph", "x"] {
-        assert!(about_objects(action.to_owned()).is_err(), "{action}");
+fn actions_are_asked_about_where_they_can_be() {
+    for (action, kind) in [
+        ("s3:GetObject", Some(OBJECT)),
+        ("s3:ListBucket", Some(BUCKET)),
+        ("craton:ReadGraph", Some(GRAPH)),
+        ("craton:ListGraphs", Some(BUCKET)),
+        ("iam:GetUser", None),
+        ("s3:ListAllMyBuckets", None),
+        ("x", None),
+    ] {
+        let found = with_kind(action.to_owned()).ok().map(|(_, kind)| kind);
+        assert_eq!(found, kind, "{action}");
+    }
+}
+
+#[test]
+fn a_line_in_a_graph_is_at_its_last_whole_item() {
+    let graph = GraphName::new("g1").unwrap();
+    for (line, prefix) in [
+        ("g1/(edge chr1 *", Some("(edge chr1 ")),
+        ("g?/(edge chr*", Some("(edge ")),
+        ("*/(secret ", Some("(secret ")),
+        ("g1/*", None),
+        ("g1", None),
+        ("g2/(edge *", None),
+    ] {
+        assert_eq!(facts_in(&graph, line), prefix, "{line}");
     }
 }
