@@ -1,7 +1,7 @@
 use super::*;
 
 fn folder() -> Folder {
-    Folder::new(&craton_base::BucketName::new("b").unwrap(), "u")
+    Folder::new(&craton_base::BucketName::new("data").unwrap(), "u")
 }
 
 fn version(sql: &str) -> Value {
@@ -71,7 +71,7 @@ fn what_is_wrong_is_refused() {
         json!({ "action": "x" }),
         json!({ "action": "assign-uuid", "uuid": "other" }),
         json!({ "action": "upgrade-format-version", "format-version": 2 }),
-        json!({ "action": "set-location", "location": "s3://b/elsewhere" }),
+        json!({ "action": "set-location", "location": "s3://data/elsewhere" }),
         json!({ "action": "set-current-view-version", "view-version-id": 7 }),
         json!({ "action": "add-view-version", "view-version": version("x") }),
         of(json!([])),
