@@ -7,6 +7,8 @@
 
 mod folder;
 
+use std::{pin::pin, time::Duration};
+
 use bytes::Bytes;
 use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath};
 use craton_gate::{
@@ -383,10 +385,47 @@ async fn nothing_is_left_of_uploads_that_were_given_up() {
         if left == 0 {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(left, 0);
     assert_eq!(gate.collect().await.unwrap().orphans, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_that_change_together_end_together_if_nobody_waits() {
+    let folder = Folder::new("together");
+    let (gate, root) = with_objects(&folder).await;
+    let changed = async |key: &'static str| {
+        let ask = Ask::new("Together", "s3:PutObject", object(key));
+        let permit = gate.write(&root, ask).await.unwrap();
+        let value = Value {
+            content: vec![permit.inline(key.as_bytes(), b"1").unwrap()],
+            ..Value::default()
+        };
+        let changes = Changes::new().put(Kind::Object, key.as_bytes().to_vec(), value);
+        (permit, changes)
+    };
+    let ((one, first), (other, second)) = (changed("a").await, changed("b").await);
+    let others = [(&other, second)];
+    {
+        // Begun, and then not waited for.
+        let mut commit = pin!(one.commit_with_others(&first, &others));
+        assert!(futures::poll!(commit.as_mut()).is_pending());
+    }
+    drop((one, other));
+    let written = [said(RecordKind::Write, "ok", 1), said(RecordKind::Write, "ok", 1)];
+    for _ in 0..200 {
+        if recorded(&gate, &root, "Together").await.len() >= written.len() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(
+        recorded(&gate, &root, "Together").await,
+        written,
+        "and none was abandoned"
+    );
 }
 
 fn anonymous(gate: &Gate) -> Session {

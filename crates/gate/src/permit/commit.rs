@@ -3,7 +3,7 @@
 //! Invariant: whoever changes what requests know of a bucket makes the gate forget what it knew, in the task that
 //! commits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
@@ -12,7 +12,7 @@ use craton_store::{
 };
 
 use super::{
-    WritePermit,
+    Permit, WritePermit,
     buckets::{BUCKET_TRIES_MAX, bucket_is_busy},
 };
 use crate::{
@@ -94,13 +94,10 @@ impl WritePermit {
             }
             let is_same = Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence);
             transaction.preconditions.push(is_same);
-            match self.commit_transaction(transaction).await {
+            let with = others.iter().map(|(other, _)| other.permit.clone()).collect();
+            match self.commit_joined(transaction, with).await {
                 Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
-                done => {
-                    let permits = done.iter().flat_map(|_| others);
-                    permits.for_each(|(other, _)| other.outcome.lock().close());
-                    return done;
-                }
+                done => return done,
             }
         }
         Err(bucket_is_busy(&bucket))
@@ -123,7 +120,16 @@ impl WritePermit {
 
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
     /// claim held and the outcome noted, if the caller stops waiting.
-    pub(crate) async fn commit_transaction(&self, mut transaction: Transaction) -> Result<Committed> {
+    pub(crate) async fn commit_transaction(&self, transaction: Transaction) -> Result<Committed> {
+        self.commit_joined(transaction, Vec::new()).await
+    }
+
+    /// The same; `others` have their changes and records in it too, and end with it.
+    async fn commit_joined(
+        &self,
+        mut transaction: Transaction,
+        others: Vec<Arc<Permit>>,
+    ) -> Result<Committed> {
         let permit = self.permit.clone();
         // Who changes facts or several tables has borrowed them for longer, and what changes no facts needs nobody's stillness.
         let claim = match &permit.resource {
@@ -153,7 +159,9 @@ impl WritePermit {
                 permit.gate.directory.forget();
             }
             let committed = committed?;
-            permit.outcome.lock().close();
+            for ended in others.iter().chain([&permit]) {
+                ended.outcome.lock().close();
+            }
             drop(claim);
             Ok(committed)
         });
