@@ -117,6 +117,7 @@ BODIES = {
     "Evaluate": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "EvaluateAll": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "SetBucketStrict": '{"strict":true}',
+    "PutLabels": '{"labels":["x"]}',
     "WriteFacts": "(a b)\n",
     "QueryFacts": "(a $x)",
     "CreateNamespace": '{"namespace":["x"]}',

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::{api::query::Query, errors, http::Body, settle::settle};
 
 mod explain;
+mod labels;
 mod load;
 mod ops;
 mod program;
@@ -47,6 +48,10 @@ pub enum Operation {
     CompactGraph,
     /// Removes all facts of a graph.
     ClearGraph,
+    /// The labels of a graph.
+    GetLabels,
+    /// Sets them.
+    PutLabels,
     /// Runs a program.
     RunProgram,
     /// Runs rules to their least fixpoint.
@@ -167,6 +172,18 @@ pub const ROUTES: &[Route] = &[
         action: "craton:WriteGraph",
     },
     Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/labels",
+        operation: Operation::GetLabels,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "PUT",
+        path: "/_graph/v1/{bucket}/{graph}/labels",
+        operation: Operation::PutLabels,
+        action: "craton:LabelGraph",
+    },
+    Route {
         method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/compact",
         operation: Operation::CompactGraph,
@@ -183,6 +200,8 @@ impl Operation {
             Self::WriteFacts => "WriteFacts",
             Self::CompactGraph => "CompactGraph",
             Self::ClearGraph => "ClearGraph",
+            Self::GetLabels => "GetLabels",
+            Self::PutLabels => "PutLabels",
             Self::RunProgram => "RunProgram",
             Self::RunRules => "RunRules",
             Self::QueryFacts => "QueryFacts",

@@ -65,6 +65,8 @@ pub struct Settings {
     pub s3: s3::Settings,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where clients reach the server, as answers say it: `https://data.example.org`.
+    pub public_url: Option<String>,
 }
 
 /// What the doors are made from.
@@ -104,6 +106,7 @@ struct Inner {
     rooms: Rooms,
     metrics: Metrics,
     proxies: Vec<Network>,
+    public_url: Option<String>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     below: Arc<dyn Below>,
@@ -143,6 +146,7 @@ impl Doors {
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
+            public_url: parts.settings.public_url,
             clock: parts.clock,
             random: parts.random,
             below: parts.below,
@@ -254,7 +258,8 @@ impl Inner {
     async fn iceberg(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
         let origin = self.origin("iceberg", &request, peer, request_id);
         let behind = (&self.gate, &self.tables, &self.rooms);
-        let done = Box::pin(crate::iceberg::handle(behind, request, origin)).await;
+        let public_url = self.public_url.as_deref();
+        let done = Box::pin(crate::iceberg::handle(behind, public_url, request, origin)).await;
         Answered {
             response: done.response.map(Body::http_body),
             door: "iceberg",

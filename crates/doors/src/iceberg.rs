@@ -175,7 +175,7 @@ struct Call<'a> {
     method: &'a str,
     /// Path and query.
     target: String,
-    /// Where the client reached us, as it says.
+    /// Where clients reach us: as the administrator says, or else as this one does.
     base: Option<String>,
     body: Bytes,
 }
@@ -244,29 +244,42 @@ fn bad(message: impl Into<String>) -> Error {
 /// Answers a request.
 pub(crate) async fn handle(
     (gate, tables, rooms): (&Gate, &Tables, &Rooms),
+    public_url: Option<&str>,
     request: Request<Body>,
     origin: Origin,
 ) -> Answered {
     let (parts, body) = request.into_parts();
     let request_id = origin.request_id.clone();
     let mut operation = "Unknown";
-    let done = answer((gate, tables, rooms), (&parts, body), origin, &mut operation).await;
-    let response = done.unwrap_or_else(|error| {
+    let base = public_url.map(|url| url.trim_end_matches('/').to_owned());
+    let base = base.or_else(|| base_of(&parts, origin.is_secure()));
+    let done = answer(
+        (gate, tables, rooms),
+        base,
+        (&parts, body),
+        origin,
+        &mut operation,
+    )
+    .await;
+    let mut response = done.unwrap_or_else(|error| {
         if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
             tracing::error!(%error, reason = error.reason(), operation, %request_id, "a request failed");
         }
         refusal(&error, &request_id)
     });
+    // It may have an address that the request said, or credentials: nobody else's cache may keep it.
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     Answered { response, operation }
 }
 
 async fn answer(
     (gate, tables, rooms): (&Gate, &Tables, &Rooms),
+    base: Option<String>,
     (parts, body): (&Parts, Body),
     origin: Origin,
     operation: &mut &'static str,
 ) -> Result<Response<Full<Bytes>>> {
-    let base = base(parts, origin.is_secure());
     let (session, body, _room) = admit((gate, rooms), parts, body, origin).await?;
     let session = &session;
     let done = match find(parts) {
@@ -342,8 +355,8 @@ async fn admit_by_body(
     Ok((admitted.session, body, room))
 }
 
-/// The address that the client used itself, for what it is told of where objects are.
-fn base(parts: &Parts, secure: bool) -> Option<String> {
+/// The address that the client used itself, for what it alone is told of where objects are. What proxies say of it is not looked at.
+fn base_of(parts: &Parts, secure: bool) -> Option<String> {
     let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');

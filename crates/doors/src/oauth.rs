@@ -25,11 +25,7 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::{
-    errors,
-    query::{FormFields, read},
-    whole::Rooms,
-};
+use crate::{errors, query::FormFields, whole::Rooms};
 
 /// Where all of it is.
 const PREFIX: &str = "/_api/v1/oauth/";
@@ -135,9 +131,7 @@ where
 {
     let size = body.size_hint();
     let prepared = async {
-        let (body, room) = rooms
-            .read_unknown(&size, crate::query::BODY_BYTES_MAX, read(body))
-            .await?;
+        let (body, room) = rooms.read_form(origin.source_ip, &size, body).await?;
         if parts.uri.query().is_some() {
             return Err(Error::invalid("nothing is said in the query here"));
         }

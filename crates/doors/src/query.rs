@@ -165,7 +165,14 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let size = body.size_hint();
-    let read = rooms.read_unknown(&size, BODY_BYTES_MAX, read(body)).await;
+    let read = match gate.names_a_key(parts) {
+        true => {
+            rooms
+                .read_unproven(&size, BODY_BYTES_MAX, read_up_to(body, BODY_BYTES_MAX))
+                .await
+        }
+        false => rooms.read_form(origin.source_ip, &size, body).await,
+    };
     let (body, _room) = refused(gate, &origin, parts, read)?;
     let admitted = gate.identify_with_body(parts, envelope.service, &body, origin)?;
     let session = &admitted.session;
@@ -222,15 +229,6 @@ fn refused_to<T>(gate: &Gate, session: &Session, parts: &Parts, done: Result<T>)
         )?;
     }
     done
-}
-
-/// A whole form, within the limit.
-pub(crate) async fn read<B>(body: B) -> Result<Bytes>
-where
-    B: Body<Data = Bytes> + Unpin + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    read_up_to(body, BODY_BYTES_MAX).await
 }
 
 /// A whole body of at most so many bytes.

@@ -4,22 +4,34 @@
 //! - all such bodies together hold at most [`ROOM_BYTES`]; those of callers who did not say who they are at most
 //!   [`ANONYMOUS_ROOM_BYTES`] of their own, and those of callers who said so and can prove it only by the body at most
 //!   [`UNPROVEN_ROOM_BYTES`], so that they keep nobody else waiting;
+//! - the forms that ask for tokens prove nothing before they are read: all of them hold at most [`FORM_ROOM_BYTES`], those of one
+//!   source address at most [`SOURCE_BYTES`] and the next is refused, so that one source keeps nobody of another waiting; who has
+//!   [`FORM_ROOM_BYTES`] `/` [`SOURCE_BYTES`] networks can, for [`FORM_TIME_MAX`] at a time;
 //! - room is taken for the whole body at once, so nobody waits while holding some;
 //! - waiting and reading together end after [`TIME_MAX`], so a body that drips holds room for that long at most.
 //!
 //! Deliberately absent: what the bodies say, how long one may be.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    future::Future,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use craton_base::{Error, Kind, Result};
-use craton_gate::{PrincipalKind, Session, identify::body::VerifiedBody};
+use craton_gate::{PrincipalKind, Session, TOO_MANY_ATTEMPTS, identify::body::VerifiedBody};
 use http_body::{Body, SizeHint};
 use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+
+use crate::query::read_up_to;
 
 /// Bytes of such bodies at once, of callers who are known.
 const ROOM_BYTES: usize = 8 << 20;
@@ -29,6 +41,18 @@ const ANONYMOUS_ROOM_BYTES: usize = 1 << 20;
 
 /// Bytes of such bodies at once that a signature covers by a hash which is known once they are read.
 const UNPROVEN_ROOM_BYTES: usize = 4 << 20;
+
+/// Bytes of forms that ask for tokens at once.
+const FORM_ROOM_BYTES: usize = 4 << 20;
+
+/// Bytes of such forms at once from one source.
+const SOURCE_BYTES: usize = 128 << 10;
+
+/// The longest such form, in bytes.
+const FORM_BYTES_MAX: usize = 32 << 10;
+
+/// How long such a form may take.
+const FORM_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long a body may take from its head to its last byte.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -42,11 +66,34 @@ pub(crate) struct Rooms {
     known: Arc<Semaphore>,
     anonymous: Arc<Semaphore>,
     unproven: Arc<Semaphore>,
+    forms: Arc<Semaphore>,
+    /// Units that forms of a source hold or wait for: of those that have some.
+    sources: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
 /// Room that one body has while this lives.
 pub(crate) struct Room {
     _held: Option<OwnedSemaphorePermit>,
+    _of_source: Option<OfSource>,
+}
+
+/// What a source has of its own part.
+struct OfSource {
+    source: IpAddr,
+    units: u32,
+    sources: Arc<Mutex<HashMap<IpAddr, u32>>>,
+}
+
+impl Drop for OfSource {
+    fn drop(&mut self) {
+        let mut sources = self.sources.lock();
+        if let Entry::Occupied(mut held) = sources.entry(self.source) {
+            *held.get_mut() = held.get().saturating_sub(self.units);
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
 }
 
 impl Rooms {
@@ -56,6 +103,8 @@ impl Rooms {
             known: units(ROOM_BYTES),
             anonymous: units(ANONYMOUS_ROOM_BYTES),
             unproven: units(UNPROVEN_ROOM_BYTES),
+            forms: units(FORM_ROOM_BYTES),
+            sources: Arc::default(),
         }
     }
 
@@ -103,6 +152,42 @@ impl Rooms {
         Self::read_in((&self.unproven, UNPROVEN_ROOM_BYTES), size, bytes_max, read).await
     }
 
+    /// Takes room for a form that asks for a token, and reads it: nobody is known yet, but where it comes from.
+    ///
+    /// # Errors
+    /// `Busy`, [`TOO_MANY_ATTEMPTS`] for a source that sends too much at once; `RequestTimeout`; the body's own.
+    pub(crate) async fn read_form<B>(&self, source: IpAddr, size: &SizeHint, body: B) -> Result<(Bytes, Room)>
+    where
+        B: Body<Data = Bytes> + Unpin + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let units = units(size, FORM_BYTES_MAX, FORM_ROOM_BYTES);
+        let of_source = self.part_of(network(source), units)?;
+        timeout(FORM_TIME_MAX, async {
+            let mut room = take(&self.forms, units).await?;
+            room._of_source = Some(of_source);
+            Ok((read_up_to(body, FORM_BYTES_MAX).await?, room))
+        })
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    fn part_of(&self, source: IpAddr, units: u32) -> Result<OfSource> {
+        let most = u32::try_from(SOURCE_BYTES as u64 / UNIT).unwrap_or(u32::MAX);
+        let mut sources = self.sources.lock();
+        let held = sources.entry(source).or_default();
+        if held.saturating_add(units) > most {
+            let text = "too much is sent from this address at once; wait for what was sent before";
+            return Err(Error::new(Kind::Busy, TOO_MANY_ATTEMPTS, text));
+        }
+        *held = held.saturating_add(units);
+        Ok(OfSource {
+            source,
+            units,
+            sources: self.sources.clone(),
+        })
+    }
+
     async fn read_in<T>(
         rooms: (&Arc<Semaphore>, usize),
         size: &SizeHint,
@@ -119,6 +204,14 @@ impl Rooms {
     }
 }
 
+/// What counts as one source: of IPv6 the /64, all of whose addresses one has.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        v4 => v4,
+    }
+}
+
 /// A body that does not say how long it is has room for the longest; one longer than all room has all.
 fn units(size: &SizeHint, bytes_max: usize, all: usize) -> u32 {
     let most = bytes_max.min(all) as u64;
@@ -128,11 +221,17 @@ fn units(size: &SizeHint, bytes_max: usize, all: usize) -> u32 {
 
 async fn take(room: &Arc<Semaphore>, units: u32) -> Result<Room> {
     if units == 0 {
-        return Ok(Room { _held: None });
+        return Ok(Room {
+            _held: None,
+            _of_source: None,
+        });
     }
     let taken = room.clone().acquire_many_owned(units).await;
     taken
-        .map(|permit| Room { _held: Some(permit) })
+        .map(|permit| Room {
+            _held: Some(permit),
+            _of_source: None,
+        })
         .map_err(|e| Error::internal("the room for bodies was closed").with_source(e))
 }
 

@@ -317,6 +317,9 @@ fn guard(sizes: &Sizes, policies: usize) {
             resource: &paths[n],
             bucket: BucketFacts::default(),
             circumstances: &circumstances,
+            session: None,
+            table: None,
+            labels: &[],
             tags: &Vec::new,
         };
         rules.judge(&language, &question).passes()

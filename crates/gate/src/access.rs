@@ -66,8 +66,10 @@ pub(crate) struct Question<'a> {
     /// Why it is refused, whatever policies say.
     pub(crate) refusal: Option<&'static str>,
     pub(crate) resource: &'a ResourcePath,
-    /// The actions and the path as guard policies see them.
-    pub(crate) guarded: (&'a [&'a str], &'a ResourcePath),
+    /// The actions as guard policies see them: what was asked.
+    pub(crate) guarded: &'a [&'a str],
+    /// The table that it is about or lies in, as guard policies see it.
+    pub(crate) table: Option<&'a tables::Shown>,
     /// Condition keys beyond the session's.
     pub(crate) extra: &'a [Fact],
     /// The documents of the bucket that the resource lies in.

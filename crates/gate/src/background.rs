@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 use craton_base::{Kind as ErrorKind, Result};
 use craton_store::Collected;
 
-use crate::gate::{Gate, Inner};
+use crate::{
+    gate::{Gate, Inner},
+    guards,
+};
 
 /// How often superseded versions, garbage and orphans are collected.
 const COLLECT_EVERY: Duration = Duration::from_mins(10);
@@ -26,9 +29,17 @@ impl Gate {
         let collect = every(self.inner.clone(), COLLECT_EVERY, |inner| {
             inner.collect().map(drop)
         });
+        let write_moved = every(
+            self.inner.clone(),
+            guards::WRITE_EVERY,
+            Inner::write_moved_if_asked,
+        );
         let write_uses = every(self.inner.clone(), WRITE_USES_EVERY, Inner::write_uses);
         let tiers = tokio::spawn(collect_tiers(self.inner.clone()));
-        self.inner.background.lock().extend([collect, write_uses, tiers]);
+        self.inner
+            .background
+            .lock()
+            .extend([collect, write_uses, write_moved, tiers]);
         Ok(())
     }
 
@@ -48,6 +59,9 @@ impl Gate {
             drop(inner.workers.lock().take());
             if let Err(error) = inner.write_uses() {
                 tracing::warn!(%error, "the last uses of access keys could not be written down");
+            }
+            if let Err(error) = inner.write_moved() {
+                tracing::warn!(%error, "what sessions have moved could not be written down");
             }
             inner.ledger.close()?;
             inner.store.parts().journal.close()?;
@@ -79,6 +93,7 @@ impl Inner {
         }
         self.collect_sessions()?;
         self.collect_done()?;
+        self.collect_moved()?;
         Ok(collected)
     }
 }

@@ -105,9 +105,11 @@ impl Gate {
             resource: &ask.resource,
             extra: &ask.context,
             bucket: None,
+            table: None,
+            labels: &[],
             object_tags: &|| None,
         };
-        self.inner.guards.restrict(verdicts, &asked)
+        self.inner.guards.restrict(&self.inner.store, verdicts, &asked)
     }
 
     /// A permit to read something of the system's own that everyone may know: who they are. No policy of either plane
@@ -168,7 +170,8 @@ impl Inner {
                 .and_then(|s| s.refusal)
                 .or_else(|| tables::beyond(session, put)),
             resource,
-            guarded: (actions, seen.and_then(|s| s.shown.as_ref()).unwrap_or(resource)),
+            guarded: actions,
+            table: seen.and_then(|s| s.shown.as_ref()),
             extra: seen.map_or(extra, |s| &s.facts),
             bucket: bucket.map(|b| &b.access),
             object_acl: &|| self.object_acl(bucket?, resource, extra),
@@ -187,8 +190,8 @@ impl Inner {
             let asked = guards::asked(question, put.bucket.map(|b| &*b.info));
             let verdicts = access::evaluate(question);
             match guards {
-                Some(state) => self.guards.restrict_by(state, verdicts, &asked),
-                None => self.guards.restrict(verdicts, &asked),
+                Some(state) => self.guards.restrict_by(&self.store, state, verdicts, &asked),
+                None => self.guards.restrict(&self.store, verdicts, &asked),
             }
         })
     }

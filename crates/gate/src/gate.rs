@@ -243,6 +243,9 @@ impl Gate {
     pub async fn write(&self, session: &Session, ask: Ask) -> Result<WritePermit> {
         let bucket = self.inner.bucket_of(&ask.resource)?;
         let record = self.decide(session, &ask, bucket.as_deref())?;
+        self.pick_up_labels(session, &ask, bucket.as_deref())
+            .await
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
         // Refuse early what would be refused at the commit; the claim itself is taken there, for its short time.
         self.inner
             .lending

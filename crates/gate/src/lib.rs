@@ -59,6 +59,7 @@ pub use configuration::{
     NAMED_MAX, NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
 };
 pub use craton_crypto::SealKey;
+pub use craton_guard::words as labels;
 pub use craton_store::{
     Collected,
     budget::{Budget, Reservation},

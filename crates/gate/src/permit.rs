@@ -102,7 +102,7 @@ pub(crate) struct Grant {
 impl Permit {
     pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
         let sequence = gate.store.latest();
-        let moved_so_far = gate.guards.tally.of(&grant.session);
+        let moved_so_far = gate.guards.tally.of(&gate.store, &grant.session);
         let Grant {
             session,
             operation,

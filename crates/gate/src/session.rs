@@ -151,7 +151,7 @@ impl Session {
         &self.inner.identity.actor
     }
 
-    fn facts(&self) -> Option<&SessionFacts> {
+    pub(crate) fn facts(&self) -> Option<&SessionFacts> {
         self.inner.identity.session.as_ref()
     }
 

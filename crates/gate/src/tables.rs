@@ -14,8 +14,12 @@
 //!
 //! Deliberately absent: what a commit means, formats of metadata (the tables engine).
 
-use craton_base::{BranchId, BucketName, Error, ObjectKey, ResourcePath, Result, Sequence};
-use craton_guard::actions::{self, Level};
+use bytes::Bytes;
+use craton_base::{BranchId, BucketName, Error, ResourcePath, Result, Sequence};
+use craton_guard::{
+    Column, TableFacts,
+    actions::{self, Level},
+};
 use craton_store::namespace::{Key, Kind};
 use prost::Message;
 
@@ -72,7 +76,35 @@ pub struct TableRow {
     /// Whether it is a view: it has metadata files and no others.
     #[prost(bool, tag = "5")]
     pub view: bool,
+    /// Its columns, of all schemas that its metadata holds: [`ColumnRows`], decoded when a policy asks.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub columns: Bytes,
+    /// Its labels.
+    #[prost(string, repeated, tag = "7")]
+    pub labels: Vec<String>,
 }
+
+/// Columns of a table.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ColumnRows {
+    /// Each once.
+    #[prost(message, repeated, tag = "1")]
+    pub columns: Vec<ColumnRow>,
+}
+
+/// A column.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ColumnRow {
+    /// Its name; within others with dots.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// Its type, as Iceberg writes it; `struct`, `list` and `map` alone.
+    #[prost(string, tag = "2")]
+    pub data_type: String,
+}
+
+/// The property whose value is a table's labels, with spaces between them.
+pub const LABELS_PROPERTY: &str = "craton.labels";
 
 /// What has a name among a bucket's tables and views.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -104,6 +136,18 @@ impl TableRow {
     pub fn read(meta: &[u8]) -> Result<Self> {
         Self::decode(meta).map_err(|e| Error::corrupt("a table's row does not parse").with_source(e))
     }
+}
+
+/// The entry of a namespace of these levels, which hold no control characters.
+#[must_use]
+pub fn namespace_row(levels: &[String]) -> Vec<u8> {
+    levels.join("\u{1f}").into_bytes()
+}
+
+/// The entry of a name among those of a bucket's tables.
+#[must_use]
+pub fn name_row(levels: &[String], name: &str) -> Vec<u8> {
+    [&namespace_row(levels), &[0][..], name.as_bytes()].concat()
 }
 
 /// Whether a path is a bucket's catalog.
@@ -187,16 +231,76 @@ pub(crate) fn of_arn(arn: &str) -> Option<ResourcePath> {
     }
 }
 
-/// What guard policies see of a table: the object that its folder's name would be, so that its files and itself lie in the
-/// same prefixes.
-pub(crate) fn shown(path: &ResourcePath, asked: &[&str]) -> Option<ResourcePath> {
-    let ResourcePath::Objects(bucket, prefix) = path else {
-        return None;
+/// What guard policies see of a table, or of a namespace of tables where there is no name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// Where its files are, if there is one.
+    pub(crate) folder: Option<String>,
+    pub(crate) view: bool,
+    pub(crate) labels: Vec<String>,
+    columns: Bytes,
+}
+
+impl Shown {
+    fn of(id: &str, row: &TableRow) -> Self {
+        Self {
+            namespace: row.namespace.join("."),
+            name: row.name.clone(),
+            folder: Some(format!("{FOLDER}{id}/")),
+            view: row.view,
+            labels: row.labels.clone(),
+            columns: row.columns.clone(),
+        }
+    }
+
+    /// What is not there yet, by what an ask says of it.
+    fn of_facts(place: Place<'_>, facts: &[Fact]) -> Option<Self> {
+        let said = |key: &str| {
+            facts
+                .iter()
+                .find(|(known, _)| known == key)
+                .map(|(_, v)| v.clone())
+        };
+        let name = said("s3tables:tableName").filter(|_| matches!(place, Place::Table(_)));
+        Some(Self {
+            namespace: said("s3tables:namespace")?,
+            name: name.unwrap_or_default(),
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn facts<'a>(&'a self, columns: &'a dyn Fn() -> Vec<Column>) -> TableFacts<'a> {
+        TableFacts {
+            namespace: &self.namespace,
+            name: &self.name,
+            folder: self.folder.as_deref(),
+            view: self.view,
+            labels: &self.labels,
+            columns,
+        }
+    }
+
+    /// The columns.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        decoded(&self.columns)
+    }
+}
+
+/// The columns of a row.
+pub(crate) fn columns(row: &TableRow) -> Vec<Column> {
+    decoded(&row.columns)
+}
+
+/// Of columns that can not be read, none; those that policies name count all the same.
+fn decoded(columns: &Bytes) -> Vec<Column> {
+    let rows = ColumnRows::decode(columns.clone()).unwrap_or_default();
+    let column = |row: ColumnRow| Column {
+        name: row.name,
+        data_type: row.data_type,
     };
-    let of_tables = asked.iter().all(|a| a.starts_with(SERVICE));
-    let is_table = matches!(place(path), Some(Place::Table(_)));
-    let key = (of_tables && is_table).then(|| ObjectKey::new(prefix))?.ok()?;
-    Some(ResourcePath::Object(bucket.clone(), key))
+    rows.columns.into_iter().map(column).collect()
 }
 
 /// Why a session that is for a table's files alone may not ask this, if it may not.
@@ -219,8 +323,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) facts: Vec<Fact>,
     /// Why it is refused, whatever policies say.
     pub(crate) refusal: Option<&'static str>,
-    /// What guard policies see instead of its path.
-    pub(crate) shown: Option<ResourcePath>,
+    /// The table as guard policies see it.
+    pub(crate) shown: Option<Shown>,
 }
 
 impl Inner {
@@ -229,7 +333,7 @@ impl Inner {
         let place = place(put.resource)?;
         let mut seen = Seen {
             facts: put.extra.to_vec(),
-            shown: shown(put.resource, put.actions),
+            shown: Shown::of_facts(place, put.extra),
             ..Seen::default()
         };
         for action in put.actions {
@@ -246,6 +350,7 @@ impl Inner {
                 // What the catalog says it is called counts, not what it was asked for as.
                 seen.facts.retain(|(key, _)| !key.starts_with(SERVICE));
                 seen.facts.extend(row.facts());
+                seen.shown = id_of(put.resource).map(|id| Shown::of(id, &row));
                 (is_table, is_live) = (true, !row.dropped);
             }
             Ok(None) if by_s3 && session.kind() != PrincipalKind::Root => {
@@ -268,7 +373,7 @@ impl Inner {
         Some(seen)
     }
 
-    fn table_row(&self, bucket: Option<&BucketState>, id: &str) -> Result<Option<TableRow>> {
+    pub(crate) fn table_row(&self, bucket: Option<&BucketState>, id: &str) -> Result<Option<TableRow>> {
         let Some(bucket) = bucket else {
             return Ok(None);
         };
@@ -290,8 +395,14 @@ impl Gate {
     /// # Errors
     /// The store's own.
     pub fn table_named(&self, bucket: &BucketName, name: &[u8]) -> Result<ResourcePath> {
+        self.inner.table_named(bucket, name)
+    }
+}
+
+impl Inner {
+    pub(crate) fn table_named(&self, bucket: &BucketName, name: &[u8]) -> Result<ResourcePath> {
         let nobody = table(bucket.clone(), NOBODY);
-        let Some(state) = self.inner.bucket(bucket)? else {
+        let Some(state) = self.bucket(bucket)? else {
             return Ok(nobody);
         };
         let key = Key {
@@ -300,7 +411,7 @@ impl Gate {
             kind: Kind::TableName,
             name: bytes::Bytes::copy_from_slice(name),
         };
-        let found = self.inner.store.get(&key, Sequence::MAX)?;
+        let found = self.store.get(&key, Sequence::MAX)?;
         let row = found
             .map(|stored| NameRow::read(&stored.value.meta))
             .transpose()?;
@@ -324,15 +435,20 @@ impl<'a> Seen<'a> {
             self.actions.push(action);
             return;
         }
-        self.actions.push(match writes(action) {
-            true => "s3tables:PutTableData",
-            false => "s3tables:GetTableData",
-        });
+        self.actions.extend(data_action(action));
         match DATA.contains(&action) {
             true => self.undenied.push(action),
             false => self.actions.push(action),
         }
     }
+}
+
+/// What an action of S3 on a table's files does to the table; `None` for what is an action on tables itself.
+pub(crate) fn data_action(action: &str) -> Option<&'static str> {
+    (!action.starts_with(SERVICE)).then(|| match writes(action) {
+        true => "s3tables:PutTableData",
+        false => "s3tables:GetTableData",
+    })
 }
 
 /// Whether an action of S3 changes something; one that is not known does.

@@ -97,6 +97,12 @@ pub fn find(name: &str) -> Option<Action> {
     all().find(|action| action.name.eq_ignore_ascii_case(name))
 }
 
+/// Whether an action is about the data of a table, and so about its columns.
+#[must_use]
+pub fn is_of_columns(action: &str) -> bool {
+    matches!(action, "s3tables:GetTableData" | "s3tables:PutTableData")
+}
+
 /// Names of one kind.
 type Row = (About, Level, &'static [&'static str]);
 
@@ -115,6 +121,7 @@ const TABLE: &[Row] = &[
     (About::Graph, Level::List, &["craton:ListGraphs"]),
     (About::Graph, Level::Read, &["craton:ReadGraph"]),
     (About::Graph, Level::Write, &["craton:WriteGraph"]),
+    (About::Graph, Level::Tagging, &["craton:LabelGraph"]),
     (
         About::Table,
         Level::List,
@@ -126,6 +133,7 @@ const TABLE: &[Row] = &[
     ),
     (About::Table, Level::Read, TABLE_READ),
     (About::Table, Level::Write, TABLE_WRITE),
+    (About::Table, Level::Tagging, &["s3tables:TagResource"]),
     (About::System, Level::List, SYSTEM_LIST),
     (About::System, Level::Read, SYSTEM_READ),
     (About::System, Level::Write, SYSTEM_WRITE),

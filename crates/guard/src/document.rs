@@ -138,6 +138,16 @@ impl Document {
         self.rules.iter().map(|r| r.name.as_str())
     }
 
+    /// The entities that its policies name, each with the policy's name: type, then id.
+    pub fn names(&self) -> impl Iterator<Item = (&str, String, &str)> {
+        self.rules.iter().flat_map(|rule| {
+            let entity = |uid: &'_ EntityUid| uid.type_name().to_string();
+            rule.named
+                .iter()
+                .map(move |uid| (&*rule.name, entity(uid), uid.id().unescaped()))
+        })
+    }
+
     /// What is allowed and perhaps not meant.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -216,6 +226,21 @@ fn check_id(language: &Language, named: &EntityUid) -> Result<()> {
     }
     if is(&types.object) && !id.contains('/') {
         return Err(malformed(format!("{named}: an object is BUCKET/KEY")));
+    }
+    let parts = id.split('/');
+    let is_named = parts.clone().all(|part| !part.is_empty());
+    for (of, parts_wanted, what) in [
+        (&types.namespace, 2, "a namespace is BUCKET/NAMESPACE"),
+        (&types.table, 3, "a table is BUCKET/NAMESPACE/TABLE"),
+    ] {
+        if is(of) && !(parts.clone().count() == parts_wanted && is_named) {
+            return Err(malformed(format!("{named}: {what}")));
+        }
+    }
+    if is(&types.column) && parts.count() < 4 {
+        return Err(malformed(format!(
+            "{named}: a column is BUCKET/NAMESPACE/TABLE/COLUMN"
+        )));
     }
     if is(&types.graph) && id.matches('/').count() != 1 {
         return Err(malformed(format!("{named}: a graph is BUCKET/GRAPH")));

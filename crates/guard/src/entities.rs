@@ -5,16 +5,26 @@ use craton_base::{FactPath, ResourcePath, Timestamp};
 
 use crate::{
     index::Rules,
-    judge::{Asker, AskerType},
+    judge::{Asker, AskerType, Question},
     labels::labels,
     language::{Language, uid},
+    needs::Says,
+    tables::{self, Column},
 };
 
-/// Whether an entity is what was asked about, or lies in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
-    Asked,
-    Below,
+/// What an entity is of a question's path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum What {
+    /// What it names.
+    Path,
+    /// Facts of it.
+    Facts,
+    /// The namespace of tables.
+    Namespace,
+    /// The table.
+    Table,
+    /// A column of the table.
+    Column(Column),
 }
 
 /// Something that a question is about.
@@ -22,15 +32,51 @@ pub(crate) struct Subject {
     pub(crate) uid: EntityUid,
     /// What it lies in, all of it.
     pub(crate) above: Vec<EntityUid>,
-    pub(crate) place: Place,
+    pub(crate) what: What,
 }
 
-pub(crate) fn principal(language: &Language, asker: &Asker<'_>) -> EntityUid {
-    let name = match asker.asker_type {
-        AskerType::User => &language.types.user,
-        AskerType::Role => &language.types.role,
-    };
-    uid(name, asker.name)
+/// Who asks, as one of the types that it is asked about as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum As {
+    /// A user or a role.
+    Itself,
+    /// One who acts for others.
+    Agent,
+    /// A session.
+    Session,
+}
+
+/// As what an asker is asked about: of those types that no policy says it is not.
+pub(crate) fn roles(says: Says, question: &Question<'_>, place: usize) -> impl Iterator<Item = As> {
+    let acts = place.saturating_add(1) < question.askers.len();
+    let agent = (says.agents && acts).then_some(As::Agent);
+    let session = (says.sessions && place == 0 && question.session.is_some()).then_some(As::Session);
+    std::iter::once(As::Itself).chain(agent).chain(session)
+}
+
+pub(crate) fn principal(
+    language: &Language,
+    question: &Question<'_>,
+    asker: &Asker<'_>,
+    role: As,
+) -> EntityUid {
+    let types = &language.types;
+    match role {
+        As::Itself => match asker.asker_type {
+            AskerType::User => uid(&types.user, asker.name),
+            AskerType::Role => uid(&types.role, asker.name),
+        },
+        As::Agent => uid(&types.agent, &label(asker)),
+        As::Session => uid(&types.session, question.session.map_or("", |s| s.id)),
+    }
+}
+
+/// An asker's name as records and chains have it.
+fn label(asker: &Asker<'_>) -> String {
+    match asker.asker_type {
+        AskerType::User => asker.name.to_owned(),
+        AskerType::Role => format!("role/{}", asker.name),
+    }
 }
 
 pub(crate) fn groups(language: &Language, asker: &Asker<'_>) -> Vec<EntityUid> {
@@ -38,35 +84,40 @@ pub(crate) fn groups(language: &Language, asker: &Asker<'_>) -> Vec<EntityUid> {
     asker.groups.iter().map(|group| uid(name, group)).collect()
 }
 
-/// What a path is about: itself, and every named part of a graph under it, since who reads or writes a graph as a whole
-/// reads or writes its parts.
-pub(crate) fn subjects(rules: &Rules, language: &Language, path: &ResourcePath) -> Vec<Subject> {
-    let mut out = vec![subject(rules, language, path)];
-    if let ResourcePath::Facts(bucket, facts) = path {
+/// What a question is about: its path, and every named part of a graph under it, since who reads or writes a graph as a whole
+/// reads or writes its parts; or the table, with its columns.
+pub(crate) fn subjects(rules: &Rules, language: &Language, question: &Question<'_>) -> Vec<Subject> {
+    if let Some(of_tables) = tables::subjects(rules, language, question) {
+        return of_tables;
+    }
+    let mut out = vec![subject(rules, language, question)];
+    if let ResourcePath::Facts(bucket, facts) = question.resource {
         let own = format!("{bucket}/{}/{}", facts.graph(), facts.prefix());
         let below = rules.graph_prefixes_under(&own).filter(|id| **id != own);
         for id in below {
             out.push(Subject {
                 uid: uid(&language.types.graph_prefix, id),
                 above: around_facts(rules, language, id),
-                place: Place::Below,
+                what: What::Facts,
             });
         }
     }
     out
 }
 
-fn subject(rules: &Rules, language: &Language, path: &ResourcePath) -> Subject {
+fn subject(rules: &Rules, language: &Language, question: &Question<'_>) -> Subject {
     let types = &language.types;
-    let (uid, above) = match path {
+    let (uid, above) = match question.resource {
         ResourcePath::Root => (uid(&types.service, "craton"), Vec::new()),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => (uid(&types.bucket, b.as_str()), Vec::new()),
         ResourcePath::Object(b, key) => {
             let id = format!("{b}/{key}");
-            let mut above = vec![uid(&types.bucket, b.as_str())];
+            let mut above = match &question.table {
+                Some(facts) => tables::above(rules, language, b.as_str(), facts),
+                None => vec![uid(&types.bucket, b.as_str())],
+            };
             if rules.names_prefixes() {
-                let prefixes = parts(&id, &['/']).skip(1).filter(|p| rules.names_prefix(p));
-                above.extend(prefixes.map(|p| uid(&types.prefix, p)));
+                above.extend(prefixes(rules, &id).map(|p| uid(&types.prefix, p)));
             }
             (uid(&types.object, &id), above)
         }
@@ -76,8 +127,13 @@ fn subject(rules: &Rules, language: &Language, path: &ResourcePath) -> Subject {
     Subject {
         uid,
         above,
-        place: Place::Asked,
+        what: What::Path,
     }
+}
+
+/// The prefixes that policies name of `bucket/path`.
+pub(crate) fn prefixes<'a>(rules: &'a Rules, id: &'a str) -> impl Iterator<Item = &'a str> {
+    parts(id, &['/']).skip(1).filter(|p| rules.names_prefix(p))
 }
 
 fn facts_of(
@@ -117,7 +173,7 @@ fn parts<'a>(text: &'a str, ends: &'a [char]) -> impl Iterator<Item = &'a str> {
 
 type Attributes = Vec<(String, RestrictedExpression)>;
 
-fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
+pub(crate) fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
     let pair = |(name, value): (&str, &str)| {
         (
             name.to_owned(),
@@ -127,39 +183,75 @@ fn texts<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
     pairs.into_iter().map(pair).collect()
 }
 
-pub(crate) fn asker_attributes(asker: &Asker<'_>) -> Attributes {
-    texts([("name", asker.name), ("kind", asker.kind)])
+pub(crate) fn asker_attributes(
+    question: &Question<'_>,
+    place: usize,
+    asker: &Asker<'_>,
+    role: As,
+) -> Attributes {
+    let mut out = texts([("name", asker.name), ("kind", asker.kind)]);
+    if role == As::Itself {
+        return out;
+    }
+    let known = question.circumstances;
+    for (name, value) in [("purpose", known.purpose), ("run", known.run)] {
+        out.extend(value.into_iter().flat_map(|value| texts([(name, value)])));
+    }
+    if role == As::Agent {
+        let others = question.askers.iter().skip(place.saturating_add(1));
+        out.push(("actsFor".to_owned(), set(others.map(label))));
+    }
+    if let Some(session) = question.session.filter(|_| role == As::Session) {
+        out.extend(texts([("principal", &label(asker))]));
+        out.push(("labels".to_owned(), set(known.labels.iter().cloned())));
+        for (name, time) in [("issued", session.issued), ("expires", session.expires)] {
+            let time = RestrictedExpression::new_datetime(datetime(time.min(TIME_MAX)));
+            out.push((name.to_owned(), time));
+        }
+    }
+    out
 }
 
-/// The attributes of a subject of a question about `path`, which has these tags.
+/// The end of the year 9999.
+const TIME_MAX: Timestamp = Timestamp(253_402_300_799_000_000);
+
+fn set(values: impl Iterator<Item = String>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.map(RestrictedExpression::new_string))
+}
+
+/// The attributes of a subject of a question, whose path has these tags.
 pub(crate) fn attributes(
-    path: &ResourcePath,
+    question: &Question<'_>,
     subject: &Subject,
-    owner: &str,
     tags: &[(String, String)],
+    needs: &crate::Needs,
 ) -> Attributes {
-    match path {
+    if let (What::Namespace | What::Table | What::Column(_), Some(facts)) = (&subject.what, &question.table) {
+        return tables::attributes(question, facts, &subject.what, needs.column_names);
+    }
+    match question.resource {
         ResourcePath::Root => Vec::new(),
         ResourcePath::Bucket(b) | ResourcePath::Objects(b, _) => {
-            texts([("name", b.as_str()), ("owner", owner)])
+            texts([("name", b.as_str()), ("owner", question.bucket.owner)])
         }
         ResourcePath::Object(b, key) => {
             let mut all = texts([("bucket", b.as_str()), ("key", key.as_str())]);
-            let labels = labels(tags).into_iter().map(RestrictedExpression::new_string);
-            all.push(("labels".to_owned(), RestrictedExpression::new_set(labels)));
+            let of_table = tables::labels(question).iter().cloned();
+            all.push(("labels".to_owned(), set(labels(tags).into_iter().chain(of_table))));
             all
         }
-        ResourcePath::Facts(b, facts) if subject.place == Place::Asked && facts.prefix().is_empty() => {
-            texts([("bucket", b.as_str()), ("name", facts.graph().as_str())])
-        }
         ResourcePath::Facts(b, facts) => {
-            let prefix = subject.uid.id().unescaped().splitn(3, '/').nth(2);
             let graph = facts.graph().as_str();
-            texts([
-                ("bucket", b.as_str()),
-                ("graph", graph),
-                ("prefix", prefix.unwrap_or_default()),
-            ])
+            let mut all = match subject.what == What::Path && facts.prefix().is_empty() {
+                true => texts([("bucket", b.as_str()), ("name", graph)]),
+                false => {
+                    let prefix = subject.uid.id().unescaped().splitn(3, '/').nth(2);
+                    let prefix = prefix.unwrap_or_default();
+                    texts([("bucket", b.as_str()), ("graph", graph), ("prefix", prefix)])
+                }
+            };
+            all.push(("labels".to_owned(), set(question.labels.iter().cloned())));
+            all
         }
         ResourcePath::System(part) => texts([("path", part)]),
     }

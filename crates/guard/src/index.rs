@@ -30,6 +30,8 @@ pub struct Rules {
     prefixes: HashSet<String>,
     /// Prefixes of facts that any policy names.
     graph_prefixes: BTreeSet<String>,
+    /// Columns that any policy names.
+    columns: BTreeSet<String>,
     needs: Needs,
 }
 
@@ -126,6 +128,8 @@ impl Rules {
                 self.prefixes.insert(id());
             } else if named.type_name() == &language.types.graph_prefix {
                 self.graph_prefixes.insert(id());
+            } else if named.type_name() == &language.types.column {
+                self.columns.insert(id());
             }
         }
         self.needs.join(&rule.needs);
@@ -178,10 +182,12 @@ impl Rules {
 
     /// The prefixes of facts that policies name and that begin with `id`.
     pub(crate) fn graph_prefixes_under<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a str> {
-        let from = self
-            .graph_prefixes
-            .range::<str, _>((Bound::Included(id), Bound::Unbounded));
-        from.map(String::as_str).take_while(move |p| p.starts_with(id))
+        under(&self.graph_prefixes, id)
+    }
+
+    /// The columns that policies name and that begin with `table`, which ends with a slash.
+    pub(crate) fn columns_under<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a str> {
+        under(&self.columns, table)
     }
 
     /// Whether a policy names this prefix of facts.
@@ -212,6 +218,11 @@ impl Rules {
         let document = self.documents.get(usize::try_from(document).ok()?)?;
         document.rules.get(usize::try_from(rule).ok()?)
     }
+}
+
+fn under<'a>(all: &'a BTreeSet<String>, start: &'a str) -> impl Iterator<Item = &'a str> {
+    let from = all.range::<str, _>((Bound::Included(start), Bound::Unbounded));
+    from.map(String::as_str).take_while(move |p| p.starts_with(start))
 }
 
 fn resource(constraint: &ResourceConstraint) -> Named {

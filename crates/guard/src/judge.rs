@@ -9,10 +9,11 @@ use craton_base::{ResourcePath, Timestamp};
 
 use crate::{
     document::Rule,
-    entities::{self, Place, Subject},
+    entities::{self, As, Subject, What},
     index::{Rules, Scope},
     language::{Language, bare},
     needs::Needs,
+    tables::TableFacts,
 };
 
 /// The most policies that a ruling names; more of them change nothing.
@@ -47,6 +48,17 @@ pub struct Asker<'a> {
 pub struct BucketFacts<'a> {
     /// Who made it.
     pub owner: &'a str,
+}
+
+/// The session that a question is asked in.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionFacts<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// When it was made.
+    pub issued: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
 }
 
 /// What else is known of a request.
@@ -93,7 +105,13 @@ pub struct Question<'a> {
     pub bucket: BucketFacts<'a>,
     /// What else is known.
     pub circumstances: &'a Circumstances<'a>,
-    /// Reads the tags of what it is about.
+    /// The session, if it is asked in one.
+    pub session: Option<SessionFacts<'a>>,
+    /// The table that it is about or that its object lies in, or the namespace of tables that it is about.
+    pub table: Option<TableFacts<'a>>,
+    /// The labels of the graph that it is about.
+    pub labels: &'a [String],
+    /// Reads the tags of the object that it is about.
     pub tags: &'a dyn Fn() -> Vec<(String, String)>,
 }
 
@@ -130,6 +148,9 @@ impl Ruling {
 /// One asker and one thing asked about, as entities.
 struct Case<'a> {
     asker: &'a Asker<'a>,
+    /// Its place among the askers.
+    place: usize,
+    role: As,
     principal: EntityUid,
     groups: Vec<EntityUid>,
     action: EntityUid,
@@ -164,21 +185,27 @@ impl Rules {
         question: &'q Question<'q>,
         mut then: impl FnMut(&Case<'_>, Vec<&'q Rule>),
     ) {
-        let subjects = entities::subjects(self, language, question.resource);
+        let subjects = entities::subjects(self, language, question);
         let (action, action_in) = language.action(question.action);
-        for asker in question.askers {
-            for subject in &subjects {
-                let case = Case {
-                    asker,
-                    principal: entities::principal(language, asker),
-                    groups: entities::groups(language, asker),
-                    action: action.clone(),
-                    action_in,
-                    subject,
-                };
-                let places = self.candidates(&case.scope());
-                if !places.is_empty() {
-                    then(&case, places.into_iter().filter_map(|p| self.rule(p)).collect());
+        for (place, asker) in question.askers.iter().enumerate() {
+            for role in entities::roles(self.needs().says, question, place) {
+                for subject in &subjects {
+                    let case = Case {
+                        asker,
+                        place,
+                        role,
+                        principal: entities::principal(language, question, asker, role),
+                        groups: entities::groups(language, asker),
+                        action: action.clone(),
+                        action_in,
+                        subject,
+                    };
+                    let places = self.candidates(&case.scope());
+                    let found = places.into_iter().filter_map(|p| self.rule(p));
+                    let rules: Vec<&Rule> = found.filter(|rule| case.is_for(rule)).collect();
+                    if !rules.is_empty() {
+                        then(&case, rules);
+                    }
                 }
             }
         }
@@ -209,6 +236,17 @@ impl Rules {
 }
 
 impl Case<'_> {
+    /// Whether a policy says the types that are asked about only if it does.
+    fn is_for(&self, rule: &Rule) -> bool {
+        let says = rule.needs.says;
+        let by_principal = match self.role {
+            As::Itself => true,
+            As::Agent => says.agents,
+            As::Session => says.sessions,
+        };
+        by_principal && (says.columns || !matches!(self.subject.what, What::Column(_)))
+    }
+
     fn scope(&self) -> Scope<'_> {
         Scope {
             principal: &self.principal,
@@ -223,21 +261,17 @@ impl Case<'_> {
     /// The request and its entities, described as far as the policies look.
     fn described(&self, question: &Question<'_>, needs: &Needs) -> Option<(Request, Entities)> {
         let (asker_tags, tags) = match needs.tags {
-            true => (self.asker.tags.to_vec(), (question.tags)()),
+            true if self.subject.what == What::Path => (self.asker.tags.to_vec(), (question.tags)()),
+            true => (self.asker.tags.to_vec(), Vec::new()),
             false => (Vec::new(), Vec::new()),
-        };
-        let tags = if self.subject.place == Place::Asked {
-            tags
-        } else {
-            Vec::new()
         };
         let principal = described(
             &self.principal,
-            entities::asker_attributes(self.asker),
+            entities::asker_attributes(question, self.place, self.asker, self.role),
             &self.groups,
             asker_tags,
         )?;
-        let attributes = entities::attributes(question.resource, self.subject, question.bucket.owner, &tags);
+        let attributes = entities::attributes(question, self.subject, &tags, needs);
         let resource = described(&self.subject.uid, attributes, &self.subject.above, tags)?;
         let action = bare(self.action.clone(), self.action_in);
         let context = context(question.circumstances, needs)?;

@@ -26,10 +26,12 @@ mod labels;
 mod language;
 mod needs;
 mod schema;
+mod tables;
 
 pub use document::{DOCUMENT_BYTES_MAX, Document, POLICIES_MAX};
 pub use index::Rules;
-pub use judge::{Asker, AskerType, BucketFacts, Circumstances, Question, Ruling};
-pub use labels::{LABELS_TAG, labels};
+pub use judge::{Asker, AskerType, BucketFacts, Circumstances, Question, Ruling, SessionFacts};
+pub use labels::{LABELS_TAG, labels, words};
 pub use language::Language;
-pub use needs::Needs;
+pub use needs::{Needs, Says};
+pub use tables::{Column, TableFacts};

@@ -11,14 +11,43 @@ pub struct Needs {
     pub circumstances: BTreeSet<String>,
     /// The context as a whole.
     pub whole_context: bool,
-    /// Tags of the principal or the resource, or labels of the resource, which are in a tag.
+    /// Tags of the principal or the resource, or labels of the resource, which may be in a tag.
     pub tags: bool,
+    /// The columns of a table, as an attribute of it.
+    pub column_names: bool,
+    /// Columns, agents, sessions: what is asked about besides what was asked, for the policies alone that say these types.
+    pub says: Says,
+}
+
+/// The types of [`Needs::says`] that a policy says anywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Says {
+    /// `Column`.
+    pub columns: bool,
+    /// `Agent`.
+    pub agents: bool,
+    /// `Session`.
+    pub sessions: bool,
+}
+
+impl Says {
+    fn note(&mut self, type_name: &str) {
+        match type_name {
+            "Column" => self.columns = true,
+            "Agent" => self.agents = true,
+            "Session" => self.sessions = true,
+            _ => {}
+        }
+    }
 }
 
 impl Needs {
     /// Reads them off a policy in Cedar's JSON form.
     pub(crate) fn of(policy: &Value) -> Self {
         let mut needs = Self::default();
+        for scope in ["principal", "resource"] {
+            needs.walk(policy.get(scope).unwrap_or(&Value::Null));
+        }
         if let Some(conditions) = policy.get("conditions") {
             needs.walk(conditions);
         }
@@ -36,6 +65,10 @@ impl Needs {
         self.circumstances.extend(other.circumstances.iter().cloned());
         self.whole_context |= other.whole_context;
         self.tags |= other.tags;
+        self.column_names |= other.column_names;
+        self.says.columns |= other.says.columns;
+        self.says.agents |= other.says.agents;
+        self.says.sessions |= other.says.sessions;
     }
 
     /// Expressions nest as deep as Cedar's parser let them, which guards its own stack; so does serde_json's value.
@@ -62,9 +95,12 @@ impl Needs {
                 self.circumstances.extend(names(inner.get("attr")));
             }
             "." | "has" => {
-                self.tags |= names(inner.get("attr")).as_deref() == Some("labels");
+                let named = names(inner.get("attr"));
+                self.tags |= named.as_deref() == Some("labels");
+                self.column_names |= named.as_deref() == Some("columns");
                 self.walk(inner);
             }
+            "type" | "entity_type" if inner.is_string() => self.says.note(inner.as_str().unwrap_or_default()),
             _ => self.walk(inner),
         }
     }

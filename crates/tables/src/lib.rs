@@ -4,7 +4,7 @@
 //! TableNamespace  levels joined by 1F             properties of a namespace
 //! TableNamespace  the same and 00                 rewritten by whatever comes to be in the namespace
 //! TableName       namespace, 00, name             the id of the table or view
-//! Table           id                              namespace, name, newest metadata file; of a view, too
+//! Table           id                              namespace, name, newest metadata file, columns, labels; of a view, too
 //! Object          .tables/<id>/metadata/…         metadata files, written by the catalog alone
 //! ```
 //!
@@ -19,6 +19,7 @@
 
 mod error;
 mod fresh;
+mod governed;
 mod location;
 mod metadata;
 mod name;
@@ -28,6 +29,7 @@ mod table;
 mod update;
 mod view;
 
+pub use governed::changes_labels;
 pub use name::{NAMES_PAGE_MAX, Namespace, TableName, What};
 pub use table::{
     CreateTable, Loaded, METADATA_BYTES_MAX, Snapshots, TABLES_MAX, TableChange, Tables, metadata_file,

@@ -4,6 +4,7 @@
 //! (`sales.eu.orders`) and what rows are named by stand for one name each.
 
 use craton_base::Result;
+use craton_gate::tables::{name_row, namespace_row};
 
 use crate::error::bad;
 
@@ -104,7 +105,7 @@ impl Namespace {
     }
 
     pub(crate) fn row(&self) -> Vec<u8> {
-        self.0.join("\u{1f}").into_bytes()
+        namespace_row(&self.0)
     }
 
     /// The row that is rewritten by whatever comes to be in it.
@@ -148,9 +149,7 @@ impl TableName {
     /// Its entry among the names of a bucket's tables.
     #[must_use]
     pub fn row(&self) -> Vec<u8> {
-        let mut row = self.namespace.tables();
-        row.extend_from_slice(self.name.as_bytes());
-        row
+        name_row(&self.namespace.0, &self.name)
     }
 }
 

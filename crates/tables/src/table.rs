@@ -21,6 +21,7 @@ pub(crate) use rows::{commit_rows, live, milliseconds, permitted, retried, size}
 use crate::{
     error::{bad, exists},
     fresh,
+    governed::Governed,
     location::{self, Folder},
     metadata::Metadata,
     name::{TableName, What},
@@ -88,6 +89,7 @@ pub(crate) struct Written {
     file: Arrived,
     pub(crate) loaded: Loaded,
     key: String,
+    governed: Governed,
 }
 
 impl Tables {
@@ -178,10 +180,7 @@ impl Tables {
         metadata: &Metadata,
     ) -> Result<Loaded> {
         let written = self.write(permit, folder, metadata, 0).await?;
-        let row = TableRow {
-            metadata: written.key.clone(),
-            ..row_of((name, what))
-        };
+        let row = written.named_by(row_of((name, what)));
         let id = folder.id();
         retried(name, || async {
             is_free(permit, name)?;
@@ -208,11 +207,13 @@ impl Tables {
         let stored = stored.ok_or_else(no_such_file)?;
         let _room = self.room(size(&stored).saturating_mul(PARSED)).await?;
         let metadata = permit.whole(&stored, METADATA_BYTES_MAX).await?;
-        folder.check_all(&Metadata::parse(&metadata)?)?;
-        let row = TableRow {
+        let parsed = Metadata::parse(&metadata)?;
+        folder.check_all(&parsed)?;
+        let row = Governed::of(&parsed)?.put_into(TableRow {
             metadata: file.as_str().to_owned(),
             ..row_of((name, what))
-        };
+        });
+        drop(parsed);
         retried(name, || async {
             is_free(permit, name)?;
             let before = permit.entry(Kind::Table, id.as_bytes())?;
@@ -251,8 +252,9 @@ impl Tables {
             let found = live(permit, &id, (from, what))?;
             is_free(permit, to)?;
             let row = TableRow {
-                metadata: found.row.metadata.clone(),
-                ..row_of((to, what))
+                namespace: to.namespace.levels().to_vec(),
+                name: to.name().to_owned(),
+                ..found.row.clone()
             };
             let changes = found.becomes(named(permit, (to, what), &id)?, &row);
             commit_rows(permit, &changes.delete(Kind::TableName, from.row()), &[]).await
@@ -303,6 +305,7 @@ impl Tables {
         metadata: &Metadata,
         number: u64,
     ) -> Result<Written> {
+        let governed = Governed::of(metadata)?;
         let bytes = Bytes::from(metadata.to_bytes()?);
         if bytes.len() as u64 > METADATA_BYTES_MAX {
             let text = format!("a metadata file has at most {METADATA_BYTES_MAX} bytes; expire snapshots");
@@ -319,6 +322,7 @@ impl Tables {
                 metadata: bytes,
             },
             key: key.as_str().to_owned(),
+            governed,
         })
     }
 
@@ -354,6 +358,16 @@ impl Tables {
             out.push_str(&hex::encode([*byte]));
         }
         Ok(out)
+    }
+}
+
+impl Written {
+    /// The row that names it as the newest.
+    fn named_by(&self, row: TableRow) -> TableRow {
+        self.governed.put_into(TableRow {
+            metadata: self.key.clone(),
+            ..row
+        })
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Asking {
     Who {
         /// The action: s3:GetObject
         action: String,
-        /// The resource: arn:aws:s3:::BUCKET/KEY
+        /// The resource: arn:aws:s3:::BUCKET/KEY, arn:aws:s3tables:::bucket/BUCKET/table/NAMESPACE.TABLE
         resource: String,
         /// A condition key's value: aws:SourceIp=203.0.113.9; may be repeated
         #[arg(long, value_name = "KEY=VALUE")]
@@ -42,7 +42,7 @@ pub(crate) enum Asking {
     Reach {
         /// Who: a user, role/NAME, a session's id
         principal: String,
-        /// An action on buckets, objects or graphs, instead of listing, reading, writing and deleting; may be repeated
+        /// An action on buckets, objects, graphs or tables, instead of listing, reading, writing and deleting; may be repeated
         #[arg(long)]
         action: Vec<String>,
         #[command(flatten)]

@@ -136,6 +136,19 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Show a graph's labels, which guard policies look at; with labels, set them in place of those it has
+    Label {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// Words
+        #[arg(conflicts_with = "none")]
+        labels: Vec<String>,
+        /// Set no labels
+        #[arg(long)]
+        none: bool,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Ask and change a graph line by line; :help says how
     Repl {
         /// BUCKET/GRAPH

@@ -47,6 +47,24 @@ pub(crate) enum Key {
         #[command(flatten)]
         target: Target,
     },
+    /// Keep an access key, and the sessions that rest on it, from being used
+    Disable {
+        /// Whose
+        user: String,
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Let an access key be used again
+    Enable {
+        /// Whose
+        user: String,
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Delete an access key
     Rm {
         /// Whose

@@ -48,7 +48,7 @@ pub(crate) enum Policy {
     /// Look a policy over: what it names that does not exist, what of it never counts, what was not used
     Check {
         /// A file with a policy in IAM's JSON
-        #[arg(required_unless_present_any = ["user", "role"])]
+        #[arg(required_unless_present_any = ["user", "role", "guard"])]
         file: Option<PathBuf>,
         /// Instead, a user: its policies, and which grants of them decided nothing
         #[arg(long, conflicts_with = "file")]
@@ -56,6 +56,9 @@ pub(crate) enum Policy {
         /// Instead, a role
         #[arg(long, conflicts_with_all = ["file", "user"])]
         role: Option<String>,
+        /// Instead, all guard policies: what they name that is not there, or not any more
+        #[arg(long, conflicts_with_all = ["file", "user", "role"])]
+        guard: bool,
         /// In how many days
         #[arg(long, default_value = "90")]
         days: u32,

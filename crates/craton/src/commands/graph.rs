@@ -87,6 +87,12 @@ pub(super) async fn run(command: Command) -> Result<()> {
             history,
             target,
         } => repl::run(&graph, local.as_deref(), history, &target).await,
+        Command::Label {
+            graph,
+            labels,
+            none,
+            target,
+        } => kept::label(&graph, (!labels.is_empty() || none).then_some(labels), &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => program(command).await,
         Command::Reason {

@@ -137,12 +137,23 @@ pub(super) async fn key(command: Key) -> Result<()> {
                 output::table(&["ID", "ACTIVE", "CREATED"], &rows);
             });
         }
+        Key::Disable { user, id, target } => {
+            let path = format!("{}/disable", key_path(&user, &id));
+            change(&target, Method::POST, &path, None).await?;
+        }
+        Key::Enable { user, id, target } => {
+            let path = format!("{}/enable", key_path(&user, &id));
+            change(&target, Method::POST, &path, None).await?;
+        }
         Key::Rm { user, id, target } => {
-            let path = format!("{}/keys/{}", user_path(&user), segment(&id));
-            Client::new(&target)?.api(Method::DELETE, &path, None).await?;
+            change(&target, Method::DELETE, &key_path(&user, &id), None).await?;
         }
     }
     Ok(())
+}
+
+fn key_path(user: &str, id: &str) -> String {
+    format!("{}/keys/{}", user_path(user), segment(id))
 }
 
 fn key_row(key: &Value) -> Vec<String> {
@@ -194,10 +205,12 @@ pub(super) async fn policy(command: Policy) -> Result<()> {
             file,
             user,
             role,
+            guard,
             days,
             target,
         } => {
             let body = match &file {
+                None if guard => json!({ "guard": true }),
                 Some(file) => json!({ "document": document(file)? }),
                 None => json!({ "user": user, "role": role, "days": days }),
             };

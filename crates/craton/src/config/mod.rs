@@ -64,6 +64,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "CRATON_DOMAIN", value_name = "NAME", value_delimiter = ',', value_parser = domain)]
     pub(crate) domain: Vec<String>,
 
+    /// Where clients reach the server, for answers that say it: https://data.example.org. Default: as each request says itself
+    #[arg(long, env = "CRATON_PUBLIC_URL", value_name = "URL", value_parser = http_endpoint)]
+    pub(crate) public_url: Option<String>,
+
     /// Certificates for TLS, a PEM file, the server's own first
     #[arg(long, env = "CRATON_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

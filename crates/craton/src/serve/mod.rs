@@ -238,6 +238,7 @@ fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
                 domains: settings.domain.clone(),
             },
             trusted_proxies: settings.trusted_proxy.clone(),
+            public_url: settings.public_url.clone(),
         },
         clock,
         random,

@@ -112,13 +112,15 @@ pub(super) async fn who(call: &mut Call<'_>) -> Result<Value> {
 }
 
 /// What is asked about if nothing is named.
-const REACH_ACTIONS: [&str; 6] = [
+const REACH_ACTIONS: [&str; 8] = [
     "s3:ListBucket",
     "s3:GetObject",
     "s3:PutObject",
     "s3:DeleteObject",
     "craton:ReadGraph",
     "craton:WriteGraph",
+    "s3tables:GetTableData",
+    "s3tables:PutTableData",
 ];
 
 #[derive(Deserialize)]
@@ -210,6 +212,9 @@ struct Check {
     /// Or a role.
     #[serde(default)]
     role: Option<String>,
+    /// Or all guard policies in force.
+    #[serde(default)]
+    guard: bool,
     /// Over how many days.
     #[serde(default)]
     days: Option<u64>,
@@ -230,6 +235,10 @@ pub(super) async fn check_policy(call: &mut Call<'_>) -> Result<Value> {
         _ => return Err(Error::invalid("a user or a role is to be checked, not both")),
     };
     match (asked.document, holder) {
+        (None, None) if asked.guard => {
+            let found = call.gate.check_guards(call.session).await?;
+            Ok(json!({ "findings": findings(&found) }))
+        }
         (Some(document), None) => {
             call.gate.ask_to_check(call.session).await?;
             let found = lint::check(document.to_string().as_bytes())?;
@@ -249,7 +258,7 @@ pub(super) async fn check_policy(call: &mut Call<'_>) -> Result<Value> {
             }))
         }
         _ => Err(Error::invalid(
-            "either a document, or a user or role, is to be checked",
+            "either a document, or a user or role, or guard policies, are to be checked",
         )),
     }
 }

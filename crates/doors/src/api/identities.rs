@@ -104,6 +104,14 @@ pub(super) async fn delete_access_key(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({}))
 }
 
+pub(super) async fn set_access_key(call: &mut Call<'_>, active: bool) -> Result<Value> {
+    call.no_query()?;
+    call.gate
+        .set_access_key(call.session, user(call)?.as_str(), call.part(1)?, active)
+        .await?;
+    Ok(json!({}))
+}
+
 pub(super) async fn list_policies(call: &mut Call<'_>, kind: HolderKind) -> Result<Value> {
     call.no_query()?;
     let act = Act::of(match kind {

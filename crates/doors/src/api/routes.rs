@@ -76,6 +76,10 @@ routes! {
     CreateAccessKey: POST "/_api/v1/users/{user}/keys", "iam:CreateAccessKey" => identities::create_access_key;
     /// Deletes an access key.
     DeleteAccessKey: DELETE "/_api/v1/users/{user}/keys/{key}", "iam:DeleteAccessKey" => identities::delete_access_key;
+    /// Lets an access key be used.
+    EnableAccessKey: POST "/_api/v1/users/{user}/keys/{key}/enable", "iam:UpdateAccessKey" => identities::set_access_key, true;
+    /// Keeps an access key from being used.
+    DisableAccessKey: POST "/_api/v1/users/{user}/keys/{key}/disable", "iam:UpdateAccessKey" => identities::set_access_key, false;
     /// A user's policies.
     ListUserPolicies: GET "/_api/v1/users/{user}/policies", "iam:GetUserPolicy" => identities::list_policies, HolderKind::User;
     /// One policy.

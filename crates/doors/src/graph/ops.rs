@@ -14,7 +14,7 @@ use craton_graph::{
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Call, Operation, explain, load, program, query, respond, snapshots, stream::Writing};
+use super::{Call, Operation, explain, labels, load, program, query, respond, snapshots, stream::Writing};
 use crate::http::Body;
 
 /// The most graphs of a listing.
@@ -31,6 +31,8 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::RunProgram | Operation::RunRules => program::run(call).await,
         Operation::QueryFacts => query::run(call).await,
         Operation::ExplainRules => explain::run(call).await,
+        Operation::GetLabels => labels::get(call).await,
+        Operation::PutLabels => labels::put(call).await,
         Operation::ListSnapshots => snapshots::list(call).await,
         Operation::PinSnapshot => snapshots::pin(call).await,
         Operation::UnpinSnapshot => snapshots::unpin(call).await,
@@ -43,7 +45,7 @@ fn ask(call: &Call<'_>, path: ResourcePath) -> Ask {
     Ask::new(call.route.operation.name(), call.route.action, path)
 }
 
-async fn read_permit(call: &Call<'_>, path: ResourcePath) -> Result<ReadPermit> {
+pub(super) async fn read_permit(call: &Call<'_>, path: ResourcePath) -> Result<ReadPermit> {
     call.gate.read(call.session, ask(call, path)).await
 }
 

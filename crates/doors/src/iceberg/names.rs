@@ -5,7 +5,10 @@
 //! Deliberately absent: routes, identity, what metadata means.
 
 use craton_base::{ResourcePath, Result};
-use craton_gate::{Ask, tables::table};
+use craton_gate::{
+    Ask,
+    tables::{LABELS_PROPERTY, table},
+};
 use craton_tables::{TableName, What, metadata_file, namespaces};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -38,6 +41,20 @@ pub(super) fn creating(call: &Call<'_>, name: &TableName, what: What) -> Result<
         What::View => "s3tables:CreateView",
     }];
     Ok(ask)
+}
+
+/// What changes a table's labels takes the right to that, too.
+pub(super) fn labelling(ask: Ask, labels: bool) -> Ask {
+    match labels {
+        true => ask.and_action("s3tables:TagResource"),
+        false => ask,
+    }
+}
+
+/// Whether a body makes something with labels.
+pub(super) fn has_labels(body: &Result<Value>) -> bool {
+    let properties = body.as_ref().ok().and_then(|b| b.get("properties"));
+    properties.is_some_and(|p| p.get(LABELS_PROPERTY).is_some())
 }
 
 /// A body that has a name in it.

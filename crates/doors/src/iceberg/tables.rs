@@ -8,7 +8,7 @@ use craton_gate::{
     tables::{id_of, table},
 };
 use craton_objects::delete::{Delete, delete};
-use craton_tables::{CreateTable, Snapshots, TableChange, TableName, What, staged_id};
+use craton_tables::{CreateTable, Snapshots, TableChange, TableName, What, changes_labels, staged_id};
 use http::{StatusCode, header};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use super::{
     delegation::{Given, given},
     empty,
     loaded::{again, answered, has, made, tag},
-    names::{ask_about, ask_for, creating, name_in, named_in, taken},
+    names::{ask_about, ask_for, creating, has_labels, labelling, name_in, named_in, taken},
     ops::{Answer, noted, once},
 };
 
@@ -33,10 +33,8 @@ const PURGED_AT_ONCE: usize = 1000;
 pub(super) async fn create(call: Call<'_>) -> Result<Answer> {
     let body = call.json();
     let name = name_in(&call, &body)?;
-    let permit = call
-        .gate
-        .write(call.session, creating(&call, &name, What::Table)?)
-        .await?;
+    let ask = labelling(creating(&call, &name, What::Table)?, has_labels(&body));
+    let permit = call.gate.write(call.session, ask).await?;
     let mut body = named_in(body)?;
     let staged = body.get("stage-create").and_then(Value::as_bool).unwrap_or(false);
     let request = CreateTable {
@@ -108,11 +106,12 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
     let said = |list: &Result<&[Value]>| list.as_ref().map_or(Vec::new(), |list| list.to_vec());
     let (required, wanted) = (said(&requirements), said(&updates));
     let permit = match staged_id(&required, &wanted) {
-        Some(id) => committing_staged(&call, &name, &id).await?,
+        Some(id) => committing_staged(&call, &name, (&id, &wanted)).await?,
         None => {
             let ask = ask_for(&call, &name)?
                 .and_action(WRITE_DATA)
                 .and_action(READ_DATA);
+            let ask = labelling(ask, changes_labels(&wanted));
             call.gate.write(call.session, ask).await?
         }
     };
@@ -134,12 +133,17 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
 }
 
 /// The first commit of a staged table makes it, so it takes the right to make one of that name, too.
-async fn committing_staged(call: &Call<'_>, name: &TableName, id: &str) -> Result<WritePermit> {
+async fn committing_staged(
+    call: &Call<'_>,
+    name: &TableName,
+    (id, updates): (&str, &[Value]),
+) -> Result<WritePermit> {
     call.gate
         .read(call.session, creating(call, name, What::Table)?)
         .await?;
     let path = table(call.bucket()?, id);
     let ask = ask_about(call, path, name).and_action(WRITE_DATA);
+    let ask = labelling(ask, changes_labels(updates));
     call.gate.write(call.session, ask).await
 }
 

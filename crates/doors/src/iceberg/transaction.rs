@@ -9,13 +9,13 @@ use craton_gate::{
     Parts, Work,
     tables::{catalog, id_of, table},
 };
-use craton_tables::{TABLES_MAX, TableChange, What, staged_id};
+use craton_tables::{TABLES_MAX, TableChange, What, changes_labels, staged_id};
 use http::StatusCode;
 use serde_json::Value;
 
 use super::{
     Call, bad, empty,
-    names::{ask_about, creating, identifier},
+    names::{ask_about, creating, identifier, labelling},
     ops::{Answer, ask, noted, once},
     tables::{READ_DATA, WRITE_DATA, list_in},
 };
@@ -47,6 +47,7 @@ pub(super) async fn commit(call: Call<'_>) -> Result<Answer> {
             true => ask,
             false => ask.and_action(READ_DATA),
         };
+        let ask = labelling(ask, changes_labels(&change.updates));
         call.gate.read(call.session, ask).await?;
     }
     let mut writes: Vec<_> = wanted.iter().map(|c| table(bucket.clone(), &c.id)).collect();

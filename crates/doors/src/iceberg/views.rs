@@ -3,7 +3,7 @@
 //! Deliberately absent: routes, identity, what metadata means; what views have in common with tables ([`super::names`]).
 
 use craton_base::Result;
-use craton_tables::{CreateView, Snapshots, What};
+use craton_tables::{CreateView, Snapshots, What, changes_labels};
 use http::{StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use super::{
     delegation::Given,
     empty,
     loaded::{again, answered, has, made, tag},
-    names::{ask_for, creating, name_in, named_in, taken},
+    names::{ask_for, creating, has_labels, labelling, name_in, named_in, taken},
     ops::{Answer, noted, once},
     tables::list_in,
 };
@@ -20,10 +20,8 @@ use super::{
 pub(super) async fn create(call: Call<'_>) -> Result<Answer> {
     let body = call.json();
     let name = name_in(&call, &body)?;
-    let permit = call
-        .gate
-        .write(call.session, creating(&call, &name, What::View)?)
-        .await?;
+    let ask = labelling(creating(&call, &name, What::View)?, has_labels(&body));
+    let permit = call.gate.write(call.session, ask).await?;
     let mut body = named_in(body)?;
     let request = CreateView {
         location: body.get("location").and_then(Value::as_str).map(str::to_owned),
@@ -61,8 +59,12 @@ pub(super) async fn load(call: Call<'_>) -> Result<Answer> {
 
 pub(super) async fn replace(call: Call<'_>) -> Result<Answer> {
     let name = call.table()?;
-    let permit = call.gate.write(call.session, ask_for(&call, &name)?).await?;
-    let body = call.json()?;
+    let body = call.json();
+    let said = body.as_ref().ok().and_then(|b| b.get("updates")?.as_array());
+    let labels = changes_labels(said.map_or(&[], Vec::as_slice));
+    let ask = labelling(ask_for(&call, &name)?, labels);
+    let permit = call.gate.write(call.session, ask).await?;
+    let body = body?;
     // A view's requirements may be left out.
     let requirements = match body.get("requirements") {
         None | Some(Value::Null) => &[],

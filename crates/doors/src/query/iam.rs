@@ -72,6 +72,7 @@ operations! { "iam";
     ListGroupsForUser => "iam:ListGroupsForUser", entities::groups_for_user;
     ListInstanceProfilesForRole => "iam:GetRole", account::no_instance_profiles;
     ListMFADevices => "iam:GetUser", account::no_mfa_devices;
+    ListOpenIDConnectProviderTags => "iam:ListOpenIDConnectProviderTags", providers::list_tags;
     ListOpenIDConnectProviders => "iam:ListOpenIDConnectProviders", providers::list;
     ListPolicies => "iam:ListPolicies", policies::list;
     ListPolicyTags => "iam:ListPolicyTags", policies::list_tags;

@@ -25,3 +25,32 @@ async fn room_is_waited_for_and_given_back() {
     drop(held);
     assert!(take(&rooms.anonymous, all).await.unwrap()._held.is_some());
 }
+
+#[tokio::test]
+async fn one_source_keeps_nobody_of_another_waiting() {
+    let rooms = Rooms::new();
+    let size = SizeHint::with_exact(FORM_BYTES_MAX as u64);
+    let from = |text: &str| text.parse::<IpAddr>().unwrap();
+    let form = |source| rooms.read_form(source, &size, http_body_util::Full::new(Bytes::new()));
+    let mut held = Vec::new();
+    for n in 0..SOURCE_BYTES / FORM_BYTES_MAX {
+        let source = from(&format!("2001:db8::{n}"));
+        held.push(form(source).await.expect("there is room").1);
+    }
+    let refused = form(from("2001:db8::ffff"))
+        .await
+        .err()
+        .expect("it is the same network");
+    assert_eq!(
+        (refused.kind(), refused.reason()),
+        (Kind::Busy, TOO_MANY_ATTEMPTS)
+    );
+    assert!(form(from("2001:db8:0:1::")).await.is_ok());
+    held.pop();
+    assert!(form(from("2001:db8::1")).await.is_ok());
+    held.clear();
+    assert!(
+        rooms.sources.lock().is_empty(),
+        "nothing is kept of who has nothing"
+    );
+}

@@ -216,7 +216,11 @@ impl Inner {
     }
 
     fn answer_to(&self, question: &Question, session: &Session, said: &Said) -> Result<Answer> {
-        let resource = place::of_arn(&question.resource).ok_or_else(|| {
+        let resource = match place::table_by_name(&question.resource) {
+            Some((bucket, name)) => Some(self.table_named(&bucket, &name)?),
+            None => place::of_arn(&question.resource),
+        };
+        let resource = resource.ok_or_else(|| {
             let text = format!(
                 "{:?} is not the ARN of something that is kept here",
                 question.resource
@@ -234,7 +238,7 @@ impl Inner {
         let links = self.asking(session, &put, access::links);
         let advice = self.asking(session, &put, |asked| {
             let info = put.bucket.map(|b| &*b.info);
-            self.guards.advice(&guards::asked(asked, info))
+            self.guards.advice(&self.store, &guards::asked(asked, info))
         });
         Ok(Answer::of(question, verdicts, links, &advice))
     }

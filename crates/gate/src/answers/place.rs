@@ -49,6 +49,16 @@ pub(super) fn of_arn(arn: &str) -> Option<ResourcePath> {
     Some(ResourcePath::System(format!("{folder}/{name}")))
 }
 
+/// The bucket and the entry of a table that an ARN calls by its name, as people do: `…/table/sales.orders`.
+pub(super) fn table_by_name(arn: &str) -> Option<(BucketName, Vec<u8>)> {
+    let (bucket, name) = arn
+        .strip_prefix("arn:aws:s3tables:::bucket/")?
+        .split_once("/table/")?;
+    let (namespace, name) = name.rsplit_once('.')?;
+    let levels: Vec<String> = namespace.split('.').map(str::to_owned).collect();
+    Some((BucketName::new(bucket).ok()?, tables::name_row(&levels, name)))
+}
+
 /// The path that a record was about. An action about buckets tells a listing from an object whose key ends in a star.
 pub(super) fn of_record(text: &str, actions: &str) -> Option<ResourcePath> {
     if text == "/" {

@@ -5,13 +5,18 @@
 //! unless a condition looks at more. In graphs the lines are the prefixes of facts that are named, each of the graphs that
 //! there are being one too.
 //!
-//! Deliberately absent: tables, and the system's own.
+//! Of tables each is one, and the catalog of each bucket's tables.
+//!
+//! Deliberately absent: the system's own.
 
 use std::collections::BTreeSet;
 
 use craton_base::{BranchId, BucketName, Error, FactPath, GraphName, ObjectKey, ResourcePath, Result};
 use craton_guard::actions::{self, About, Level};
-use craton_store::namespace::{Direction, Kind, Span};
+use craton_store::{
+    namespace::{Direction, Kind, Span},
+    value::Stored,
+};
 
 use super::{Question, lint, stand_in::Said};
 use crate::{
@@ -21,6 +26,7 @@ use crate::{
     gate::{Gate, Inner},
     ledger::Verdict,
     session::Session,
+    tables::{self, NameRow},
 };
 
 /// The most buckets that one call asks about.
@@ -36,6 +42,23 @@ const NAMES_MAX: usize = 200;
 const BUCKET: &str = "bucket";
 const OBJECT: &str = "object";
 const GRAPH: &str = "graph";
+const CATALOG: &str = "catalog";
+const TABLE: &str = "table";
+
+/// What is done to a catalog or a namespace, and not to a table.
+const OF_CATALOGS: [&str; 11] = [
+    "s3tables:CreateNamespace",
+    "s3tables:CreateTable",
+    "s3tables:CreateView",
+    "s3tables:DeleteNamespace",
+    "s3tables:GetNamespace",
+    "s3tables:GetTableBucket",
+    "s3tables:ListNamespaces",
+    "s3tables:ListTables",
+    "s3tables:ListViews",
+    "s3tables:RegisterView",
+    "s3tables:UpdateNamespaceProperties",
+];
 
 /// Places in a bucket, with their names.
 type Places = Vec<(ResourcePath, String)>;
@@ -56,9 +79,9 @@ pub struct Reach {
 pub struct Reached {
     /// The bucket.
     pub bucket: String,
-    /// `bucket`, `object` or `graph`.
+    /// `bucket`, `object`, `graph`, `catalog` or `table`.
     pub kind: &'static str,
-    /// What in it, as policies name it; `None` for the bucket itself. Of a graph, its name, or that, a slash and a prefix of facts.
+    /// What in it, as policies name it; `None` for the bucket itself and its catalog. Of a table, `namespace.name`; of a graph, its name, or that, a slash and a prefix of facts.
     pub name: Option<String>,
     /// The actions that are allowed, with what allows them.
     pub allowed: Vec<(String, Vec<String>)>,
@@ -71,7 +94,7 @@ impl Gate {
     ///
     /// # Errors
     /// `Denied`; `NotFound`, `NoSuchEntity`; `Invalid` for an action that is about something else than
-    /// buckets, objects and graphs.
+    /// buckets, objects, graphs and tables.
     pub async fn reach(
         &self,
         session: &Session,
@@ -104,8 +127,10 @@ fn with_kind(action: String) -> Result<(String, &'static str)> {
         // A list of graphs is about their bucket.
         Some((About::Bucket, _) | (About::Graph, Level::List)) => Ok((action, BUCKET)),
         Some((About::Graph, _)) => Ok((action, GRAPH)),
+        Some((About::Table, _)) if OF_CATALOGS.contains(&action.as_str()) => Ok((action, CATALOG)),
+        Some((About::Table, _)) => Ok((action, TABLE)),
         _ => Err(Error::invalid(format!(
-            "{action:?} is not an action on buckets, objects or graphs"
+            "{action:?} is not an action on buckets, objects, graphs or tables"
         ))),
     }
 }
@@ -128,14 +153,16 @@ impl Inner {
                 continue;
             };
             let mut places = vec![(ResourcePath::Bucket(info.name.clone()), BUCKET, None)];
+            places.push((tables::catalog(info.name.clone()), CATALOG, None));
             let mut complete = true;
-            for kind in [OBJECT, GRAPH] {
+            for kind in [OBJECT, GRAPH, TABLE] {
                 if !actions.iter().any(|(_, about)| *about == kind) {
                     continue;
                 }
                 let (names, all) = match kind {
                     OBJECT => self.names_in(who, &info.name, &bucket),
-                    _ => self.graphs_in(who, &info.name, &bucket)?,
+                    GRAPH => self.graphs_in(who, &info.name, &bucket)?,
+                    _ => self.tables_in(&bucket)?,
                 };
                 complete &= all;
                 places.extend(names.into_iter().map(|(path, name)| (path, kind, Some(name))));
@@ -206,6 +233,25 @@ impl Inner {
             all.into_iter().take(NAMES_MAX).filter_map(path).collect(),
             complete,
         )
+    }
+
+    /// The tables and views of a bucket, and whether these are all.
+    fn tables_in(&self, bucket: &BucketState) -> Result<(Places, bool)> {
+        let span = Span {
+            bucket: bucket.info.id,
+            branch: BranchId::MAIN,
+            kind: Kind::TableName,
+            start: bytes::Bytes::new(),
+            end: None,
+        };
+        let at = self.store.latest();
+        let page = self.store.scan(&span, at, Direction::Forward, NAMES_MAX)?;
+        let place = |stored: &Stored| {
+            let row = NameRow::read(&stored.value.meta)?;
+            let name = String::from_utf8_lossy(&stored.key.name).replace(['\u{1f}', '\0'], ".");
+            Ok((tables::table(bucket.info.name.clone(), &row.id), name))
+        };
+        Ok((page.entries.iter().map(place).collect::<Result<_>>()?, !page.more))
     }
 
     /// The graphs of a bucket, and the prefixes of facts in them that policies of either plane draw a line at, and whether

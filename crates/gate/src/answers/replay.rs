@@ -24,7 +24,6 @@ use crate::{
     ledger::{Entry, Filter, Record, RecordKind, Verdict},
     policy::{self, Limits, Policy, ResourcePolicy},
     session::{Origin, Session},
-    tables,
 };
 
 /// The most records that one call looks at.
@@ -296,7 +295,7 @@ impl Inner {
             )
         };
         let ((now, would), unknown) = policy::noting_unknown(&UNKNOWN_KEYS, record.facts_missing, ask);
-        if unknown || self.guard_looks_at_unknown(compiled, &asked, &actions)? {
+        if unknown || self.guard_looks_at_unknown(compiled, &asked.session, &put)? {
             return Ok(Err("a policy looks at something that the record does not hold"));
         }
         let was = record.verdict() == Verdict::Allow;
@@ -389,29 +388,21 @@ impl Inner {
     }
 
     /// Whether a guard policy that would be evaluated, of today's or of those proposed, looks at what no record holds.
-    fn guard_looks_at_unknown(&self, compiled: &Compiled, asked: &Asked, actions: &[&str]) -> Result<bool> {
+    fn guard_looks_at_unknown(&self, compiled: &Compiled, session: &Session, put: &Put<'_>) -> Result<bool> {
         let today = self.guards.state();
         let mut states = vec![&*today];
         if let Compiled::Guard(state) = compiled {
             states.push(state);
         }
-        let shown = tables::shown(&asked.resource, actions);
-        let question = guards::Asked {
-            session: &asked.session,
-            actions,
-            resource: shown.as_ref().unwrap_or(&asked.resource),
-            extra: &asked.facts,
-            bucket: None,
-            object_tags: &|| None,
-        };
-        for state in states.into_iter().filter(|s| !s.rules.is_empty()) {
-            let needs = guards::looks_at(&state.rules, self.guards.language()?, &question);
-            let unknown = ["bytes", "labels", "userAgent"];
-            if needs.tags || unknown.iter().any(|name| needs.circumstance(name)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let language = self.guards.language()?;
+        Ok(self.asking(session, put, |question| {
+            let asked = guards::asked(question, None);
+            states.iter().filter(|s| !s.rules.is_empty()).any(|state| {
+                let needs = guards::looks_at(&state.rules, language, &asked);
+                let unknown = ["bytes", "labels", "userAgent"];
+                needs.tags || unknown.iter().any(|name| needs.circumstance(name))
+            })
+        }))
     }
 }
 

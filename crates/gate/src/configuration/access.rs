@@ -2,10 +2,10 @@
 //! cross-origin rules; compiled together once for each change.
 
 use bytes::Bytes;
-use craton_base::{Error, Kind as ErrorKind, Result};
+use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use prost::Message;
 
-use super::{Acl, Configuration, Cors, DefaultEncryption, Subresource, acl, cors, encryption};
+use super::{Acl, Configuration, Cors, DefaultEncryption, GraphLabels, Subresource, acl, cors, encryption};
 use crate::policy::{Limits, ResourcePolicy};
 
 /// Who owns the objects of a bucket, and with that whether access control lists mean anything.
@@ -86,6 +86,7 @@ pub struct BucketAccess {
     cors: Option<Cors>,
     encryption: Option<DefaultEncryption>,
     requester_pays: bool,
+    graph_labels: GraphLabels,
 }
 
 impl BucketAccess {
@@ -131,6 +132,20 @@ impl BucketAccess {
         self.requester_pays
     }
 
+    /// The labels of the graph that a path is about; none of another path.
+    #[must_use]
+    pub fn graph_labels(&self, path: &ResourcePath) -> &[String] {
+        match path {
+            ResourcePath::Facts(_, facts) => self.graph_labels.of(facts.graph()),
+            _ => &[],
+        }
+    }
+
+    /// The labels of all graphs.
+    pub(crate) const fn all_graph_labels(&self) -> &GraphLabels {
+        &self.graph_labels
+    }
+
     /// Another policy instead, to be tried.
     pub(crate) fn replace_policy(&mut self, policy: Option<ResourcePolicy>) {
         self.policy = policy;
@@ -146,6 +161,7 @@ impl BucketAccess {
             Subresource::Acl => self.acl = Some(acl::parse(document)?),
             Subresource::Cors => self.cors = Some(cors::parse(document)?),
             Subresource::Encryption => self.encryption = Some(encryption::parse(document)?),
+            Subresource::GraphLabels => self.graph_labels = GraphLabels::parse(document)?,
             Subresource::RequestPayment => self.requester_pays = &**document == b"Requester",
             _ => {}
         }
@@ -162,6 +178,7 @@ pub(super) fn check(subresource: Subresource, document: &Bytes) -> Result<()> {
         Subresource::Acl => acl::parse(document).map(drop),
         Subresource::Cors => cors::parse(document).map(drop),
         Subresource::Encryption => encryption::parse(document).map(drop),
+        Subresource::GraphLabels => GraphLabels::parse(document).map(drop),
         _ => Ok(()),
     }
 }

@@ -30,12 +30,14 @@ pub(crate) mod acl;
 pub(crate) mod cache;
 mod cors;
 mod encryption;
+mod graph_labels;
 pub(crate) mod state;
 
 pub use access::{BucketAccess, Ownership, PublicAccessBlock};
 pub use acl::{Acl, AclGrant, AclPermission, GRANTS_MAX, Grantee};
 pub use cors::{CORS_RULES_MAX, Cors, CorsAnswer, CorsRule};
 pub use encryption::DefaultEncryption;
+pub(crate) use graph_labels::GraphLabels;
 
 /// The largest document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 512 << 10;
@@ -90,6 +92,8 @@ subresources! {
     IntelligentTiering => "intelligent-tiering", true;
     /// Inventory reports.
     Inventory => "inventory", true;
+    /// The labels of graphs: [`GraphLabels`].
+    GraphLabels => "graph-labels", false;
     /// Expiry and transitions.
     Lifecycle => "lifecycle", false;
     /// Access logging.

@@ -125,3 +125,27 @@ fn what_lists_grant() {
     assert!(!of(&bob, "s3:PutObject") && !of(&bob, "s3:DeleteObject"));
     assert!(!of(&Caller::Anonymous, "s3:GetObject"));
 }
+
+/// A configuration that could not be read was taken for none, and with it what it kept. Ours fails the request.
+#[test]
+fn ghsa_j548_what_does_not_parse_is_not_absent() {
+    let of_gate = [
+        Subresource::Acl,
+        Subresource::Cors,
+        Subresource::Encryption,
+        Subresource::GraphLabels,
+        Subresource::Ownership,
+        Subresource::Policy,
+        Subresource::PublicAccessBlock,
+    ];
+    for subresource in of_gate {
+        let unreadable = Configuration {
+            document: Bytes::from_static(b"\xff\xff"),
+            changed: Timestamp(1),
+            sequence: Sequence(1),
+            parsed: OnceLock::new(),
+        };
+        let taken = BucketAccess::default().take(subresource, &unreadable);
+        assert!(taken.is_err(), "{subresource:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What a session has read marks it: the labels of an object are the session's before it gets the object.
+//! What a session has read marks it: the labels of an object, a table or a graph are the session's before it gets anything of it.
 //!
 //! Labels are in the session's entry, so they outlive a restart, and those made from a session have its labels too. Who has no
 //! session but an access key picks up none: a key is for years, and would end with every label that there is.
@@ -6,7 +6,7 @@
 //! Invariants: the mark is committed before the permit exists; a session has at most [`LABELS_MAX`], and reads nothing that
 //! would give it more.
 //!
-//! Limit: an object's tags are looked at only while a guard policy looks at the labels of sessions.
+//! Limit: labels of what is read are looked at only while a guard policy looks at the labels of sessions.
 //!
 //! Deliberately absent: what labels mean, which guard policies say.
 
@@ -20,6 +20,7 @@ use crate::{
     directory::{SessionRecord, session_key, stored_value},
     gate::{Gate, Inner},
     session::Session,
+    tables,
 };
 
 /// Labels of a session, at most.
@@ -45,7 +46,10 @@ impl Gate {
         else {
             return Ok(());
         };
-        let found = bucket.map_or_else(Vec::new, |bucket| self.inner.labels_of(ask, bucket));
+        let found = match bucket {
+            Some(bucket) => self.inner.labels_of(ask, bucket)?,
+            None => Vec::new(),
+        };
         if found.iter().all(|label| session.labels().contains(label)) {
             return Ok(());
         }
@@ -55,12 +59,24 @@ impl Gate {
 }
 
 impl Inner {
-    /// The labels of the object that an ask reads.
-    fn labels_of(&self, ask: &Ask, bucket: &BucketState) -> Vec<String> {
+    /// The labels of what an ask reads: an object, a table, a graph.
+    fn labels_of(&self, ask: &Ask, bucket: &BucketState) -> Result<Vec<String>> {
         let reads = |action: &&str| actions::find(action).is_some_and(|a| a.level == Level::Read);
-        if !matches!(ask.resource, ResourcePath::Object(..)) || !ask.actions.iter().any(reads) {
-            return Vec::new();
+        if !ask.actions.iter().any(reads) {
+            return Ok(Vec::new());
         }
+        let mut labels = bucket.access.graph_labels(&ask.resource).to_vec();
+        if let Some(id) = tables::id_of(&ask.resource) {
+            let row = self.table_row(Some(bucket), id)?;
+            labels.extend(row.unwrap_or_default().labels);
+        }
+        if matches!(ask.resource, ResourcePath::Object(..)) {
+            labels.extend(self.labels_of_object(ask, bucket));
+        }
+        Ok(labels)
+    }
+
+    fn labels_of_object(&self, ask: &Ask, bucket: &BucketState) -> Vec<String> {
         let tags = self.object_tags(bucket, &ask.resource, &ask.context);
         let tags: Vec<_> = tags
             .unwrap_or_default()

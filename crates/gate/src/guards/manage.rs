@@ -15,6 +15,9 @@ use crate::{ask::Ask, gate::Gate, permit::WritePermit, session::Session};
 /// The most documents of guard policies.
 pub const GUARD_DOCUMENTS_MAX: usize = 1000;
 
+/// The most names that are not there of which a check warns.
+const WARNINGS_MAX: usize = 100;
+
 /// A document of guard policies as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardDocument {
@@ -55,8 +58,7 @@ impl Gate {
         let ask = Ask::new("PutGuardPolicy", "craton:PutGuardPolicy", path(name.as_str()));
         let permit = self.write(session, ask).await?;
         let changing = self.inner.guards.changing.clone().lock_owned().await;
-        let document = self.checked(name, &text).await?;
-        let checked = Checked::of(&document);
+        let (document, checked) = self.checked_with_names(name, &text).await?;
         let mut documents: Vec<Arc<Document>> = self.others(name);
         documents.push(Arc::new(document));
         let policies: usize = documents.iter().map(|d| d.len()).sum();
@@ -132,16 +134,39 @@ impl Gate {
         text: &str,
     ) -> Result<Checked> {
         self.ask_about_guards(session, "CheckGuardPolicy").await?;
-        Ok(Checked::of(&self.checked(name, text).await?))
+        self.checked_with_names(name, text)
+            .await
+            .map(|(_, checked)| checked)
     }
 
-    /// The schema that guard policies are checked against.
+    /// A document checked in full, with what it names that is not there.
+    async fn checked_with_names(&self, name: &PrincipalName, text: &str) -> Result<(Document, Checked)> {
+        let document = self.checked(name, text).await?;
+        self.beside(move |gate| {
+            gate.inner.refuse_unknown_columns(&document)?;
+            let mut checked = Checked::of(&document);
+            let in_vain = gate.inner.named_in_vain(&document)?.into_iter();
+            let warnings = in_vain
+                .take(WARNINGS_MAX)
+                .map(|f| format!("{}: {}", f.statement, f.message));
+            checked.warnings.extend(warnings);
+            Ok((document, checked))
+        })
+        .await
+    }
+
+    /// The schema that guard policies are checked against, with what there is that they can name.
     ///
     /// # Errors
     /// `Denied`.
     pub async fn guard_schema(&self, session: &Session) -> Result<String> {
         self.ask_about_guards(session, "GetGuardSchema").await?;
-        Ok(self.inner.guards.language()?.schema().to_owned())
+        let session = session.clone();
+        self.beside(move |gate| {
+            let there_is = gate.inner.what_there_is(&session)?;
+            Ok(format!("{}{there_is}", gate.inner.guards.language()?.schema()))
+        })
+        .await
     }
 
     async fn ask_about_guards(&self, session: &Session, operation: &'static str) -> Result<()> {

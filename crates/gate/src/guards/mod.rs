@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
 use craton_guard::{
     Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Rules, Ruling,
+    SessionFacts,
 };
 use craton_store::{
     Store,
@@ -36,15 +37,17 @@ use crate::{
     gate::Verdicts,
     ledger::Verdict,
     session::{PrincipalKind, Session},
+    tables::{self, Shown},
     tags::Tags,
 };
 
 mod labels;
 mod manage;
+mod named;
 mod tally;
 
 pub use manage::{Checked, GUARD_DOCUMENTS_MAX, GuardDocument};
-pub(crate) use tally::{Moved, Tally};
+pub(crate) use tally::{Moved, Tally, WRITE_EVERY};
 
 /// What marks a guard policy among the statements that decided.
 pub(crate) const GUARD: &str = "guard:";
@@ -95,6 +98,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) resource: &'a ResourcePath,
     pub(crate) extra: &'a [Fact],
     pub(crate) bucket: Option<&'a BucketInfo>,
+    pub(crate) table: Option<&'a Shown>,
+    /// The labels of the graph that it is about.
+    pub(crate) labels: &'a [String],
     pub(crate) object_tags: &'a dyn Fn() -> Option<Tags>,
 }
 
@@ -143,30 +149,45 @@ impl GuardPlane {
 
     /// Whether a policy in force looks at the labels of sessions.
     fn looks_at_labels(&self) -> bool {
-        self.active.load(Ordering::SeqCst) && self.state.load().rules.needs().circumstance("labels")
+        self.active.load(Ordering::SeqCst) && {
+            let state = self.state.load();
+            let needs = state.rules.needs();
+            needs.circumstance("labels") || needs.says.sessions
+        }
+    }
+
+    /// Whether a policy in force looks at a circumstance.
+    fn looks_at(&self, circumstance: &str) -> bool {
+        self.active.load(Ordering::SeqCst) && self.state.load().rules.needs().circumstance(circumstance)
     }
 
     /// Takes back what guard policies forbid of what the access plane allowed.
-    pub(crate) fn restrict(&self, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
+    pub(crate) fn restrict(&self, store: &Store, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
         if !verdicts.allowed || !self.active.load(Ordering::SeqCst) {
             return verdicts;
         }
-        self.restrict_by(&self.state.load(), verdicts, asked)
+        self.restrict_by(store, &self.state.load(), verdicts, asked)
     }
 
     /// Takes back what these guard policies would forbid.
-    pub(crate) fn restrict_by(&self, state: &State, verdicts: Verdicts, asked: &Asked<'_>) -> Verdicts {
+    pub(crate) fn restrict_by(
+        &self,
+        store: &Store,
+        state: &State,
+        verdicts: Verdicts,
+        asked: &Asked<'_>,
+    ) -> Verdicts {
         if !verdicts.allowed {
             return verdicts;
         }
-        match self.forbids(state, asked) {
+        match self.forbids(store, state, asked) {
             forbidden if forbidden.is_empty() => verdicts,
             forbidden => denied(forbidden),
         }
     }
 
     /// The names of what forbids it, with [`GUARD`] before each.
-    fn forbids(&self, state: &State, asked: &Asked<'_>) -> Vec<String> {
+    fn forbids(&self, store: &Store, state: &State, asked: &Asked<'_>) -> Vec<String> {
         let kind = asked.session.kind();
         let is_always_roots = || asked.actions.iter().all(|a| ALWAYS_ROOTS.contains(a));
         if kind == PrincipalKind::System || (kind == PrincipalKind::Root && is_always_roots()) {
@@ -179,28 +200,46 @@ impl GuardPlane {
                 .map(|n| format!("{GUARD}{n}!unreadable"))
                 .collect();
         }
-        let Ok(rulings) = self.rulings(state, asked) else {
+        let Ok(rulings) = self.rulings(store, state, asked) else {
             return vec![format!("{GUARD}!language")];
         };
-        let names = rulings.into_iter().flat_map(|ruling| ruling.forbidden_by);
-        names.map(|name| format!("{GUARD}{name}")).collect()
+        let mut names: Vec<String> = rulings
+            .into_iter()
+            .flat_map(|ruling| ruling.forbidden_by)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|name| format!("{GUARD}{name}")).collect()
     }
 
-    fn rulings(&self, state: &State, asked: &Asked<'_>) -> Result<Vec<Ruling>> {
+    fn rulings(&self, store: &Store, state: &State, asked: &Asked<'_>) -> Result<Vec<Ruling>> {
         let language = self.language()?;
-        let moved = self.tally.of(asked.session).bytes();
-        let judge = |action: &&str| {
+        let moved = self.tally.of(store, asked.session).bytes();
+        let judge = |action| {
             asking(asked, action, moved, |question| {
                 state.rules.judge(language, question)
             })
         };
-        Ok(asked.actions.iter().map(judge).collect())
+        Ok(asked.all_actions().map(judge).collect())
     }
 
     /// What the policies that forbid it advise.
-    pub(crate) fn advice(&self, asked: &Asked<'_>) -> Vec<String> {
-        let rulings = self.rulings(&self.state.load(), asked).unwrap_or_default();
+    pub(crate) fn advice(&self, store: &Store, asked: &Asked<'_>) -> Vec<String> {
+        let rulings = self.rulings(store, &self.state.load(), asked).unwrap_or_default();
         rulings.into_iter().flat_map(|ruling| ruling.advice).collect()
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// The actions, and what those of S3 on a table's files do to the table.
+    fn all_actions(&self) -> impl Iterator<Item = &'a str> {
+        let files = self.table.filter(|t| t.folder.is_some());
+        let on_files = self.actions.iter().filter(move |_| files.is_some());
+        let of_table = on_files.filter_map(|action| tables::data_action(action));
+        let mut of_table: Vec<&str> = of_table.collect();
+        of_table.sort_unstable();
+        of_table.dedup();
+        self.actions.iter().copied().chain(of_table)
     }
 }
 
@@ -217,7 +256,7 @@ impl State {
 /// What the policies that would be evaluated look at.
 pub(crate) fn looks_at(rules: &Rules, language: &Language, asked: &Asked<'_>) -> Needs {
     let mut out = Needs::default();
-    for action in asked.actions {
+    for action in asked.all_actions() {
         out.join(&asking(asked, action, 0, |question| {
             rules.looks_at(language, question)
         }));
@@ -252,8 +291,16 @@ fn asking<T>(asked: &Asked<'_>, action: &str, bytes: u64, put: impl FnOnce(&Ques
         let tags = (asked.object_tags)().unwrap_or_default();
         tags.list.into_iter().map(|t| (t.key, t.value)).collect()
     };
+    let columns = || asked.table.map(Shown::columns).unwrap_or_default();
     put(&Question {
         askers: &askers,
+        session: session.facts().map(|facts| SessionFacts {
+            id: &facts.id,
+            issued: facts.issued,
+            expires: facts.expires,
+        }),
+        table: asked.table.map(|shown| shown.facts(&columns)),
+        labels: asked.labels,
         action,
         resource: asked.resource,
         bucket: BucketFacts {
@@ -323,10 +370,12 @@ fn named_record(stored: &Stored) -> Result<(String, GuardRecord)> {
 pub(crate) fn asked<'a>(question: &access::Question<'a>, bucket: Option<&'a BucketInfo>) -> Asked<'a> {
     Asked {
         session: question.session,
-        actions: question.guarded.0,
-        resource: question.guarded.1,
+        actions: question.guarded,
+        resource: question.resource,
         extra: question.extra,
         bucket,
+        table: question.table,
+        labels: question.bucket.map_or(&[], |b| b.graph_labels(question.resource)),
         object_tags: question.object_tags,
     }
 }

@@ -189,9 +189,11 @@ impl Gate {
         change: ProviderChange,
     ) -> Result<()> {
         let address = of_arn(arn);
-        let permit = self
-            .write(session, Ask::new(act.operation, act.action, path_of(&address)))
-            .await?;
+        let mut ask = Ask::new(act.operation, act.action, path_of(&address));
+        if let ProviderChange::Tag(tags) = &change {
+            ask.context = request_tags(tags);
+        }
+        let permit = self.write(session, ask).await?;
         let done = self.try_update_provider(&permit, arn, &address, &change).await;
         done.inspect_err(|e| permit.failed(e.kind(), e.reason()))
     }

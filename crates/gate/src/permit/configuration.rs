@@ -12,13 +12,15 @@ use craton_store::{
     namespace::{Kind, Precondition},
     store::Transaction,
 };
+use prost::Message as _;
 
 use super::{Permit, WritePermit};
 use crate::{
     access,
     bucket::{BucketInfo, Versioning},
     configuration::{
-        BucketAccess, Configuration, ConfigurationChange, NAMED_MAX, NamedConfiguration, Subresource, state,
+        BucketAccess, Configuration, ConfigurationChange, NAMED_MAX, NamedConfiguration, Subresource,
+        state::{self, BucketState},
     },
     notice::Notice,
     policy::{Limits, ResourcePolicy, s3_actions::bucket_arn},
@@ -152,6 +154,38 @@ impl WritePermit {
             }
         }
         Ok(transaction)
+    }
+
+    /// Sets the labels of the graph that the permit is for, as a whole.
+    ///
+    /// # Errors
+    /// `InvalidLabel`; `EntityTooLarge`; `Busy` while others change the bucket; the store's own.
+    pub async fn set_graph_labels(&self, labels: &[String]) -> Result<()> {
+        let path = &self.permit.resource;
+        let graph = match path {
+            ResourcePath::Facts(_, facts) if facts.prefix().is_empty() => facts.graph(),
+            _ => return Err(scope::outside(path, Kind::Configuration)),
+        };
+        let name = &self.bucket()?.name;
+        for _ in 0..COMMIT_TRIES_MAX {
+            let state = BucketState::load(&self.permit.gate.store, name)?;
+            let state = state.ok_or_else(|| super::no_such_bucket(Some(name)))?;
+            let all = state.access.all_graph_labels().with(graph, labels)?;
+            let change = ConfigurationChange::set(Subresource::GraphLabels, all.encode_to_vec());
+            let mut transaction = self.configuring(&state.info, std::slice::from_ref(&change))?;
+            let key = change.key(state.info.id);
+            let before = state.document(Subresource::GraphLabels);
+            transaction.preconditions.push(match before {
+                Some(before) => Precondition::At(key, before.sequence()),
+                None => Precondition::Absent(key),
+            });
+            match self.commit_transaction(transaction).await {
+                Err(e) if e.kind() == ErrorKind::Precondition => {}
+                other => return other.map(drop),
+            }
+        }
+        let message = "The bucket is being changed by others. Try again.";
+        Err(Error::new(ErrorKind::Busy, "OperationAborted", message))
     }
 
     /// Whether one more of several fits into the bucket.

@@ -29,6 +29,7 @@ mod json;
 mod name;
 mod parse;
 mod pattern;
+mod principals;
 mod resource;
 pub mod s3_actions;
 mod set;

@@ -14,6 +14,7 @@ use super::{
     condition::{Condition, Operator},
     json::{At, Node},
     name::{ActionPattern, ResourcePattern},
+    principals::Principals,
     starts::Starting,
     statement::{Choice, Effect, Principal, Statement},
 };
@@ -212,7 +213,7 @@ impl Parser<'_> {
             .collect()
     }
 
-    fn principals(&self, members: &[(String, Node)], at: &At<'_>) -> Result<Option<Choice<Principal>>> {
+    fn principals(&self, members: &[(String, Node)], at: &At<'_>) -> Result<Option<Principals>> {
         let names = ["Principal", "NotPrincipal"];
         if self.place == Place::Identity {
             return match names.iter().find(|n| member(members, n).is_some()) {
@@ -229,7 +230,7 @@ impl Parser<'_> {
             _ => return Err(malformed(at, "expected one of Principal and NotPrincipal")),
         };
         let values = self.principal(node, &at.member(name))?;
-        Ok(Some(Choice::listed(negated, values)))
+        Ok(Some(Principals::new(negated, values)))
     }
 
     fn principal(&self, node: &Node, at: &At<'_>) -> Result<Vec<Principal>> {

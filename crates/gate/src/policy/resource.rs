@@ -17,8 +17,9 @@ use super::{
     Effect, Limits, Policy, Principal, bucket_actions, bucket_keys, complaint,
     decision::Found,
     parse::{self, Place},
+    principals::{By, Principals, account_of, is_account},
     set::Layer,
-    statement::{Choice, Statement, Target},
+    statement::{Statement, Target},
 };
 
 /// The name that decisions show for statements of a bucket policy.
@@ -87,14 +88,6 @@ impl Granted<'_> {
     }
 }
 
-/// By which name a statement is about a caller.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum By {
-    Role,
-    Principal,
-    Session,
-}
-
 impl<'a> Caller<'a> {
     /// The id that is shown as an owner's.
     #[must_use]
@@ -113,7 +106,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    const fn account(&self) -> Option<&'a str> {
+    pub(super) const fn account(&self) -> Option<&'a str> {
         match self {
             Self::Anonymous => None,
             Self::Root { account, .. } | Self::User { account, .. } | Self::Role { account, .. } => {
@@ -170,7 +163,7 @@ impl ResourcePolicy {
     pub fn principals(&self) -> impl Iterator<Item = (Effect, bool, &[Principal])> {
         self.statements().filter_map(|s| {
             let choice = s.principals.as_ref()?;
-            Some((s.effect, choice.negated, choice.values.as_slice()))
+            Some((s.effect, choice.negated, choice.values()))
         })
     }
 
@@ -199,7 +192,7 @@ impl ResourcePolicy {
     /// The complaint: a principal, action, resource or condition key that can not be of this bucket.
     pub fn check_bucket(&self, bucket_arn: &str) -> Result<(), &'static str> {
         for statement in self.statements() {
-            let principals = statement.principals.iter().flat_map(|c| &c.values);
+            let principals = statement.principals.iter().flat_map(|p| p.values());
             if !principals.into_iter().all(is_valid) {
                 return Err("Invalid principal in policy");
             }
@@ -231,7 +224,7 @@ impl ResourcePolicy {
             if statement.resources.is_some() {
                 return Err("Has prohibited field Resource");
             }
-            let principals = statement.principals.iter().flat_map(|c| &c.values);
+            let principals = statement.principals.iter().flat_map(|p| p.values());
             if !principals.into_iter().all(is_valid) {
                 return Err("Invalid principal in policy");
             }
@@ -246,11 +239,7 @@ impl ResourcePolicy {
     }
 
     /// The statements whose principals `counts` is true for and that match.
-    pub(super) fn find_for(
-        &self,
-        target: &Target<'_>,
-        counts: impl Fn(&Choice<Principal>) -> bool,
-    ) -> Found<'_> {
+    pub(super) fn find_for(&self, target: &Target<'_>, counts: impl Fn(&Principals) -> bool) -> Found<'_> {
         let all = self.layer.candidates(target);
         let about = all.filter(|c| c.statement.principals.as_ref().is_some_and(&counts));
         Found::collect(about, target)
@@ -287,53 +276,7 @@ fn excepts(statement: &Statement) -> bool {
 
 /// Whether a statement is about `caller`, and by which name.
 fn about(statement: &Statement, caller: &Caller<'_>) -> Option<By> {
-    let choice = statement.principals.as_ref()?;
-    // An allow for the account leaves its users to their own policies; an exception for it means them all.
-    let delegates = statement.effect == Effect::Allow && !choice.negated;
-    let named = choice
-        .values
-        .iter()
-        .filter_map(|p| names(p, caller, delegates))
-        .max();
-    if choice.negated {
-        return named.is_none().then_some(By::Principal);
-    }
-    named
-}
-
-fn names(principal: &Principal, caller: &Caller<'_>, delegates: bool) -> Option<By> {
-    let when = |holds: bool| holds.then_some(By::Principal);
-    match (principal, caller) {
-        (Principal::Everyone, _) => Some(By::Principal),
-        (Principal::Aws(name), caller) => match account_of(name) {
-            Some(account) => {
-                let own = matches!(caller, Caller::User { .. } | Caller::Role { .. });
-                when(caller.account() == Some(account) && !(delegates && own))
-            }
-            None => match caller {
-                Caller::User { arn, .. } => when(name == arn),
-                Caller::Role { role, session, .. } if name == session || name == role => {
-                    Some(if name == session { By::Session } else { By::Role })
-                }
-                _ => None,
-            },
-        },
-        (Principal::CanonicalUser(id), caller) => when(caller.id() == Some(id.as_str())),
-        (Principal::Federated(_) | Principal::Service(_), _) => None,
-    }
-}
-
-/// The account that an `AWS` principal names as a whole: by its number or its root's ARN.
-fn account_of(name: &str) -> Option<&str> {
-    let account = name
-        .strip_prefix("arn:aws:iam::")
-        .and_then(|rest| rest.strip_suffix(":root"))
-        .unwrap_or(name);
-    is_account(account).then_some(account)
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+    statement.principals.as_ref()?.about(caller, statement.effect)
 }
 
 /// Whether a principal can be one: an account, or an ARN of a user, role or session without wildcards.
@@ -359,15 +302,14 @@ fn is_valid(principal: &Principal) -> bool {
 
 fn is_public(statement: &Statement) -> bool {
     statement.effect == Effect::Allow
-        && statement.principals.as_ref().is_some_and(names_everyone)
+        && statement
+            .principals
+            .as_ref()
+            .is_some_and(Principals::names_everyone)
         && !statement
             .conditions
             .iter()
             .any(super::condition::Condition::narrows)
-}
-
-fn names_everyone(choice: &Choice<Principal>) -> bool {
-    choice.negated || choice.values.contains(&Principal::Everyone)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     Facts,
     condition::Condition,
     name::{ActionPattern, Arn, ResourcePattern},
+    principals::Principals,
     starts::{Finder, Starting},
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Statement {
     pub(super) actions: Choice<ActionPattern>,
     /// `None` only in trust policies and other resource policies without the element.
     pub(super) resources: Option<Choice<ResourcePattern>>,
-    pub(super) principals: Option<Choice<Principal>>,
+    pub(super) principals: Option<Principals>,
     pub(super) conditions: Vec<Condition>,
 }
 
@@ -46,16 +47,6 @@ pub(super) struct Choice<T> {
 }
 
 impl<T> Choice<T> {
-    /// Of values that are compared one by one.
-    pub(super) fn listed(negated: bool, values: Vec<T>) -> Self {
-        Self {
-            negated,
-            values,
-            dynamic: false,
-            finder: Finder::default(),
-        }
-    }
-
     /// `fits` is asked about those values alone that `text` may fit.
     fn accepts(&self, text: &str, fits: impl FnMut(&T) -> bool) -> bool {
         self.finder.any(&self.values, text, fits) != self.negated
@@ -75,7 +66,7 @@ impl<T: Starting> Choice<T> {
 }
 
 /// Who a statement of a resource policy is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
     /// `"*"` or `{"AWS": "*"}`: everyone, anonymous too.
     Everyone,

@@ -12,6 +12,7 @@ use craton_base::Result;
 use super::{
     Caller, Effect, Guarded, Limits, PolicySet, Principal, Request, ResourcePolicy,
     decision::{Decision, with_target},
+    principals::Principals,
 };
 
 /// A compiled trust policy.
@@ -60,9 +61,8 @@ impl TrustPolicy {
             }
             Asker::Federated(provider) => {
                 let found = with_target(request, |target| {
-                    let by = |p: &Principal| matches!(p, Principal::Federated(name) if name == provider);
-                    self.policy
-                        .find_for(target, |choice| choice.values.iter().any(by) != choice.negated)
+                    let is_about = |principals: &Principals| principals.is_about_provider(provider);
+                    self.policy.find_for(target, is_about)
                 });
                 found.map_or_else(Decision::implicit_deny, super::decision::Found::into_decision)
             }

@@ -1,3 +1,5 @@
+use craton_base::ObjectKey;
+
 use super::*;
 
 const ID: &str = "0b7c9f1e-8a4f-4c0d-9a65-2f6f3b1f2d11";

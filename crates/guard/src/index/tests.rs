@@ -186,6 +186,9 @@ fn forbidden(language: &Language, rules: &Rules, case: &Case) -> Vec<String> {
         action: case.action,
         resource: &ResourcePath::Object(bucket, ObjectKey::new(case.key).unwrap()),
         bucket: BucketFacts::default(),
+        session: None,
+        table: None,
+        labels: &[],
         circumstances: &Circumstances {
             door: "s3",
             secure: true,

@@ -65,6 +65,9 @@ fn judged(
             resource,
             bucket: BucketFacts { owner: "root" },
             circumstances: known,
+            session: None,
+            table: None,
+            labels: &[],
             tags: &|| vec![("class".to_owned(), "secret".to_owned())],
         },
     )
@@ -151,6 +154,9 @@ fn tags_are_read_only_if_a_policy_that_is_evaluated_looks_at_them() {
             resource: &object("bbb", "k"),
             bucket: BucketFacts::default(),
             circumstances: &known,
+            session: None,
+            table: None,
+            labels: &[],
             tags: &tags,
         };
         assert_eq!(
@@ -309,6 +315,9 @@ fn labels_are_the_words_of_a_tag_and_read_only_where_a_policy_looks() {
             resource: &object("bbb", "k"),
             bucket: BucketFacts { owner: "root" },
             circumstances: &circumstances(),
+            session: None,
+            table: None,
+            labels: &[],
             tags: &tags,
         };
         rules.judge(&language, &question).forbidden_by

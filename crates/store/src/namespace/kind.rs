@@ -82,11 +82,13 @@ pub enum Kind {
     TableNamespace = 82,
     /// A request that its client named by a key and that was carried out, by time, principal and key. No history.
     Done = 83,
+    /// How many bytes a session, a key or a principal has moved, by its id. No history.
+    Moved = 84,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -124,6 +126,7 @@ impl Kind {
         Self::TableName,
         Self::TableNamespace,
         Self::Done,
+        Self::Moved,
     ];
 
     /// Whether superseded versions stay readable until they are erased.
@@ -171,6 +174,7 @@ impl Kind {
                 | Self::Work
                 | Self::Replication
                 | Self::Done
+                | Self::Moved
         )
     }
 

@@ -164,10 +164,7 @@ impl Tables {
         let change = Change::new(empty, true, milliseconds(permit));
         let metadata = changed(change, &wanted.updates, None, &folder)?;
         let written = self.write(permit, &folder, &metadata, 0).await?;
-        let row = TableRow {
-            metadata: written.key.clone(),
-            ..row
-        };
+        let row = written.named_by(row);
         let changes = having(all.changes, (name, What::Table), id);
         all.changes = put_row(changes, id, &row).expect_at(Kind::Table, id.as_bytes().to_vec(), at);
         if !all.entered.contains(&name.namespace) {

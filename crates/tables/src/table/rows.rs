@@ -48,10 +48,7 @@ impl Found {
 
     /// That a new metadata file is the newest.
     pub(crate) fn renewed(self, changes: Changes, written: &Written) -> Changes {
-        let row = TableRow {
-            metadata: written.key.clone(),
-            ..self.row.clone()
-        };
+        let row = written.named_by(self.row.clone());
         self.becomes(changes, &row)
     }
 }

@@ -1,4 +1,4 @@
-//! `craton graph pin`, `unpin` and `loads`: what a graph keeps beside its facts.
+//! `craton graph pin`, `unpin`, `loads` and `label`: what a graph keeps beside its facts.
 //!
 //! Deliberately absent: how it is kept.
 
@@ -48,6 +48,27 @@ pub(super) async fn run(command: Command) -> Result<()> {
         }
         _ => Err(Error::internal("this is about nothing that is kept")),
     }
+}
+
+/// Shows the labels of a graph, or sets them.
+pub(super) async fn label(graph: &str, labels: Option<Vec<String>>, target: &Target) -> Result<()> {
+    let Some(labels) = labels else {
+        let found = asked(Method::GET, graph, "labels", &[], target).await?;
+        answer(target, &found, |found| {
+            let labels = found.get("labels").and_then(Value::as_array);
+            let labels = labels.into_iter().flatten().filter_map(Value::as_str);
+            labels.for_each(output::line);
+        });
+        return Ok(());
+    };
+    let body = serde_json::json!({ "labels": labels }).to_string();
+    let path = format!("{}/labels", path_of(graph)?);
+    let answered = Client::new(target)?
+        .graph(Method::PUT, &path, reqwest::Body::from(body))
+        .await?;
+    let done = read_json(answered).await?;
+    answer(target, &done, |_| output::line(graph));
+    Ok(())
 }
 
 /// Where the input of a load goes on that was interrupted, in bytes; 0 if it begins, or if that may not be known.

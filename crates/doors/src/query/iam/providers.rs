@@ -3,7 +3,7 @@
 use craton_base::Result;
 use craton_gate::{Act, ProviderChange};
 
-use super::{Call, Xml, tags};
+use super::{Call, Xml, next, tags};
 
 pub(super) async fn create(call: &Call<'_>) -> Result<Xml> {
     let form = &call.form;
@@ -83,6 +83,16 @@ pub(super) async fn tag(call: &Call<'_>) -> Result<Xml> {
         ProviderChange::Tag(call.form.tags()),
     )
     .await
+}
+
+pub(super) async fn list_tags(call: &Call<'_>) -> Result<Xml> {
+    let arn = call.form.need("OpenIDConnectProviderArn")?;
+    let act = Act::of("iam:ListOpenIDConnectProviderTags");
+    let found = call.gate.provider(call.session, arn, act).await?;
+    let mut xml = Xml::new();
+    tags(&mut xml, &found.tags);
+    next(&mut xml, None);
+    Ok(xml)
 }
 
 pub(super) async fn untag(call: &Call<'_>) -> Result<Xml> {

@@ -23,6 +23,8 @@ fn actions_are_asked_about_where_they_can_be() {
         ("s3:ListBucket", Some(BUCKET)),
         ("craton:ReadGraph", Some(GRAPH)),
         ("craton:ListGraphs", Some(BUCKET)),
+        ("s3tables:GetTableData", Some(TABLE)),
+        ("s3tables:CreateTable", Some(CATALOG)),
         ("iam:GetUser", None),
         ("s3:ListAllMyBuckets", None),
         ("x", None),
