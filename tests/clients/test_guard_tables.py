@@ -212,6 +212,9 @@ def test_what_one_can_reach_has_tables(server, bucket, make_user, table):
     assert mine == {("table", "ns.t"): ["s3tables:GetTableData"], ("catalog", None): ["s3tables:ListTables"]}
     who = json.loads(server.command("who", "s3tables:GetTableData", f"arn:aws:s3tables:::bucket/{bucket}/table/ns.t", "--json"))
     assert reader.user in {w["principal"] for w in who["allowed"]}
+    asked = {"subject": {"type": "user", "id": reader.user}, "action": {"name": "s3tables:GetTableData"}, "resource": {"type": "table", "id": f"{bucket}/ns.t"}}
+    assert api(server, "POST", "/access/v1/evaluation", asked)["decision"] is True
+    assert api(server, "POST", "/access/v1/evaluation", asked | {"action": {"name": "s3tables:PutTableData"}})["decision"] is False
 
 
 def test_bytes_go_on_after_a_restart(tmp_path):

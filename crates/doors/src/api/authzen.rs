@@ -75,9 +75,13 @@ impl Evaluation {
             "arn" => resource.id,
             "bucket" | "object" => format!("arn:aws:s3:::{}", resource.id),
             "graph" => format!("arn:craton:graph:::{}", resource.id),
+            "table" => match resource.id.split_once('/') {
+                Some((bucket, name)) => format!("arn:aws:s3tables:::bucket/{bucket}/table/{name}"),
+                None => format!("arn:aws:s3tables:::bucket/{}", resource.id),
+            },
             "system" => format!("arn:craton:system:::{}", resource.id),
             other => {
-                let text = format!("{other:?} is not a type of resource: arn, bucket, object, graph, system");
+                let text = format!("{other:?} is not a type of resource: arn, bucket, object, graph, table, system");
                 return Err(Error::invalid(text));
             }
         };
