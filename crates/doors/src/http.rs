@@ -19,7 +19,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use craton_base::{Clock, Error, Random, Result, random};
+use craton_base::{Clock, Error, Random, Result};
 pub use craton_gate::policy::Network;
 use craton_gate::{Gate, Origin, watch};
 use craton_graph::engine::Graphs;
@@ -30,6 +30,7 @@ use http_body::Body as _;
 use crate::{
     errors,
     metrics::{Done, Gauges, Metrics},
+    request_ids::RequestIds,
     s3::{self, S3Door},
     whole::Rooms,
 };
@@ -108,7 +109,7 @@ struct Inner {
     proxies: Vec<Network>,
     public_url: Option<String>,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    request_ids: RequestIds,
     below: Arc<dyn Below>,
 }
 
@@ -147,8 +148,8 @@ impl Doors {
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
             public_url: parts.settings.public_url,
+            request_ids: RequestIds::new(&*parts.random, &*parts.clock),
             clock: parts.clock,
-            random: parts.random,
             below: parts.below,
         };
         Ok(Self {
@@ -161,7 +162,7 @@ impl Doors {
         let inner = &*self.inner;
         let start = inner.clock.monotonic();
         let bytes_in = request.body().size_hint().lower();
-        let request_id = inner.request_id();
+        let request_id = inner.request_ids.draw();
         let expects = Expects::of(&request);
         inner.metrics.begin();
         let mut answered = inner.route(request, peer, &request_id).await;
@@ -305,14 +306,6 @@ impl Inner {
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
             time: self.clock.now(),
         }
-    }
-
-    /// 16 upper-case hex digits, as S3's.
-    fn request_id(&self) -> Arc<str> {
-        // An id need not be secret: without randomness the time will do.
-        let id =
-            random::bytes::<8>(&*self.random).unwrap_or_else(|_| self.clock.now().micros().to_be_bytes());
-        hex::encode_upper(id).into()
     }
 }
 

@@ -15,6 +15,8 @@ pub mod iceberg;
 pub mod metrics;
 pub mod oauth;
 pub mod query;
+mod request_ids;
+pub mod route;
 pub mod s3;
 mod settle;
 mod whole;

@@ -196,18 +196,18 @@ impl Inner {
         })
     }
 
-    /// Whether `session` would be allowed `action`; records nothing.
+    /// Whether `session` would be allowed all of `actions`; records nothing.
     pub(crate) fn would_allow(
         &self,
         session: &Session,
-        action: &'static str,
+        actions: &[&'static str],
         resource: &ResourcePath,
     ) -> bool {
         let Ok(bucket) = self.bucket_of(resource) else {
             return false;
         };
         let put = Put {
-            actions: &[action],
+            actions,
             resource,
             bucket: bucket.as_deref(),
             extra: &[],

@@ -353,7 +353,7 @@ impl Inner {
 
     /// Whether `session` may use a key of the key service.
     pub(crate) fn may_use_key(&self, session: &Session, action: &'static str, arn: &str) -> bool {
-        self.would_allow(session, action, &kms::path(arn))
+        self.would_allow(session, &[action], &kms::path(arn))
     }
 
     /// The bucket that a path lies in, with what is configured of it, as every request that begins now must

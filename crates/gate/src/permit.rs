@@ -190,7 +190,13 @@ impl Permit {
     /// Whether the session would be allowed this too: for choosing between "not found" and "denied".
     #[must_use]
     pub fn also(&self, action: &'static str, resource: &ResourcePath) -> bool {
-        self.gate.would_allow(&self.session, action, resource)
+        self.also_all(&[action], resource)
+    }
+
+    /// Whether the session would be allowed all of these too.
+    #[must_use]
+    pub fn also_all(&self, actions: &[&'static str], resource: &ResourcePath) -> bool {
+        self.gate.would_allow(&self.session, actions, resource)
     }
 
     fn at(&self) -> Sequence {

@@ -168,7 +168,7 @@ impl Gate {
     pub async fn explain_decision(&self, session: &Session, id: RecordId) -> Result<Explained> {
         let ledger = ResourcePath::System("ledger".into());
         let ask = Ask::new("ExplainDecision", "craton:ReadLedger", ledger.clone());
-        let reads_ledger = self.inner.would_allow(session, "craton:ReadLedger", &ledger);
+        let reads_ledger = self.inner.would_allow(session, &["craton:ReadLedger"], &ledger);
         if !reads_ledger && let Some(record) = self.own_decision(session, id).await? {
             let mut seen = self.record_of(session, &ask);
             seen.kind = RecordKind::Decision.into();

@@ -182,7 +182,7 @@ impl Inner {
             for row in self.names_of(BucketId::SYSTEM, stored_kind)? {
                 let record = crate::directory::EntityRecord::from_stored(&row)?;
                 let path = ResourcePath::System(format!("{}s/{}", kind.word(), record.name));
-                if self.would_allow(session, action, &path) {
+                if self.would_allow(session, &[action], &path) {
                     lines.push(format!("// {entity}::{:?}", record.name));
                 }
             }
@@ -204,7 +204,7 @@ impl Inner {
     fn what_is_in(&self, session: &Session, info: &BucketInfo, lines: &mut Vec<String>) -> Result<()> {
         let bucket = &info.name;
         let path = ResourcePath::Bucket(bucket.clone());
-        if self.would_allow(session, "s3:ListBucket", &path) {
+        if self.would_allow(session, &["s3:ListBucket"], &path) {
             lines.push(format!("// Bucket::{:?}", bucket.as_str()));
         }
         for row in self.names_of(info.id, Kind::Graph)? {
@@ -215,7 +215,7 @@ impl Inner {
                 continue;
             };
             let path = ResourcePath::Facts(bucket.clone(), FactPath::whole(graph.clone()));
-            if self.would_allow(session, "craton:ReadGraph", &path) {
+            if self.would_allow(session, &["craton:ReadGraph"], &path) {
                 let labels = self
                     .bucket(bucket)?
                     .map(|b| b.access.graph_labels(&path).to_vec());
@@ -227,7 +227,7 @@ impl Inner {
             let id = String::from_utf8_lossy(&row.key.name).into_owned();
             let table = TableRow::read(&row.value.meta)?;
             let path = tables::table(bucket.clone(), &id);
-            if !table.dropped && self.would_allow(session, "s3tables:GetTable", &path) {
+            if !table.dropped && self.would_allow(session, &["s3tables:GetTable"], &path) {
                 let columns: Vec<String> = tables::columns(&table)
                     .iter()
                     .map(|c| format!("{:?}: {}", c.name, c.data_type))

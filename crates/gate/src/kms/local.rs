@@ -1,11 +1,13 @@
 //! The key service that is always there: named keys in the namespace, sealed under a key of the system.
 //!
-//! Invariants: a named key exists in the namespace only wrapped; erasing its entry shreds everything that was
-//! sealed under it. Data keys that were opened lately are kept, but whether their named key is there and enabled is read anew each time.
+//! Invariants
+//! - a named key exists in the namespace only wrapped; erasing its entry shreds everything that was sealed under it;
+//! - what was read or opened lately is kept, and nothing of it outlives a change of a named key: the commit that makes
+//!   one calls [`LocalKeys::forget`] before it is answered, and what was read before that is not kept after it.
 //!
 //! Deliberately absent: who may use or manage a key.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Clock, Error, Random, Result, Sequence};
@@ -17,6 +19,7 @@ use craton_store::{
     store::Transaction,
     value::{Stored, Value},
 };
+use parking_lot::RwLock;
 use prost::Message;
 
 use super::{Context, DataKey, KeyService, MANAGED_KEY, disabled, no_such_key};
@@ -44,8 +47,17 @@ pub(crate) struct LocalKeys {
     random: Arc<dyn Random>,
     /// `arn:aws:kms:<region>:<account>:key/`.
     prefix: String,
+    named: RwLock<Named>,
     /// Data keys, by the wrapped named key, the sealed data key and its context.
     opened: Opened<SealKey>,
+}
+
+/// The named keys that were used since one was changed: there are at most [`super::manage::NAMED_KEYS_MAX`].
+#[derive(Default)]
+struct Named {
+    records: BTreeMap<String, Arc<KeyRecord>>,
+    /// Counts the changes.
+    generation: u64,
 }
 
 /// How many data keys are kept open.
@@ -60,6 +72,7 @@ impl LocalKeys {
             random: parts.random.clone(),
             prefix: format!("arn:aws:kms:{region}:{ACCOUNT}:key/"),
             store: store.clone(),
+            named: RwLock::default(),
             opened: Opened::new(OPENED_MAX),
         })
     }
@@ -79,12 +92,26 @@ impl LocalKeys {
         name.strip_prefix(&*self.prefix).unwrap_or(name)
     }
 
-    pub(super) fn read(&self, id: &str) -> Result<Option<KeyRecord>> {
+    pub(super) fn read(&self, id: &str) -> Result<Option<Arc<KeyRecord>>> {
         if id.is_empty() || id.len() > super::manage::ID_BYTES_MAX {
             return Ok(None);
         }
-        let stored = self.store.get(&entry(id), Sequence::MAX)?;
-        stored.as_ref().map(record).transpose()
+        let since = {
+            let named = self.named.read();
+            if let Some(known) = named.records.get(id) {
+                return Ok(Some(known.clone()));
+            }
+            named.generation
+        };
+        let Some(stored) = self.store.get(&entry(id), Sequence::MAX)? else {
+            return Ok(None);
+        };
+        let found = Arc::new(record(&stored)?);
+        let mut named = self.named.write();
+        if named.generation == since {
+            named.records.insert(id.to_owned(), found.clone());
+        }
+        Ok(Some(found))
     }
 
     /// A new key.
@@ -98,7 +125,7 @@ impl LocalKeys {
     }
 
     /// The managed key, made when it is first used.
-    async fn managed(&self) -> Result<KeyRecord> {
+    async fn managed(&self) -> Result<Arc<KeyRecord>> {
         if let Some(found) = self.read(MANAGED_ID)? {
             return Ok(found);
         }
@@ -129,8 +156,13 @@ impl LocalKeys {
         }
     }
 
-    /// Wipes what was opened: a named key was disabled or deleted.
-    pub(super) fn forget(&self) {
+    /// Wipes what was opened: a named key was made or changed.
+    pub(crate) fn forget(&self) {
+        {
+            let mut named = self.named.write();
+            named.generation = named.generation.wrapping_add(1);
+            named.records.clear();
+        }
         self.opened.clear();
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Deliberately absent: the keys of an outside key service, which are managed there.
 
+use std::sync::Arc;
+
 use craton_base::{BranchId, BucketId, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp};
 use craton_store::{
     namespace::{Direction, Kind, Precondition, Span},
@@ -78,14 +80,13 @@ impl Gate {
         let permit = self.manage(session, operation, action, id).await?;
         let record = KeyRecord {
             disabled: !enabled,
-            ..self.existing(id)?
+            ..KeyRecord::clone(&*self.existing(id)?)
         };
         let mut transaction = Transaction::default();
         let key = local::entry(id);
         transaction.preconditions.push(Precondition::Present(key.clone()));
         transaction.puts.push((key, local::stored_value(&record)));
         permit.commit_transaction(transaction).await?;
-        self.inner.local_keys.forget();
         Ok(())
     }
 
@@ -101,7 +102,6 @@ impl Gate {
         let mut transaction = Transaction::default();
         transaction.deletes.push(local::entry(id));
         permit.commit_transaction(transaction).await?;
-        self.inner.local_keys.forget();
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl Gate {
         Ok(page.entries)
     }
 
-    fn existing(&self, id: &str) -> Result<KeyRecord> {
+    fn existing(&self, id: &str) -> Result<Arc<KeyRecord>> {
         self.inner
             .local_keys
             .read(id)?

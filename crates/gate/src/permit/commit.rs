@@ -1,7 +1,7 @@
 //! Commits through a permit: each carries its record, lies under the permit's path, and is of the bucket as it is.
 //!
-//! Invariant: whoever changes what requests know of a bucket makes the gate forget what it knew, in the task that
-//! commits.
+//! Invariant: whoever changes what requests know of a bucket, of who may do what, or of named keys makes the gate forget
+//! what it knew, in the task that commits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -149,6 +149,7 @@ impl WritePermit {
         let changes_bucket = changes_bucket(&transaction);
         let makes_version = transaction.puts.iter().any(|(key, _)| key.kind == Kind::Graph);
         let changes_directory = changes_directory(&transaction);
+        let changes_keys = changes_keys(&transaction);
         let task = tokio::spawn(async move {
             let committed = permit.gate.store.commit(transaction).await;
             if changes_bucket && let Some(bucket) = permit.resource.bucket() {
@@ -157,6 +158,9 @@ impl WritePermit {
             }
             if changes_directory {
                 permit.gate.directory.forget();
+            }
+            if changes_keys {
+                permit.gate.local_keys.forget();
             }
             let committed = committed?;
             for ended in others.iter().chain([&permit]) {
@@ -223,6 +227,13 @@ fn changes_bucket(transaction: &Transaction) -> bool {
     let puts = transaction.puts.iter().map(|(key, _)| key);
     puts.chain(&transaction.deletes)
         .any(|key| matches!(key.kind, Kind::Bucket | Kind::Configuration))
+}
+
+/// Whether a transaction makes or changes a named key.
+fn changes_keys(transaction: &Transaction) -> bool {
+    let puts = transaction.puts.iter().map(|(key, _)| key);
+    puts.chain(&transaction.deletes)
+        .any(|key| key.kind == Kind::KmsKey)
 }
 
 /// Whether a transaction changes who may do what. A new session changes nothing of what is known.

@@ -166,9 +166,13 @@ impl Shown {
         let Some(lock) = &meta.lock else {
             return Self::default();
         };
-        let may = |action| permit.also(action, permit.resource());
-        let retention = lock.retention().filter(|_| may("s3:GetObjectRetention"));
-        let hold = lock.legal_hold.filter(|_| may("s3:GetObjectLegalHold"));
+        let may = |actions: &[&'static str]| permit.also_all(actions, permit.resource());
+        let (retention, hold) = (lock.retention(), lock.legal_hold);
+        // Who may ask for one mostly may for the other: that is one question.
+        let both =
+            retention.is_some() && hold.is_some() && may(&["s3:GetObjectRetention", "s3:GetObjectLegalHold"]);
+        let retention = retention.filter(|_| both || may(&["s3:GetObjectRetention"]));
+        let hold = hold.filter(|_| both || may(&["s3:GetObjectLegalHold"]));
         Self {
             mode: retention.map(|r| ObjectLockMode::from_static(r.mode.name())),
             until: retention.map(|r| convert::time(r.until)),
