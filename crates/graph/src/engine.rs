@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{Control, Limits, merging::INPUT_BYTES, snapshot::Snapshot, threads, writer::GraphWriter};
 
-/// How long the background waits for memory at a time, and how often, before it leaves the merging to the next commit.
+/// How long the background waits for memory or for work to end at a time, and how often, before it leaves the merging to the next commit.
 const MISSED: Duration = Duration::from_millis(100);
 const MISSES_MAX: u32 = 600;
 
@@ -143,12 +143,18 @@ impl Graphs {
         *self.shared.merging.lock() = background.then(HashSet::new);
     }
 
+    /// Whether a load or a program runs: it has memory for work.
+    fn are_working(&self) -> bool {
+        self.shared.work.gauges().used > 0
+    }
+
     /// Calls `merge` with the number of inputs that it may have, until it says that nothing is due: in the background, one graph at a
-    /// time each, or here and now.
+    /// time each, or here and now. In the background it waits while there is other work, unless it `is_urgent`.
     pub(crate) fn merge_later(
         &self,
         path: &ResourcePath,
         now: bool,
+        is_urgent: impl Fn() -> bool + Send + 'static,
         merge: impl Fn(usize) -> bool + Send + 'static,
     ) {
         let budget = self.shared.readers.total() / 4;
@@ -170,6 +176,11 @@ impl Graphs {
             // What readers have, so that work which has all of the rest does not keep it waiting.
             let mut misses = 0;
             while misses < MISSES_MAX {
+                if graphs.are_working() && !is_urgent() {
+                    misses += 1;
+                    std::thread::sleep(MISSED);
+                    continue;
+                }
                 match graphs.shared.readers.try_reserve(budget) {
                     Some(_held) if !merge(inputs) => break,
                     Some(_) => {}

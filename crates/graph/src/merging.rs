@@ -27,6 +27,8 @@ use crate::{
 const READ_AHEAD: u64 = 128 << 10;
 /// Memory that an input of a merge takes: its read-ahead, sealed and open, and a block.
 pub(crate) const INPUT_BYTES: u64 = 512 << 10;
+/// Up to so many levels of a table merging waits while loads or programs run: it would take from them what it saves readers.
+pub(crate) const LEVELS_CALM: usize = 24;
 /// With more levels of a table than this a commit merges before it returns.
 pub(crate) const LEVELS_MAX: usize = 48;
 

@@ -305,14 +305,23 @@ impl GraphWriter {
     fn merge_later(&self, manifest: &FactsManifest) {
         let worker = self.detached();
         let much = merging::deepest(manifest) > merging::LEVELS_MAX;
-        self.graphs
-            .merge_later(self.permit.resource(), much, move |inputs| {
-                let merged = worker.merge_due(inputs);
-                merged.unwrap_or_else(|error| {
+        let looker = worker.clone();
+        // What can not be read says so when it is merged.
+        let is_urgent = move || {
+            let now = read_facts(&looker.pinned());
+            now.map_or(true, |(manifest, _)| {
+                merging::deepest(&manifest) > merging::LEVELS_CALM
+            })
+        };
+        let merge = move |inputs| {
+            let merged = worker.merge_due(inputs);
+            merged.unwrap_or_else(|error| {
                 tracing::warn!(%error, graph = %worker.path.graph(), "a graph's levels could not be merged");
                 false
             })
-            });
+        };
+        self.graphs
+            .merge_later(self.permit.resource(), much, is_urgent, merge);
     }
 
     /// Merges the levels of a table that are due, at most so many at once; whether there were any. Blocks.
