@@ -32,6 +32,7 @@ mod raw;
 mod reader;
 mod upload;
 mod writer;
+mod young;
 
 pub use download::Download;
 pub(crate) use raw::RawWriter;
@@ -40,6 +41,7 @@ pub use upload::Upload;
 pub use writer::{Finished, Writer};
 
 use flush::SharedFlush;
+use young::YoungBlobs;
 
 /// The plain bytes that are sealed, opened, and moved between threads at once: a whole number of chunks.
 pub const PIECE_BYTES: usize = 32 * craton_crypto::seal::CHUNK;
@@ -70,6 +72,7 @@ struct Shared {
     caches: Vec<Mutex<LruCache<BlobId, Arc<dyn File>>>>,
     flushes: Vec<SharedFlush>,
     in_progress: Mutex<HashSet<BlobId>>,
+    young: YoungBlobs,
     /// How many downloads are under way.
     downloads: Arc<AtomicUsize>,
 }
@@ -142,6 +145,7 @@ impl Blobs {
                     .collect(),
                 flushes: (0..FOLDERS).map(|_| SharedFlush::default()).collect(),
                 in_progress: Mutex::default(),
+                young: YoungBlobs::default(),
                 downloads: Arc::default(),
             }),
         })
@@ -159,10 +163,18 @@ impl Blobs {
     /// Makes a finished blob durable: its bytes and its name.
     ///
     /// # Errors
-    /// The disk's own.
+    /// The disk's own; then the blob is to be given up.
     pub fn sync(&self, id: BlobId) -> Result<()> {
-        self.file(id)?.sync()?;
-        self.flush_folder(id)
+        let Some(young) = self.shared.young.get(id) else {
+            self.file(id)?.sync()?;
+            return self.flush_folder(id);
+        };
+        let file = self.shared.disk.create(&path(id))?;
+        file.write_at(0, young.sealed())?;
+        file.sync()?;
+        self.flush_folder(id)?;
+        self.shared.young.remove(id);
+        Ok(())
     }
 
     /// Removes the blob; no error if it is gone. Reads that have begun go on. After a power cut
@@ -171,6 +183,7 @@ impl Blobs {
     /// # Errors
     /// The disk's own.
     pub fn delete(&self, id: BlobId) -> Result<()> {
+        self.shared.young.remove(id);
         let removed = self.shared.disk.remove(&path(id));
         // After the removal: whoever opened it before has put it into the cache by now.
         if let Some(cache) = self.cache(id) {
@@ -183,7 +196,7 @@ impl Blobs {
     }
 
     /// Calls `each` with the id of every blob, unordered, those in progress included. Blobs that are made or
-    /// deleted meanwhile may be among them or not. Files with other names are passed over.
+    /// deleted meanwhile may be among them or not, and those that have no file yet are not. Files with other names are passed over.
     ///
     /// # Errors
     /// The disk's own; what `each` returns.
@@ -219,8 +232,11 @@ impl Blobs {
         self.shared.caches.get(usize::from(second) % CACHES)
     }
 
-    /// The blob's file, from the cache of open files if it is there.
+    /// The blob's file, from the cache of open files if it is there; or what may become it.
     pub(crate) fn file(&self, id: BlobId) -> Result<Arc<dyn File>> {
+        if let Some(young) = self.shared.young.get(id) {
+            return Ok(young);
+        }
         let Some(cache) = self.cache(id) else {
             return self.shared.disk.open(&path(id));
         };

@@ -135,26 +135,34 @@ impl Writer {
     /// # Errors
     /// The disk's own; then the blob is gone, or an orphan.
     pub fn finish(mut self) -> Result<Finished> {
-        self.end()?;
+        self.seal()?;
+        self.write_out()?;
         let file = self.file.as_ref().ok_or_else(broken)?;
         file.sync()?;
         self.blobs.flush_folder(self.id)?;
         Ok(self.finished())
     }
 
-    /// Ends the blob, which is not durable before [`Blobs::sync`]: for what may never be named.
+    /// Ends the blob, which is not durable before [`Blobs::sync`]: for what may never be named. A small one has no file before that.
     ///
     /// # Errors
     /// The disk's own; then the blob is gone, or an orphan.
     pub fn finish_unsynced(mut self) -> Result<Finished> {
-        self.end()?;
+        self.seal()?;
+        if self.file.is_none() {
+            let sealed = std::mem::take(&mut self.buffer);
+            match self.blobs.shared.young.keep(self.id, sealed) {
+                Ok(()) => return Ok(self.finished()),
+                Err(sealed) => self.buffer = sealed,
+            }
+        }
+        self.write_out()?;
         Ok(self.finished())
     }
 
-    fn end(&mut self) -> Result<()> {
+    fn seal(&mut self) -> Result<()> {
         let sealer = self.sealer.take().ok_or_else(broken)?;
-        sealer.finish(&mut self.buffer)?;
-        self.write_out()
+        sealer.finish(&mut self.buffer)
     }
 
     fn finished(&mut self) -> Finished {

@@ -379,3 +379,54 @@ fn many_threads_write_at_once_and_share_flushes() {
     let after = disk.power_cut(1);
     assert_eq!(list(&open(&after)).len(), 160);
 }
+
+#[test]
+fn a_small_blob_has_no_file_before_it_is_made_durable() {
+    let disk = SimDisk::new();
+    let blobs = open(&disk);
+    let plain = content(7, 40_000);
+    let unsynced = |n, plain: &[u8]| {
+        let mut writer = writer(&blobs, id(n), u64::from(n));
+        writer.write(plain).expect("write");
+        drop(writer.finish_unsynced().expect("finish"));
+    };
+    for n in 1..4 {
+        unsynced(n, &plain);
+    }
+    unsynced(4, &content(8, 100_000));
+    assert_eq!(list(&blobs), [id(4)], "only what is large");
+    for range in [0..40_000, 100..200, 39_999..40_000] {
+        let part = get(&blobs, id(1), 40_000, range.clone()).expect("read");
+        assert!(part == plain[range.start as usize..range.end as usize]);
+    }
+
+    blobs.delete(id(2)).expect("delete");
+    let gone = get(&blobs, id(2), 40_000, 0..1).expect_err("deleted");
+    assert_eq!(gone.reason(), "BlobMissing");
+    blobs.sync(id(1)).expect("sync");
+    let before: BTreeSet<_> = list(&blobs).into_iter().collect();
+    assert_eq!(before, BTreeSet::from([id(1), id(4)]));
+    assert!(get(&blobs, id(1), 40_000, 0..40_000).expect("read") == plain);
+    blobs.delete(id(1)).expect("delete");
+    assert_eq!(list(&blobs), [id(4)]);
+}
+
+#[test]
+fn a_small_blob_that_was_made_durable_outlives_a_power_cut() {
+    for seed in 0..20 {
+        let disk = SimDisk::new();
+        let blobs = open(&disk);
+        let plain = content(seed, 30_000);
+        for n in 1..3 {
+            let mut writer = writer(&blobs, id(n), seed);
+            writer.write(&plain).expect("write");
+            drop(writer.finish_unsynced().expect("finish"));
+        }
+        blobs.sync(id(1)).expect("sync");
+        drop(blobs);
+        let blobs = open(&disk.power_cut(seed));
+        assert!(get(&blobs, id(1), 30_000, 0..30_000).expect("durable") == plain);
+        let lost = get(&blobs, id(2), 30_000, 0..1).expect_err("it never was");
+        assert_eq!(lost.reason(), "BlobMissing");
+    }
+}
