@@ -18,10 +18,9 @@ use craton_gate::{Gate, Origin, Session, identify::body::VerifiedBody};
 use craton_graph::{engine::Graphs, snapshot::Asked};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::{api::query::Query, errors, http::Body, settle::settle};
+use crate::{api::query::Query, errors, http::Body, route, settle::settle};
 
 mod explain;
 mod labels;
@@ -73,17 +72,7 @@ pub enum Operation {
 }
 
 /// One route: after the bucket and the graph, what is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// The method.
-    pub method: &'static str,
-    /// The path, with `{name}` for a part that varies.
-    pub path: &'static str,
-    /// What it does.
-    pub operation: Operation,
-    /// The action that must be allowed.
-    pub action: &'static str,
-}
+pub type Route = route::Route<Operation>;
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
@@ -326,43 +315,11 @@ async fn answer(
 
 /// The route of a request, and what varies in its path.
 fn find(parts: &Parts) -> Result<(&'static Route, BucketName, Option<GraphName>)> {
-    let path = parts.uri.path();
-    let rest = path.strip_prefix("/_graph/v1/").unwrap_or_default();
-    let mut segments = rest.split('/');
-    let bucket = decoded(segments.next().unwrap_or_default())?;
-    let graph = segments.next().map(decoded).transpose()?;
-    let (what, end) = (segments.next(), segments.next());
-    let pattern = match (&graph, what, end) {
-        (None, None, None) => "/_graph/v1/{bucket}".to_owned(),
-        (Some(_), None, None) => "/_graph/v1/{bucket}/{graph}".to_owned(),
-        (Some(_), Some(what), None) => format!("/_graph/v1/{{bucket}}/{{graph}}/{what}"),
-        _ => String::new(),
-    };
-    let mut here = ROUTES.iter().filter(|r| r.path == pattern).peekable();
-    let found = here.peek().is_some();
-    let Some(route) = here.find(|r| r.method == parts.method.as_str()) else {
-        return Err(match found {
-            true => Error::new(
-                Kind::Invalid,
-                "MethodNotAllowed",
-                "the method is not for this path",
-            ),
-            false => Error::new(
-                Kind::NotFound,
-                "NoSuchRoute",
-                "there is nothing at this path of the graph door",
-            ),
-        });
-    };
-    let graph = graph.map(|g| GraphName::new(&g)).transpose()?;
-    Ok((route, BucketName::new(&bucket)?, graph))
-}
-
-fn decoded(part: &str) -> Result<String> {
-    let text = percent_decode_str(part).decode_utf8();
-    Ok(text
-        .map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?
-        .into_owned())
+    let (route, varied) = route::find(ROUTES, &parts.method, parts.uri.path(), "graph door")?;
+    let mut varied = varied.into_iter().map(|(_, text)| text);
+    let bucket = BucketName::new(&varied.next().unwrap_or_default())?;
+    let graph = varied.next().map(|graph| GraphName::new(&graph)).transpose()?;
+    Ok((route, bucket, graph))
 }
 
 fn respond(status: StatusCode, value: &Value) -> Response<Body> {

@@ -25,7 +25,6 @@ use craton_tables::{Namespace, TableName, Tables};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::Full;
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,6 +32,7 @@ use crate::{
     errors,
     http::Body,
     query::{read_up_to, signed_for},
+    route,
     settle::settle,
     whole::{Room, Rooms, verified},
 };
@@ -47,9 +47,6 @@ mod views;
 
 /// The longest body, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// Where all of it is.
-const PREFIX: &str = "/_iceberg/v1/";
 
 /// Where clients of early versions of the protocol get a token.
 pub(crate) const TOKENS: &str = "/_iceberg/v1/oauth/tokens";
@@ -92,17 +89,7 @@ pub enum Operation {
 }
 
 /// One route.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// The method.
-    pub method: &'static str,
-    /// The path, with `{name}` for a part that varies.
-    pub path: &'static str,
-    /// What it does.
-    pub operation: Operation,
-    /// The action that must be allowed; of several, the one that names what is done.
-    pub action: &'static str,
-}
+pub type Route = route::Route<Operation>;
 
 macro_rules! routes {
     ($($method:literal $path:literal $operation:ident $action:literal;)+) => {
@@ -366,51 +353,16 @@ fn base_of(parts: &Parts, secure: bool) -> Option<String> {
 
 /// The route of a request, and what its path is about.
 fn find(parts: &Parts) -> Result<(&'static Route, Place)> {
-    let path = parts.uri.path();
-    let rest = path.strip_prefix(PREFIX).unwrap_or_default();
-    let segments: Vec<&str> = rest.split('/').collect();
-    let mut known = false;
-    for route in ROUTES {
-        let pattern = route.path.strip_prefix(PREFIX).unwrap_or_default();
-        let pattern: Vec<&str> = pattern.split('/').collect();
-        let fits = |(p, s): (&&str, &&str)| p.starts_with('{') && !s.is_empty() || p == s;
-        if pattern.len() != segments.len() || !pattern.iter().zip(&segments).all(fits) {
-            continue;
-        }
-        known = true;
-        if route.method == parts.method.as_str() {
-            return Ok((route, place(&pattern, &segments)?));
-        }
-    }
-    Err(match known {
-        true => Error::new(
-            Kind::Invalid,
-            "MethodNotAllowed",
-            "the method is not for this path",
-        ),
-        false => Error::new(
-            Kind::NotFound,
-            "NoSuchRoute",
-            "there is nothing at this path of the Iceberg door",
-        ),
-    })
-}
-
-fn place(pattern: &[&str], segments: &[&str]) -> Result<Place> {
+    let (route, varied) = route::find(ROUTES, &parts.method, parts.uri.path(), "Iceberg door")?;
     let mut place = Place::default();
-    for (pattern, segment) in pattern.iter().zip(segments) {
-        let text = || {
-            let text = percent_decode_str(segment).decode_utf8();
-            text.map_err(|e| bad("a part of the path is not UTF-8").with_source(e))
-        };
-        match *pattern {
-            "{bucket}" => place.bucket = Some(BucketName::new(&text()?)?),
-            "{namespace}" => place.namespace = Some(Namespace::parse(&text()?)?),
-            "{table}" | "{view}" => place.table = Some(text()?.into_owned()),
-            _ => {}
+    for (name, text) in varied {
+        match name {
+            "{bucket}" => place.bucket = Some(BucketName::new(&text)?),
+            "{namespace}" => place.namespace = Some(Namespace::parse(&text)?),
+            _ => place.table = Some(text),
         }
     }
-    Ok(place)
+    Ok((route, place))
 }
 
 /// Iceberg's status and type of an error.

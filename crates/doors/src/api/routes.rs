@@ -1,27 +1,15 @@
 //! Every route of the API: method, path, the action that the gate decides, and what runs.
-//!
-//! A path's `{…}` parts match one segment each, percent-decoded.
 
-use craton_base::{Error, Kind, Result};
+use craton_base::Result;
 use craton_gate::HolderKind;
 use http::Method;
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{Call, access, authzen, guard, identities, kms, ledger, runs, sessions, system};
+use crate::route;
 
 /// One route.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// The method.
-    pub method: &'static str,
-    /// The path, with `{name}` for a part that varies.
-    pub path: &'static str,
-    /// What it does.
-    pub operation: Operation,
-    /// The action that must be allowed.
-    pub action: &'static str,
-}
+pub type Route = route::Route<Operation>;
 
 /// Makes the operations, their names, the table, and the function that runs one.
 macro_rules! routes {
@@ -202,50 +190,8 @@ pub(super) type Parts = Vec<String>;
 /// The operation of a request.
 ///
 /// # Errors
-/// `NotFound`, `NoSuchRoute`; `Invalid`, `MethodNotAllowed`; `Invalid` for a part that is not UTF-8.
+/// [`route::find`]'s own.
 pub(super) fn find(method: &Method, path: &str) -> Result<(Operation, Parts)> {
-    let mut known = false;
-    for route in ROUTES {
-        let Some(parts) = matched(route.path, path) else {
-            continue;
-        };
-        known = true;
-        if method.as_str() == route.method {
-            let parts = parts.into_iter().map(decoded).collect::<Result<_>>()?;
-            return Ok((route.operation, parts));
-        }
-    }
-    Err(match known {
-        true => Error::new(
-            Kind::Invalid,
-            "MethodNotAllowed",
-            "this method is not allowed here",
-        ),
-        false => Error::new(
-            Kind::NotFound,
-            "NoSuchRoute",
-            "there is nothing at this path of the API",
-        ),
-    })
-}
-
-/// The varying parts of `path`, if it has the form of `pattern`.
-fn matched<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
-    let (mut expected, mut given) = (pattern.split('/'), path.split('/'));
-    let mut parts = Vec::new();
-    loop {
-        match (expected.next(), given.next()) {
-            (None, None) => return Some(parts),
-            (Some(e), Some(g)) if e.starts_with('{') && !g.is_empty() => parts.push(g),
-            (Some(e), Some(g)) if e == g => {}
-            _ => return None,
-        }
-    }
-}
-
-fn decoded(part: &str) -> Result<String> {
-    let text = percent_decode_str(part).decode_utf8();
-    Ok(text
-        .map_err(|e| Error::invalid("a part of the path is not UTF-8").with_source(e))?
-        .into_owned())
+    let (route, parts) = route::find(ROUTES, method, path, "API")?;
+    Ok((route.operation, parts.into_iter().map(|(_, text)| text).collect()))
 }
