@@ -130,13 +130,11 @@ impl Store {
     /// The disk's own: then they must not be named.
     pub fn make_durable<'a>(&self, extents: impl IntoIterator<Item = &'a Extent>) -> Result<()> {
         let is_durable = |e: &Extent| e.inline.is_some() || e.fresh.as_ref().is_some_and(|f| f.is_durable());
-        let blobs = extents.into_iter().filter(|e| !is_durable(e));
-        blobs.into_iter().try_for_each(|extent| {
-            self.parts().blobs.sync(extent.id)?;
-            if let Some(fresh) = &extent.fresh {
-                fresh.set_durable();
-            }
-            Ok(())
-        })
+        let fresh: Vec<&Extent> = extents.into_iter().filter(|e| !is_durable(e)).collect();
+        let ids = fresh.iter().map(|extent| extent.id).collect();
+        self.parts().blobs.sync(&ids)?;
+        let marks = fresh.iter().filter_map(|extent| extent.fresh.as_ref());
+        marks.for_each(|fresh| fresh.set_durable());
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@
 //! Deliberately absent: who owns a blob, which keys and contexts there are, when to sweep.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     num::NonZeroUsize,
     str::FromStr,
     sync::{Arc, atomic::AtomicUsize},
@@ -89,6 +89,9 @@ impl Drop for InProgress {
     }
 }
 
+/// So many files are open at once to be made durable.
+const SYNCED_AT_ONCE: usize = 64;
+
 /// The reason of the error that there is no such blob.
 pub(crate) const MISSING: &str = "BlobMissing";
 
@@ -160,21 +163,31 @@ impl Blobs {
         self.shared.in_progress.lock().contains(&id)
     }
 
-    /// Makes a finished blob durable: its bytes and its name.
+    /// Makes finished blobs durable: their bytes and their names. The flushes run at once.
     ///
     /// # Errors
-    /// The disk's own; then the blob is to be given up.
-    pub fn sync(&self, id: BlobId) -> Result<()> {
+    /// The disk's own; then the blobs are to be given up.
+    pub fn sync(&self, ids: &BTreeSet<BlobId>) -> Result<()> {
+        let ids: Vec<BlobId> = ids.iter().copied().collect();
+        for some in ids.chunks(SYNCED_AT_ONCE) {
+            let files: Vec<_> = some.iter().map(|id| self.written(*id)).collect::<Result<_>>()?;
+            self.shared.disk.sync_files(&files)?;
+            for id in some {
+                self.flush_folder(*id)?;
+                self.shared.young.remove(*id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The blob's file, with all of its bytes.
+    fn written(&self, id: BlobId) -> Result<Arc<dyn File>> {
         let Some(young) = self.shared.young.get(id) else {
-            self.file(id)?.sync()?;
-            return self.flush_folder(id);
+            return self.file(id);
         };
         let file = self.shared.disk.create(&path(id))?;
         file.write_at(0, young.sealed())?;
-        file.sync()?;
-        self.flush_folder(id)?;
-        self.shared.young.remove(id);
-        Ok(())
+        Ok(file)
     }
 
     /// Removes the blob; no error if it is gone. Reads that have begun go on. After a power cut

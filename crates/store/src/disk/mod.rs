@@ -53,6 +53,15 @@ pub trait Disk: Send + Sync + 'static {
     /// `NotFound`; the operating system's own; what `each` returns.
     fn list(&self, path: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()>;
 
+    /// Makes the bytes and lengths of several files durable: the flushes that this takes may run at once, so that it lasts about as
+    /// long as one.
+    ///
+    /// # Errors
+    /// As [`File::sync`], of any of them.
+    fn sync_files(&self, files: &[Arc<dyn File>]) -> Result<()> {
+        files.iter().try_for_each(|file| file.sync())
+    }
+
     /// Makes the directory's own changes durable.
     ///
     /// # Errors

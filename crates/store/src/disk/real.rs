@@ -19,11 +19,15 @@ use std::{
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use craton_base::{Error, Kind, Result};
 
 use super::{Disk, File};
+
+/// So many flushes of files run at once.
+const FLUSHES_MAX: usize = 8;
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
@@ -126,6 +130,28 @@ impl Disk for RealDisk {
             }
         }
         Ok(())
+    }
+
+    fn sync_files(&self, files: &[Arc<dyn File>]) -> Result<()> {
+        let part = files.len().div_ceil(FLUSHES_MAX).max(1);
+        let sync = |part: &[Arc<dyn File>]| part.iter().try_for_each(|file| file.sync());
+        let mut parts = files.chunks(part);
+        let Some(mine) = parts.next() else { return Ok(()) };
+        thread::scope(|scope| {
+            let start = |part| {
+                thread::Builder::new()
+                    .name("flush".into())
+                    .spawn_scoped(scope, move || sync(part))
+            };
+            let others: Vec<_> = parts.map(|part| (part, start(part))).collect();
+            let mut done = sync(mine);
+            for (part, other) in others {
+                // Without a thread for it, or if that ended early, it is done here.
+                let its = other.ok().and_then(|thread| thread.join().ok());
+                done = done.and(its.unwrap_or_else(|| sync(part)));
+            }
+            done
+        })
     }
 
     fn sync_dir(&self, path: &str) -> Result<()> {

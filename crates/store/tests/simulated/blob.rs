@@ -403,7 +403,7 @@ fn a_small_blob_has_no_file_before_it_is_made_durable() {
     blobs.delete(id(2)).expect("delete");
     let gone = get(&blobs, id(2), 40_000, 0..1).expect_err("deleted");
     assert_eq!(gone.reason(), "BlobMissing");
-    blobs.sync(id(1)).expect("sync");
+    blobs.sync(&BTreeSet::from([id(1)])).expect("sync");
     let before: BTreeSet<_> = list(&blobs).into_iter().collect();
     assert_eq!(before, BTreeSet::from([id(1), id(4)]));
     assert!(get(&blobs, id(1), 40_000, 0..40_000).expect("read") == plain);
@@ -422,7 +422,7 @@ fn a_small_blob_that_was_made_durable_outlives_a_power_cut() {
             writer.write(&plain).expect("write");
             drop(writer.finish_unsynced().expect("finish"));
         }
-        blobs.sync(id(1)).expect("sync");
+        blobs.sync(&BTreeSet::from([id(1)])).expect("sync");
         drop(blobs);
         let blobs = open(&disk.power_cut(seed));
         assert!(get(&blobs, id(1), 30_000, 0..30_000).expect("durable") == plain);

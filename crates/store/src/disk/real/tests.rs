@@ -120,3 +120,53 @@ fn a_file_that_others_may_read_is_not_private() {
     fs::set_permissions(folder.0.join("k"), fs::Permissions::from_mode(0o640)).expect("chmod");
     assert!(!disk.is_private("k").expect("mode"));
 }
+
+/// Counts the flushes of files, and fails some.
+struct Counted(Arc<AtomicU64>, bool);
+
+impl File for Counted {
+    fn len(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn set_len(&self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn write_at(&self, _: u64, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        match self.1 {
+            true => Err(Error::internal("this one fails")),
+            false => Ok(()),
+        }
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+#[test]
+fn several_files_are_flushed_once_each_and_an_error_of_any_is_told() {
+    let folder = Folder::new();
+    let disk = RealDisk::open(&folder.0).expect("open");
+    for number in [0, 1, 2, 7, 8, 9, 30] {
+        for failing in (0..number).map(Some).chain([None]) {
+            let flushed = Arc::new(AtomicU64::new(0));
+            let file = |n| Arc::new(Counted(flushed.clone(), Some(n) == failing)) as Arc<dyn File>;
+            let files: Vec<_> = (0..number).map(file).collect();
+            assert_eq!(disk.sync_files(&files).is_err(), failing.is_some());
+            if failing.is_none() {
+                assert_eq!(flushed.load(Ordering::Relaxed), number);
+            }
+        }
+    }
+}
