@@ -15,7 +15,7 @@ mod policy;
 mod replication;
 
 pub(crate) use asking::{AsIf, Asking};
-pub(crate) use graph::Graph;
+pub(crate) use graph::{Graph, Limits};
 pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use policy::{Policy, ReplayPlace};

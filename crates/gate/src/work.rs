@@ -15,16 +15,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use craton_base::{Error, ResourcePath, Result, Sequence, Timestamp};
+use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp};
 use craton_store::namespace::Kind;
 
 use crate::{
     ask::Ask,
     borrow::Mode as BorrowMode,
     gate::Gate,
-    ledger::RecordKind,
+    ledger::{Record, RecordKind},
     lending::{Lent, Wanted},
-    permit::{Grant, Mode, Permit, Told, WritePermit},
+    permit::{Grant, Mode, Permit, ReadPermit, Told, WritePermit},
     scope,
     session::Session,
     tables,
@@ -114,15 +114,15 @@ impl Gate {
     /// A permit for work on parts of a path, each of which is decided; nothing is borrowed yet.
     ///
     /// # Errors
-    /// As [`Gate::write`]; `Internal` for parts over the limits or outside the path.
+    /// As [`Gate::write`], naming the part that is refused; `Internal` for parts over the limits or outside the path.
     pub async fn work(&self, session: &Session, work: Work, parts: Parts) -> Result<WritePermit> {
         parts.check(&work.path)?;
         let bucket = self.inner.bucket_of(&work.path)?;
-        let statements = self.decide_parts(session, &work, &parts)?;
         let ask = Ask::new(work.operation, work.write, work.path.clone()).and_action(work.read);
-        let mut record = self.record_of(session, &ask);
-        record.verdict = crate::ledger::Verdict::Allow.into();
-        record.name_statements(statements.into_iter());
+        let record = self.record_of_parts(session, &ask, &work, &parts)?;
+        self.pick_up_labels(session, &ask, bucket.as_deref())
+            .await
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
         self.require_bucket(&work.path, bucket.is_some())
             .inspect_err(|e| self.note_failure(&record, None, e))?;
         let grant = Grant {
@@ -143,9 +143,73 @@ impl Gate {
         Ok(permit)
     }
 
-    /// Decides every part; the statements that allowed them. The first that is refused leaves its denial.
-    fn decide_parts(&self, session: &Session, work: &Work, parts: &Parts) -> Result<Vec<String>> {
+    /// A permit to read parts of a path: all of it, if that is allowed; else the parts, each of which is decided.
+    ///
+    /// # Errors
+    /// As [`Gate::read`], naming the part that is refused; `Internal` for parts over the limits or outside the path.
+    pub async fn read_parts(
+        &self,
+        session: &Session,
+        work: Work,
+        reads: Vec<ResourcePath>,
+    ) -> Result<ReadPermit> {
+        let ask = Ask::new(work.operation, work.read, work.path.clone());
+        if reads.is_empty() || self.inner.would_allow(session, &[work.read], &work.path) {
+            return self.read(session, ask).await;
+        }
+        let parts = Parts {
+            reads,
+            writes: Vec::new(),
+        };
+        parts.check(&work.path)?;
         let bucket = self.inner.bucket_of(&work.path)?;
+        let mut record = self.record_of_parts(session, &ask, &work, &parts)?;
+        self.pick_up_labels(session, &ask, bucket.as_deref())
+            .await
+            .inspect_err(|e| self.note_failure(&record, None, e))?;
+        record.kind = RecordKind::Decision.into();
+        record.reads = parts.reads.iter().map(text).collect();
+        let decision = self.inner.ledger.append_decision(&mut record)?;
+        self.require_bucket(&work.path, bucket.is_some())
+            .inspect_err(|e| self.note_failure(&record, Some(decision), e))?;
+        if bucket.as_ref().is_some_and(|b| b.info.strict) {
+            self.inner.ledger.sync().await?;
+        }
+        let grant = self.grant(session, ask, record, Told::Decision(decision), bucket, Mode::Read);
+        let permit = ReadPermit::new(self.inner.clone(), grant);
+        *permit.reach.lock() = Some(Reach {
+            work: Some(work),
+            parts,
+            lent: None,
+        });
+        Ok(permit)
+    }
+
+    /// The record of work whose parts were all allowed. What is refused is named: it is what the caller asked for.
+    fn record_of_parts(&self, session: &Session, ask: &Ask, work: &Work, parts: &Parts) -> Result<Record> {
+        let statements =
+            self.decide_parts(session, work, parts)
+                .map_err(|(part, error)| match error.kind() {
+                    ErrorKind::Denied => Error::new(
+                        ErrorKind::Denied,
+                        error.reason(),
+                        format!("{error}: it would touch {}", text(part)),
+                    ),
+                    _ => error,
+                })?;
+        let mut record = self.record_of(session, ask);
+        record.verdict = crate::ledger::Verdict::Allow.into();
+        record.name_statements(statements.into_iter());
+        Ok(record)
+    }
+
+    /// Decides every part; the statements that allowed them. The first that is refused leaves its denial, and is named.
+    fn decide_parts<'p>(
+        &self,
+        session: &Session,
+        work: &Work,
+        parts: &'p Parts,
+    ) -> std::result::Result<Vec<String>, (&'p ResourcePath, Error)> {
         let mut statements = Vec::new();
         let writes = parts.writes.iter().map(|part| (part, true));
         for (part, is_written) in parts.reads.iter().map(|part| (part, false)).chain(writes) {
@@ -153,7 +217,9 @@ impl Gate {
                 true => Ask::new(work.operation, work.write, part.clone()).and_action(work.read),
                 false => Ask::new(work.operation, work.read, part.clone()),
             };
-            let record = self.decide(session, &ask, bucket.as_deref())?;
+            let decided = self.inner.bucket_of(part);
+            let decided = decided.and_then(|bucket| self.decide(session, &ask, bucket.as_deref()));
+            let record = decided.map_err(|error| (part, error))?;
             for statement in record.statements {
                 if !statements.contains(&statement) {
                     statements.push(statement);
@@ -232,7 +298,9 @@ impl WritePermit {
         let gate = Gate {
             inner: self.gate.clone(),
         };
-        gate.decide_parts(&self.session, &work, more)?;
+        // Not named: it may be what rules of others touch.
+        gate.decide_parts(&self.session, &work, more)
+            .map_err(|(_, error)| error)?;
         parts.reads.extend(more.reads.iter().cloned());
         parts.writes.extend(more.writes.iter().cloned());
         for list in [&mut parts.reads, &mut parts.writes] {

@@ -50,6 +50,8 @@ struct Shared {
     facts: AtomicU64,
     read_bytes: AtomicU64,
     steps: AtomicU64,
+    spilled_bytes: AtomicU64,
+    peak_bytes: AtomicU64,
 }
 
 /// How far a piece of work is.
@@ -61,6 +63,8 @@ pub struct Done {
     pub read_bytes: u64,
     /// Steps of a program that it began.
     pub steps: u64,
+    /// Bytes that its joins wrote beside because they did not fit in memory.
+    pub spilled_bytes: u64,
 }
 
 impl Control {
@@ -76,6 +80,8 @@ impl Control {
                 facts: AtomicU64::new(0),
                 read_bytes: AtomicU64::new(0),
                 steps: AtomicU64::new(0),
+                spilled_bytes: AtomicU64::new(0),
+                peak_bytes: AtomicU64::new(0),
             }),
         }
     }
@@ -100,7 +106,19 @@ impl Control {
             facts: load(&self.shared.facts),
             read_bytes: load(&self.shared.read_bytes),
             steps: load(&self.shared.steps),
+            spilled_bytes: load(&self.shared.spilled_bytes),
         }
+    }
+
+    /// Notes what a join held in memory at most, and what it wrote beside.
+    pub fn joined(&self, held_bytes: u64, spilled_bytes: u64) {
+        add(&self.shared.spilled_bytes, spilled_bytes);
+        self.shared.peak_bytes.fetch_max(held_bytes, Ordering::Relaxed);
+    }
+
+    /// The most bytes that a join held in memory since this was asked last.
+    pub fn take_peak(&self) -> u64 {
+        self.shared.peak_bytes.swap(0, Ordering::Relaxed)
     }
 
     /// Says that it is at its `steps`th step.

@@ -24,7 +24,7 @@ mod search;
 mod space;
 
 pub use rule::{EXEC_PREFIX, Reduction, Rule, Sink, Source};
-pub use run::{Options, Report, run};
+pub use run::{Options, Report, Told, run};
 pub(crate) use search::each_variable;
 pub use search::{Emit, for_each_match, query};
 pub(crate) use space::no_other;

@@ -142,6 +142,9 @@ pub fn join<S: Sink>(
         }
     };
     report.time = resources.control.elapsed().saturating_sub(start);
+    let sorted = report.outputs.iter().map(OutputReport::spilled_bytes);
+    let spilled = sorted.fold(report.spilled_bytes, u64::saturating_add);
+    resources.control.joined(report.held_bytes, spilled);
     Ok((sinks, report))
 }
 

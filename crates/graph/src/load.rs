@@ -134,6 +134,8 @@ pub struct Loader {
     /// The last place of the input that its reader can begin at, and how many facts lie before it.
     mark: Mark,
     facts_at_mark: u64,
+    /// What the reader remembers for that place.
+    state: Vec<u8>,
 }
 
 /// The facts of a batch.
@@ -283,6 +285,7 @@ impl Loader {
             kept: None,
             mark: Mark::default(),
             facts_at_mark: 0,
+            state: Vec::new(),
         })
     }
 
@@ -431,5 +434,9 @@ impl FactSink for Loader {
     #[inline]
     fn reached(&mut self, mark: Mark) {
         (self.mark, self.facts_at_mark) = (mark, self.progress.facts);
+    }
+
+    fn remember(&mut self, state: &[u8]) {
+        self.state = state.to_vec();
     }
 }

@@ -24,7 +24,7 @@ use craton_base::{Error, Kind, Result};
 
 use crate::{
     parse::{self, Reader, Token},
-    sink::{ANONYMOUS, FactSink, Mark},
+    sink::{ANONYMOUS, FactSink, Mark, Start},
 };
 
 mod biology;
@@ -123,6 +123,9 @@ pub struct Summary {
 
 const FAULTS_SHOWN: usize = 100;
 
+/// The most that a reader remembers for going on, in bytes.
+const STATE_BYTES_MAX: usize = 64 << 10;
+
 /// Pushes all facts of `input` into `sink`. `progress` is called now and then with the bytes read so
 /// far and may end the load with an error.
 ///
@@ -135,15 +138,15 @@ pub fn load(
     sink: &mut dyn FactSink,
     progress: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Summary> {
-    load_from(Mark::default(), input, format, on_bad, sink, progress)
+    load_from(&Start::default(), input, format, on_bad, sink, progress)
 }
 
-/// The same of an input that goes on at a mark: what lies before it is not in `input`.
+/// The same of an input that goes on somewhere: what lies before it is not in `input`.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_from(
-    start: Mark,
+    start: &Start,
     input: impl Read,
     format: &Format,
     on_bad: OnBad,
@@ -152,7 +155,8 @@ pub fn load_from(
 ) -> Result<Summary> {
     let mut out = Out {
         sink,
-        start,
+        start: start.mark,
+        state: start.state.clone(),
         on_bad,
         summary: Summary::default(),
         quoted: Vec::new(),
@@ -175,8 +179,8 @@ pub fn load_from(
             )?;
         }
         Format::JsonLines { relation } => json::load(input, relation.as_bytes(), &mut out, progress)?,
-        Format::NTriples => rdf::load(input, false, &mut out, progress)?,
-        Format::Turtle => rdf::load(input, true, &mut out, progress)?,
+        Format::NTriples => rdf::n_triples(input, &mut out, progress)?,
+        Format::Turtle => rdf::turtle(input, &mut out, progress)?,
         Format::Obo => biology::obo(input, &mut out, progress)?,
         Format::Gff3 => biology::gff3(input, &mut out, progress)?,
         Format::Vcf => biology::vcf(input, &mut out, progress)?,
@@ -198,7 +202,7 @@ impl From<Error> for Trouble {
             Kind::TooLarge
                 if matches!(
                     error.reason(),
-                    "SymbolTooLong" | "TooWide" | "TooDeep" | "TooManyVariables"
+                    "SymbolTooLong" | "TermTooLarge" | "TooWide" | "TooDeep" | "TooManyVariables"
                 ) =>
             {
                 Self::Bad(error.to_string())
@@ -217,6 +221,8 @@ struct Out<'a> {
     sink: &'a mut dyn FactSink,
     /// Where the input goes on.
     start: Mark,
+    /// What the reader knew there.
+    state: Vec<u8>,
     on_bad: OnBad,
     summary: Summary,
     quoted: Vec<u8>,

@@ -1,27 +1,30 @@
 //! Rules: `(rule name (, pattern …) (, template …))`, run together until they add nothing more: to their least fixpoint.
 //!
-//! A rule says that whenever all of its patterns are facts its templates are facts too. Rules may be recursive, also through each other.
-//! What they mean does not depend on their order. What they add is made of what is there: the constants of the rules and of the facts, so
-//! they always come to an end.
+//! A rule says that whenever all of its patterns hold its templates are facts. A pattern is one of facts; or `(not p)`: no fact is `p`; or a
+//! comparison. Rules may be recursive, also through each other, but not through `not`: they are run in layers, each to its fixpoint, and what a rule
+//! denies is complete before its layer begins ([`layers`]). So what they mean does not depend on their order. What they add is made of
+//! what is there, the constants of the rules and of the facts, so they always come to an end.
 //!
 //! Here they are read and checked, before anything runs; [`crate::stored::fixpoint`] runs them.
 //!
-//! Invariant: a rule that passes has a flat form ([`Flat`]), and each variable of its templates occurs in its patterns.
+//! Invariant: a rule that passes has a flat form ([`Flat`]), and each variable of its templates, denials and comparisons occurs in a pattern of
+//! facts.
 //!
-//! Deliberately absent: negation, comparisons, aggregates; templates with nested expressions that hold variables, for which there is no end in
-//! general.
+//! Deliberately absent: arithmetic, aggregates; templates with nested expressions that hold variables, for which there is no end in general.
 
 use craton_base::{Error, Kind, Result};
 
 use crate::{
     exec::{
-        Rule,
+        Rule, Sink,
         flat::{Flat, is_plain_pattern},
     },
     parse, print,
     term::{Item, Part, Term, Writer, is_ground, parts, read},
     unify::{Naming, Unifier},
 };
+
+mod layers;
 
 /// The most rules of one program.
 const RULES_MAX: usize = 1024;
@@ -31,10 +34,39 @@ const SHOWN_MAX: usize = 400;
 /// Rules that were checked, and the facts that came with them.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Each as the `exec` with the same patterns and templates, whose location is the rule's name.
-    pub rules: Vec<Rule>,
+    /// In layers, each of which is run to its fixpoint before the next one.
+    pub layers: Vec<Vec<Checked>>,
     /// Facts that are added before the rules run.
     pub facts: Vec<Term>,
+}
+
+/// A rule that can be run.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The rule as an `exec` whose location is its name. After its templates come what its conditions are about, as templates too: so all
+    /// variables are numbered together.
+    pub rule: Rule,
+    /// How many templates it has.
+    pub templates: usize,
+    /// What the conditions are, in their order.
+    pub conditions: Vec<Condition>,
+    /// An `exec` that reads and writes what the rule does.
+    pub touches: Term,
+}
+
+/// What must hold besides that facts match.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// No fact is this.
+    Not,
+    /// The same term.
+    Same,
+    /// Two different terms.
+    Different,
+    /// Two numbers, the first being less.
+    Less,
+    /// Two numbers, the first not being greater.
+    LessOrSame,
 }
 
 impl Rules {
@@ -43,24 +75,30 @@ impl Rules {
     /// # Errors
     /// `Invalid` for a text that is none; `Invalid`, `BadRule` for a rule that can not be run, which it names; `TooLarge`, `TooManyRules`.
     pub fn read(text: &[u8]) -> Result<Self> {
-        let mut out = Self::default();
+        let (mut rules, mut facts) = (Vec::new(), Vec::new());
         for fact in parse::facts(text)? {
             match head(&fact) {
-                Some(b"rule") => out.rules.push(check(&fact)?),
+                Some(b"rule") => rules.push(check(&fact)?),
                 Some(b"exec") => {
                     return Err(wrong(
                         &fact,
                         "it is an exec, which runs as a program and not with rules",
                     ));
                 }
-                _ => out.facts.push(fact),
+                _ => facts.push(fact),
             }
         }
-        if out.rules.len() > RULES_MAX {
+        if rules.len() > RULES_MAX {
             let message = format!("there are more than {RULES_MAX} rules");
             return Err(Error::new(Kind::TooLarge, "TooManyRules", message));
         }
-        Ok(out)
+        let layers = layers::layers(rules)?;
+        Ok(Self { layers, facts })
+    }
+
+    /// All rules.
+    pub fn all(&self) -> impl Iterator<Item = &Checked> {
+        self.layers.iter().flatten()
     }
 }
 
@@ -73,8 +111,8 @@ fn head(fact: &Term) -> Option<&[u8]> {
     }
 }
 
-/// A rule as an `exec`, if it can be run.
-fn check(fact: &Term) -> Result<Rule> {
+/// A rule that can be run.
+fn check(fact: &Term) -> Result<Checked> {
     const FORM: &str = "a rule is (rule <name> (, <pattern> …) (, <template> …))";
     let bytes = fact.as_bytes();
     let whole = fact.parts().unwrap_or_default();
@@ -84,18 +122,29 @@ fn check(fact: &Term) -> Result<Rule> {
     if !is_ground(name.bytes(bytes)) {
         return Err(wrong(fact, "the name has a variable in it"));
     }
-    let (Some(patterns_of), Some(templates_of)) = (list(bytes, *patterns), list(bytes, *templates)) else {
+    let (Some(all), Some(templates)) = (list(bytes, *patterns), list(bytes, *templates)) else {
         return Err(wrong(fact, FORM));
     };
-    if patterns_of.is_empty() || templates_of.is_empty() {
-        return Err(wrong(
-            fact,
-            "it has no pattern or no template; facts are written as they are",
-        ));
+    let (mut patterns, mut conditions, mut about_what, mut denied) = (vec![], vec![], vec![], vec![]);
+    for part in all {
+        let Some((condition, part)) = condition(fact, part)? else {
+            patterns.push(part);
+            continue;
+        };
+        if condition == Condition::Not {
+            denied.push(part);
+        }
+        conditions.push(condition);
+        about_what.push(part);
     }
-    for part in &patterns_of {
+    if patterns.is_empty() || templates.is_empty() {
+        let why = "it has no template, or no pattern of facts; facts are written as they are";
+        return Err(wrong(fact, why));
+    }
+    for part in patterns.iter().chain(&denied) {
         if !is_plain_pattern(bytes, *part) {
             return Err(about(
+                fact,
                 fact,
                 "the pattern",
                 *part,
@@ -103,37 +152,87 @@ fn check(fact: &Term) -> Result<Rule> {
             ));
         }
     }
-    let rule = Rule::read(as_exec(fact, [*name, *patterns, *templates])?)?;
-    check_templates(fact, &rule, &templates_of)?;
-    Ok(rule)
+    let written: Vec<Part> = templates.iter().chain(&about_what).copied().collect();
+    let rule = Rule::read(as_exec(fact, *name, &patterns, &written)?)?;
+    check_written(fact, &rule, templates.len())?;
+    let read: Vec<Part> = patterns.iter().chain(&denied).copied().collect();
+    Ok(Checked {
+        templates: templates.len(),
+        touches: as_exec(fact, *name, &read, &templates)?,
+        rule,
+        conditions,
+    })
 }
 
-fn check_templates(fact: &Term, rule: &Rule, templates: &[Part]) -> Result<()> {
+/// What a pattern says that is not one of facts, and the part that it is about.
+fn condition(fact: &Term, part: Part) -> Result<Option<(Condition, Part)>> {
     let bytes = fact.as_bytes();
-    for part in templates {
-        if !is_plain_pattern(bytes, *part) {
-            return Err(about(
-                fact,
-                "the template",
-                *part,
-                "is no expression with a symbol in front",
-            ));
+    let items = parts(bytes, part).unwrap_or_default();
+    let head = items.first().and_then(|head| read(head.bytes(bytes), 0));
+    let Some((Item::Symbol(head), _)) = head else {
+        return Ok(None);
+    };
+    let condition = match head {
+        b"not" => Condition::Not,
+        b"==" => Condition::Same,
+        b"!=" => Condition::Different,
+        b"<" => Condition::Less,
+        b"<=" => Condition::LessOrSame,
+        b">" | b">=" => {
+            let why = "is not one of ==, !=, < and <=: write it the other way round";
+            return Err(about(fact, fact, "the comparison", part, why));
         }
-        // Patterns stand before: a variable that is new here is in none of them. (One that an earlier template brought in is an error there.)
+        _ => return Ok(None),
+    };
+    match (condition, items.as_slice()) {
+        (Condition::Not, [_, denied]) => Ok(Some((condition, *denied))),
+        (Condition::Not, _) => Err(about(fact, fact, "the denial", part, "is not (not <pattern>)")),
+        (_, [_, left, right]) => {
+            let is_item = |part: &Part| is_ground(part.bytes(bytes)) || is_variable(bytes, *part);
+            let both = [left, right];
+            if !both.iter().all(|part| is_item(part)) || both.iter().all(|part| is_ground(part.bytes(bytes)))
+            {
+                let why = "is not of variables, or of a variable and a term without variables";
+                return Err(about(fact, fact, "the comparison", part, why));
+            }
+            Ok(Some((condition, part)))
+        }
+        _ => Err(about(fact, fact, "the comparison", part, "is not of two terms")),
+    }
+}
+
+fn is_variable(bytes: &[u8], part: Part) -> bool {
+    matches!(
+        read(bytes, part.start as usize),
+        Some((Item::NewVariable | Item::Reference(_), _))
+    )
+}
+
+/// Checks templates and what comes after them.
+fn check_written(fact: &Term, rule: &Rule, templates: usize) -> Result<()> {
+    let bytes = rule.exec.as_bytes();
+    for (number, sink) in rule.sinks.iter().enumerate() {
+        let Sink::Add(part) = sink else { continue };
+        let what = if number < templates {
+            "the template"
+        } else {
+            "the condition"
+        };
+        if !is_plain_pattern(bytes, *part) {
+            let why = "is no expression with a symbol in front";
+            return Err(about(fact, &rule.exec, what, *part, why));
+        }
+        // Patterns of facts stand before: a variable that is new here is in none of them.
         if has_new_variable(bytes, *part) {
-            return Err(about(
-                fact,
-                "the template",
-                *part,
-                "has a variable that no pattern binds",
-            ));
+            let why = "has a variable that no pattern of facts binds";
+            return Err(about(fact, &rule.exec, what, *part, why));
         }
     }
     match Flat::of(rule) {
         Some(_) => Ok(()),
         None => Err(wrong(
             fact,
-            "a template has a nested expression with variables, or no pattern has a variable",
+            "a template or a denial has a nested expression with variables, or no pattern has a variable",
         )),
     }
 }
@@ -161,23 +260,28 @@ fn list(bytes: &[u8], part: Part) -> Option<Vec<Part>> {
     Some(items)
 }
 
-/// The `exec` with these parts of a fact.
-fn as_exec(fact: &Term, three: [Part; 3]) -> Result<Term> {
+/// The `exec` of this location with these patterns and templates, all parts of a fact.
+fn as_exec(fact: &Term, location: Part, patterns: &[Part], templates: &[Part]) -> Result<Term> {
     let mut unifier = Unifier::default();
     let root = unifier.frame(fact.as_bytes());
     let (mut out, mut names) = (Writer::default(), Naming::default());
     out.expression(4)?;
     out.symbol(b"exec")?;
-    for part in three {
-        unifier.instance(unifier.part(root, part), &mut names, &mut out)?;
+    unifier.instance(unifier.part(root, location), &mut names, &mut out)?;
+    for parts in [patterns, templates] {
+        out.expression(u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(1))?;
+        out.symbol(b",")?;
+        for part in parts {
+            unifier.instance(unifier.part(root, *part), &mut names, &mut out)?;
+        }
     }
     Ok(out.finish())
 }
 
-/// An error about a part of a rule.
-fn about(rule: &Term, what: &str, part: Part, why: &str) -> Error {
+/// An error about a part of a rule, or of the `exec` that it became.
+fn about(rule: &Term, of: &Term, what: &str, part: Part, why: &str) -> Error {
     let mut shown = Vec::new();
-    print::write_after(part.bytes(rule.as_bytes()), part.seen, &mut shown);
+    print::write_after(part.bytes(of.as_bytes()), part.seen, &mut shown);
     wrong(rule, &format!("{what} {} {why}", String::from_utf8_lossy(&shown)))
 }
 

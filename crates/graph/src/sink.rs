@@ -58,6 +58,11 @@ pub trait FactSink {
     fn reached(&mut self, mark: Mark) {
         let _ = mark;
     }
+
+    /// What a reader must know that begins at the marks after this, besides the mark: in place of what was said before.
+    fn remember(&mut self, state: &[u8]) {
+        let _ = state;
+    }
 }
 
 /// A place between facts in an input, after decompression.
@@ -69,6 +74,15 @@ pub struct Mark {
     pub lines: u64,
     /// How many rows were numbered, where rows are; of a table how many columns it has.
     pub rows: u64,
+}
+
+/// Where a reader begins.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Start {
+    /// The place.
+    pub mark: Mark,
+    /// What the reader of what lies before it remembered ([`FactSink::remember`]).
+    pub state: Vec<u8>,
 }
 
 /// What makes names and takes complete facts, for a [`Builder`].

@@ -32,6 +32,22 @@ PROGRAMS = {
            union select 1 - t.kind, t.a, n.b from t join (select 0 kind, * from f union all select 1, * from g) n on n.kind = t.kind and n.a = t.b)
            select a, b from t where kind = 0""",
     ),
+    "what is not reached": (
+        """(rule base (, (e $x $y)) (, (path $x $y) (node $x) (node $y))) (rule step (, (path $x $y) (e $y $z)) (, (path $x $z)))
+           (rule apart (, (node $x) (node $y) (not (path $x $y)) (!= $x $y)) (, (out $x $y)))""",
+        """with recursive t(a, b) as (select a, b from e union select t.a, e.b from t join e on e.a = t.b),
+           node(a) as (select a from e union select b from e)
+           select x.a, y.a from node x, node y where x.a != y.a and not exists (select 1 from t where t.a = x.a and t.b = y.a)""",
+    ),
+    "reached round walls": (
+        """(rule base (, (e $x $y) (not (f $x $y))) (, (way $x $y)))
+           (rule step (, (way $x $y) (e $y $z) (not (f $y $z)) (not (g $z $z))) (, (way $x $z)))
+           (rule only (, (way $x $y) (not (e $x $y))) (, (out $x $y)))""",
+        """with recursive open(a, b) as (select a, b from e except select a, b from f),
+           t(a, b) as (select a, b from open union select t.a, open.b from t join open on open.a = t.b
+                       where open.b not in (select a from g where g.a = g.b))
+           select a, b from t except select a, b from e""",
+    ),
     "a cycle of three": (
         "(rule cycle (, (e $x $y) (f $y $z) (g $z $x)) (, (out $x $z)))",
         "select distinct e.a, f.b from e join f on f.a = e.b join g on g.a = f.b and g.b = e.a",

@@ -2,9 +2,40 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use craton_base::ByteSize;
 
 use super::Target;
+
+/// Where work ends with an error, and the graph is left as it was.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Stop with an error after so many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Stop with an error when so many facts were made
+    #[arg(long)]
+    facts: Option<u64>,
+    /// Stop with an error when so much was read from storage: 10GiB
+    #[arg(long, value_name = "SIZE")]
+    read: Option<ByteSize>,
+    /// Stop with an error when so much is written beside because it does not fit in memory: 10GiB
+    #[arg(long, value_name = "SIZE")]
+    spill: Option<ByteSize>,
+}
+
+impl Limits {
+    /// As parameters of a request.
+    pub(crate) fn parameters(&self) -> [(&'static str, Option<String>); 4] {
+        let bytes = |size: Option<ByteSize>| size.map(|size| size.0.to_string());
+        [
+            ("seconds", self.seconds.map(|n| n.to_string())),
+            ("facts", self.facts.map(|n| n.to_string())),
+            ("read_bytes", bytes(self.read)),
+            ("spill_bytes", bytes(self.spill)),
+        ]
+    }
+}
 
 /// Graphs.
 #[derive(Debug, Subcommand)]
@@ -81,6 +112,8 @@ pub(crate) enum Graph {
         #[arg(long, value_name = "NUMBER|NAME")]
         snapshot: Option<String>,
         #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
         target: Target,
     },
     /// Say how rules would be answered; with --run, what answering them takes. Nothing is changed
@@ -95,6 +128,8 @@ pub(crate) enum Graph {
         /// Only facts that begin so: '(edge chr1 '
         #[arg(long)]
         prefix: Option<String>,
+        #[command(flatten)]
+        limits: Limits,
         #[command(flatten)]
         target: Target,
     },
@@ -182,9 +217,8 @@ pub(crate) enum Graph {
         graph: String,
         /// A file of `rule` facts, and of other facts, which are added before; - is standard input
         file: PathBuf,
-        /// Stop with an error after so many seconds
-        #[arg(long)]
-        seconds: Option<u64>,
+        #[command(flatten)]
+        limits: Limits,
         #[command(flatten)]
         target: Target,
     },
@@ -197,9 +231,11 @@ pub(crate) enum Graph {
         /// Stop after so many steps
         #[arg(long)]
         steps: Option<u64>,
-        /// Stop with an error after so many seconds
+        /// Tell of each step what it did: facts, bytes read and spilled, memory, time
         #[arg(long)]
-        seconds: Option<u64>,
+        report: bool,
+        #[command(flatten)]
+        limits: Limits,
         #[command(flatten)]
         target: Target,
     },

@@ -18,7 +18,7 @@ use super::{
     objects::{STANDARD, bar, named},
 };
 use crate::{
-    cli::{Graph as Command, Target},
+    cli::{Graph as Command, Limits, Target},
     client::{Client, cut, place, read_json, read_progress, segment},
     output,
 };
@@ -27,6 +27,7 @@ mod columns;
 mod explain;
 mod kept;
 mod repl;
+mod work;
 
 /// The content type of an answer in JSON lines.
 const JSON_LINES: &str = "application/x-ndjson";
@@ -48,35 +49,17 @@ pub(super) async fn run(command: Command) -> Result<()> {
             let parameters = query(&[("prefix", prefix.as_deref()), ("snapshot", snapshot.as_deref())]);
             export(&graph, file.as_deref(), &parameters, &target).await
         }
-        Command::Query {
-            graph,
-            query: text,
-            limit,
-            prefix,
-            snapshot,
-            target,
-        } => {
-            let limit = limit.map(|l| l.to_string());
-            let parameters = query(&[
-                ("limit", limit.as_deref()),
-                ("prefix", prefix.as_deref()),
-                ("snapshot", snapshot.as_deref()),
-            ]);
-            let path = format!("{}/query{parameters}", path_of(&graph)?);
-            let client = Client::new(&target)?.accepting(target.json.then_some(JSON_LINES));
-            let answered = client
-                .graph(Method::POST, &path, reqwest::Body::from(text))
-                .await?;
-            write_out(answered, None).await.map(drop)
-        }
+        Command::Query { .. } => ask(command).await,
         Command::Explain {
             graph,
             rules,
             run,
             prefix,
+            limits,
             target,
         } => {
-            let parameters = query(&[("run", run.then_some("yes")), ("prefix", prefix.as_deref())]);
+            let parameters = [("run", run.then_some("yes")), ("prefix", prefix.as_deref())];
+            let parameters = limited(&parameters, &limits);
             explain::explain(&graph, &rules, &parameters, &target).await
         }
         Command::Snapshots { graph, target } => explain::snapshots(&graph, &target).await,
@@ -94,15 +77,43 @@ pub(super) async fn run(command: Command) -> Result<()> {
             target,
         } => kept::label(&graph, (!labels.is_empty() || none).then_some(labels), &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
-        Command::Run { .. } => program(command).await,
+        Command::Run { .. } => work::program(command).await,
         Command::Reason {
             graph,
             file,
-            seconds,
+            limits,
             target,
-        } => reason(&graph, &file, seconds, &target).await,
+        } => work::reason(&graph, &file, &limits, &target).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
     }
+}
+
+/// Writes the answer of a query.
+async fn ask(command: Command) -> Result<()> {
+    let Command::Query {
+        graph,
+        query: text,
+        limit,
+        prefix,
+        snapshot,
+        limits,
+        target,
+    } = command
+    else {
+        return Err(Error::internal("this is no query"));
+    };
+    let limit = limit.map(|l| l.to_string());
+    let parameters = [
+        ("limit", limit.as_deref()),
+        ("prefix", prefix.as_deref()),
+        ("snapshot", snapshot.as_deref()),
+    ];
+    let path = format!("{}/query{}", path_of(&graph)?, limited(&parameters, &limits));
+    let client = Client::new(&target)?.accepting(target.json.then_some(JSON_LINES));
+    let answered = client
+        .graph(Method::POST, &path, reqwest::Body::from(text))
+        .await?;
+    write_out(answered, None).await.map(drop)
 }
 
 /// The path of a graph behind `/_graph/v1/`.
@@ -124,6 +135,13 @@ fn query(parameters: &[(&str, Option<&str>)]) -> String {
     } else {
         format!("?{}", given.join("&"))
     }
+}
+
+/// Parameters and limits.
+fn limited(parameters: &[(&str, Option<&str>)], limits: &Limits) -> String {
+    let limits = limits.parameters();
+    let limits = limits.iter().map(|(name, value)| (*name, value.as_deref()));
+    query(&parameters.iter().copied().chain(limits).collect::<Vec<_>>())
 }
 
 /// The format and the relation that a file's name says.
@@ -269,50 +287,6 @@ async fn source(file: &Path) -> Result<(reqwest::Body, ProgressBar)> {
     Ok((body_of(Box::new(opened), bar.clone()), bar))
 }
 
-async fn program(command: Command) -> Result<()> {
-    let Command::Run {
-        graph,
-        file,
-        steps,
-        seconds,
-        target,
-    } = command
-    else {
-        return Err(Error::internal("this is no program"));
-    };
-    let (steps, seconds) = (steps.map(|s| s.to_string()), seconds.map(|s| s.to_string()));
-    let parameters = query(&[("steps", steps.as_deref()), ("seconds", seconds.as_deref())]);
-    let source = match &file {
-        None => Box::new(tokio::io::empty()),
-        Some(file) => opened(file).await?,
-    };
-    let path = format!("{}/program{parameters}", path_of(&graph)?);
-    let body = body_of(source, ProgressBar::hidden());
-    let client = Client::new(&target)?.accepting(Some(JSON_LINES));
-    let done = followed(client.graph(Method::POST, &path, body).await?).await?;
-    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
-    for failure in done
-        .get("failures")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        output::note(failure.as_str().unwrap_or_default());
-    }
-    answer(&target, &done, |_| {
-        let (steps, added, removed) = (number("steps"), number("added"), number("removed"));
-        let left = if done.get("finished").and_then(Value::as_bool) == Some(true) {
-            ""
-        } else {
-            "; more is left to run"
-        };
-        output::line(&format!(
-            "{graph}  {steps} steps, {added} facts added, {removed} removed{left}"
-        ));
-    });
-    Ok(())
-}
-
 /// A file, or standard input.
 async fn opened(file: &Path) -> Result<Box<dyn AsyncRead + Unpin + Send>> {
     if file.as_os_str() == STANDARD {
@@ -320,21 +294,6 @@ async fn opened(file: &Path) -> Result<Box<dyn AsyncRead + Unpin + Send>> {
     }
     let file = tokio::fs::File::open(file).await.map_err(|e| named(file, e))?;
     Ok(Box::new(file))
-}
-
-async fn reason(graph: &str, file: &Path, seconds: Option<u64>, target: &Target) -> Result<()> {
-    let seconds = seconds.map(|s| s.to_string());
-    let parameters = query(&[("seconds", seconds.as_deref())]);
-    let path = format!("{}/rules{parameters}", path_of(graph)?);
-    let body = body_of(opened(file).await?, ProgressBar::hidden());
-    let client = Client::new(target)?.accepting(Some(JSON_LINES));
-    let done = followed(client.graph(Method::POST, &path, body).await?).await?;
-    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or_default();
-    answer(target, &done, |_| {
-        let (rounds, added) = (number("rounds"), number("added"));
-        output::line(&format!("{graph}  {rounds} rounds, {added} facts added"));
-    });
-    Ok(())
 }
 
 /// The outcome of the server's work, which is shown as it goes on.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Call,
-    ops::{blocking, open, wrong},
+    ops::{blocking, limits, open_for, wrong},
     query::text,
     respond,
 };
@@ -30,10 +30,10 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         Some("yes") => true,
         Some(other) => return Err(wrong("run", other)),
     };
-    let moment = call.moment()?;
+    let asked = (call.moment()?, limits(&mut call)?);
     call.end_query()?;
-    let (opened, memory) = open(&call, path, moment).await?;
-    let rules = rules(&text(&mut call.body, "what is explained").await?)?;
+    let rules = rules(&text(&mut call.body, "what is explained").await?);
+    let (opened, memory, rules) = open_for(&call, path, rules, asked).await?;
     let explained = blocking(move || {
         let mut out = Vec::new();
         for rule in &rules {

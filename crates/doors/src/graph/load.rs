@@ -10,7 +10,7 @@ use craton_graph::{
     load::{Loader, Mode},
     manifest::check_name,
     read::{self, Format, OnBad},
-    sink::Mark,
+    sink::Start,
     snapshot::Asked,
     threads::at_leisure,
     writer::GraphWriter,
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     Call,
-    ops::{Cancel, blocking, named, open, write_permit, wrong},
+    ops::{Cancel, blocking, limits, named, number, open, write_permit, wrong},
     progress, respond, stream,
 };
 use crate::http::Body;
@@ -72,12 +72,12 @@ fn wanted(call: &mut Call<'_>) -> Result<Wanted> {
     };
     let resume = call.query.text("resume");
     resume.as_deref().map(check_name).transpose()?;
-    let at = match call.query.text("at") {
+    let at = match number(call, "at")? {
         None => 0,
         Some(_) if resume.is_none() => {
             return Err(Error::invalid("only a load with a name goes on somewhere"));
         }
-        Some(text) => text.parse().map_err(|_| wrong("at", &text))?,
+        Some(at) => at,
     };
     Ok(Wanted {
         format,
@@ -92,10 +92,11 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
     let wanted = wanted(&mut call)?;
     let from = call.query.text("from");
+    let limits = limits(&mut call)?;
     call.end_query()?;
     let permit = write_permit(&call, path).await?;
     let memory = call.graphs.reserve(Share::Work).await?;
-    let control = call.graphs.control(Limits::default());
+    let control = call.graphs.control(limits);
     let cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control)?;
     let headers = call.headers;
@@ -138,13 +139,13 @@ fn load(
     let ending = writer.permit().ending();
     let loaded = || -> Result<Value> {
         let mut loader = Loader::new(writer, wanted.mode, memory)?;
-        let mut start = Mark::default();
+        let mut start = Start::default();
         if let Some(name) = &wanted.resume {
             (loader, start) = loader.resumable(name, wanted.at)?;
         }
         let input = read::unpacked(body).map_err(stream::own)?;
         let (format, bad) = (&wanted.format, wanted.on_bad);
-        let summary = match read::load_from(start, input, format, bad, &mut loader, &mut |_| Ok(())) {
+        let summary = match read::load_from(&start, input, format, bad, &mut loader, &mut |_| Ok(())) {
             Ok(summary) => summary,
             Err(error) => return Err(interrupted(loader, stream::own(error))),
         };

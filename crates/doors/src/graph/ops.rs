@@ -2,13 +2,20 @@
 //!
 //! Deliberately absent: routes, identity.
 
+use std::time::Duration;
+
 use craton_base::{Error, ResourcePath, Result};
-use craton_gate::{Ask, Direction, ReadPermit, Reservation, WritePermit};
+use craton_gate::{Ask, Direction, ReadPermit, Reservation, Work, WritePermit};
 use craton_graph::{
     Control, Facts as _, Limits, Shape,
     engine::Share,
+    exec::Rule,
     export,
     snapshot::{Asked, Snapshot},
+    stored::{
+        program::{READ, WRITE},
+        query::reads,
+    },
     writer::GraphWriter,
 };
 use http::{HeaderValue, Response, StatusCode, header};
@@ -103,11 +110,64 @@ pub(super) async fn open(
     moment: Asked,
 ) -> Result<(Snapshot, Reservation)> {
     let permit = read_permit(call, path).await?;
+    opened(call, permit, moment, Limits::default()).await
+}
+
+/// The same for rules: who may not read all of the path reads what their patterns can match. Without rules, or with wrong ones, all of
+/// it is asked for, so that who may read nothing learns nothing.
+pub(super) async fn open_for<R: AsRef<[Rule]>>(
+    call: &Call<'_>,
+    path: ResourcePath,
+    rules: Result<R>,
+    (moment, limits): (Asked, Limits),
+) -> Result<(Snapshot, Reservation, R)> {
+    let reads = match &rules {
+        Ok(rules) => reads(&path, rules.as_ref())?,
+        Err(_) => Vec::new(),
+    };
+    let operation = call.route.operation.name();
+    let work = Work {
+        operation,
+        path,
+        read: READ,
+        write: WRITE,
+    };
+    let permit = call.gate.read_parts(call.session, work, reads).await?;
+    let rules = rules.inspect_err(|e| permit.failed(e.kind(), e.reason()))?;
+    let (opened, memory) = opened(call, permit, moment, limits).await?;
+    Ok((opened, memory, rules))
+}
+
+async fn opened(
+    call: &Call<'_>,
+    permit: ReadPermit,
+    moment: Asked,
+    limits: Limits,
+) -> Result<(Snapshot, Reservation)> {
     let memory = call.graphs.reserve(Share::Reader).await?;
     let graphs = call.graphs.clone();
-    let control = graphs.control(Limits::default());
+    let control = graphs.control(limits);
     let opened = blocking(move || graphs.snapshot(&permit, control)?.asked(&moment));
     Ok((opened.await?, memory))
+}
+
+/// A parameter that is a number.
+pub(super) fn number(call: &mut Call<'_>, parameter: &str) -> Result<Option<u64>> {
+    let given = call.query.text(parameter);
+    let read = given.map(|text| text.parse().map_err(|_| wrong(parameter, &text)));
+    read.transpose()
+}
+
+/// The limits that the query sets: `seconds`, `facts` made, `read_bytes` and, of scratch space at once, `spill_bytes`.
+pub(super) fn limits(call: &mut Call<'_>) -> Result<Limits> {
+    let most = Limits::default();
+    let seconds = number(call, "seconds")?;
+    Ok(Limits {
+        time: seconds.map_or(most.time, Duration::from_secs),
+        facts: number(call, "facts")?.unwrap_or(most.facts),
+        read_bytes: number(call, "read_bytes")?.unwrap_or(most.read_bytes),
+        scratch_bytes: number(call, "spill_bytes")?.unwrap_or(most.scratch_bytes),
+    })
 }
 
 async fn describe(mut call: Call<'_>) -> Result<Response<Body>> {

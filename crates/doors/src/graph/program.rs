@@ -5,7 +5,7 @@
 use craton_base::{Error, GraphName, Kind, Result};
 use craton_gate::{Ask, ReadPermit, Work};
 use craton_graph::{
-    Control, Limits,
+    Control,
     engine::Share,
     exec,
     stored::{
@@ -21,28 +21,26 @@ use serde_json::{Value, json};
 
 use super::{
     Call, Operation,
-    ops::{Cancel, blocking, wrong},
+    ops::{Cancel, blocking, limits, number, wrong},
     progress,
 };
 use crate::http::Body;
 
 /// The longest text of a program, in bytes; facts in any number are loaded.
 const PROGRAM_BYTES_MAX: usize = 16 << 20;
+/// The most steps that are told one by one.
+const TOLD_MAX: usize = 1000;
 /// A text up to here is read before memory is reserved.
 const SMALL_BYTES_MAX: usize = 64 << 10;
 
 pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
-    let number = |call: &mut Call<'_>, name: &str| match call.query.text(name) {
-        None => Ok(None),
-        Some(text) => text.parse::<u64>().map(Some).map_err(|_| wrong(name, &text)),
-    };
     let of_rules = call.route.operation == Operation::RunRules;
-    let steps = match of_rules {
-        true => None,
-        false => number(&mut call, "steps")?,
+    let (steps, told_max) = match of_rules {
+        true => (None, 0),
+        false => (number(&mut call, "steps")?, told_max(&mut call)?),
     };
-    let seconds = number(&mut call, "seconds")?;
+    let limits = limits(&mut call)?;
     call.end_query()?;
     let mut text = Vec::new();
     let is_all = read(&mut call, &mut text, SMALL_BYTES_MAX).await?;
@@ -75,10 +73,6 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         others.push((name, call.gate.read(call.session, ask).await?));
     }
     let permit = call.gate.work(call.session, work, parts).await?;
-    let limits = Limits {
-        time: seconds.map_or(Limits::default().time, std::time::Duration::from_secs),
-        ..Limits::default()
-    };
     let control = call.graphs.control(limits);
     let cancel = Cancel(control.clone());
     let writer = call.graphs.writer(permit, control.clone())?;
@@ -90,6 +84,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let options = exec::Options {
         steps: steps.unwrap_or(u64::MAX),
         gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
+        told_max,
     };
     let work = at_leisure(move || {
         let ending = writer.permit().ending();
@@ -97,6 +92,15 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
         ran.inspect_err(|e| ending.failed(e.kind(), e.reason()))
     });
     progress::answer(call.headers, cancel, work).await
+}
+
+/// How many steps are told one by one.
+fn told_max(call: &mut Call<'_>) -> Result<usize> {
+    match call.query.text("report").as_deref() {
+        None | Some("no") => Ok(0),
+        Some("yes") => Ok(TOLD_MAX),
+        Some(other) => Err(wrong("report", other)),
+    }
 }
 
 /// Reads more of the body, until its end (true) or until there is more than `most`.
@@ -118,9 +122,9 @@ fn run_program(
     control: &Control,
     memory: u64,
 ) -> Result<Value> {
-    let rules = program.rules().to_vec();
+    let rules = program.rules().clone();
     let mut space = program.open(writer, memory / 2)?;
-    if !rules.is_empty() {
+    if !rules.layers.is_empty() {
         let report = fixpoint::run(&mut space, &rules)?;
         let committed = space.commit()?;
         return Ok(json!({
@@ -142,6 +146,23 @@ fn run_program(
         "failed_evaluations": report.failed_evaluations,
         "failures": report.failures,
         "finished": report.finished,
+        "each": report.each.iter().map(shown).collect::<Vec<_>>(),
         "snapshot": committed.sequence.0,
     }))
+}
+
+/// What a step did.
+fn shown(told: &exec::Told) -> Value {
+    json!({
+        "exec": told.exec,
+        "steps": told.steps,
+        "how": if told.joined { "join" } else { "matches" },
+        "matches": told.matches,
+        "added": told.added,
+        "removed": told.removed,
+        "read_bytes": told.read_bytes,
+        "spilled_bytes": told.spilled_bytes,
+        "memory_bytes": told.peak_bytes,
+        "ms": told.time.as_secs_f64() * 1000.0,
+    })
 }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::{
     Call,
-    ops::{TEXT, answer, open, wrong},
+    ops::{TEXT, answer, limits, number, open_for},
     stream::{Out, Writing},
 };
 use crate::http::Body;
@@ -30,15 +30,13 @@ pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
 pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
-    let limit = match call.query.text("limit") {
-        None => u64::MAX,
-        Some(text) => text.parse().map_err(|_| wrong("limit", &text))?,
-    };
-    let moment = call.moment()?;
+    let limit = number(&mut call, "limit")?.unwrap_or(u64::MAX);
+    let asked = (call.moment()?, limits(&mut call)?);
     call.end_query()?;
     let (form, kind) = form(&call)?;
-    let (opened, memory) = open(&call, path, moment).await?;
-    let rule = query::read(&text(&mut call.body, "a query").await?)?;
+    let text = text(&mut call.body, "a query").await?;
+    let rule = query::read(&text).map(|rule| [rule]);
+    let (opened, memory, [rule]) = open_for(&call, path, rule, asked).await?;
     let columns = form.columns(&rule)?;
     let (body, out) = Writing::new();
     drop(tokio::task::spawn_blocking(move || {

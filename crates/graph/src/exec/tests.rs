@@ -220,6 +220,50 @@ fn reductions() {
 }
 
 #[test]
+fn reductions_are_of_different_values_in_each_group() {
+    // 5 comes twice, by two matches; the groups are what else the template has.
+    let data = "(v a 5 x) (v a 5 y) (v a 2 x) (v b 5 x)";
+    let with = |sink: &str| format!("{data} (exec 0 (, (v $g $n $why)) (O {sink}))");
+    for (sink, expected) in [
+        ("(sum (r $g $k) $k $n)", ["(r a 7)", "(r b 5)"]),
+        ("(fsum (r $g $k) $k $n)", ["(r a 7)", "(r b 5)"]),
+        ("(fprod (r $g $k) $k $n)", ["(r a 10)", "(r b 5)"]),
+        ("(fmin (r $g $k) $k $n)", ["(r a 2)", "(r b 5)"]),
+        ("(fmax (r $g $k) $k $n)", ["(r a 5)", "(r b 5)"]),
+        ("(count (r $g $k) $k $n)", ["(r a 2)", "(r b 1)"]),
+    ] {
+        let mut found = after(&with(sink), "(r $x $y)");
+        found.sort();
+        assert_eq!(found, expected, "{sink}");
+    }
+    let hashed = "(v a p) (v b p) (v c q) (exec 0 (, (v $g $n)) (O (hash (h $g $k) $k $n)))
+        (exec 1 (, (h a $k) (h b $k)) (, same)) (exec 2 (, (h a $k) (h c $k)) (, other))";
+    assert_eq!(after(hashed, "same"), ["same"]);
+    assert!(after(hashed, "other").is_empty());
+    let bits = "(v a \\x0e) (v a \\x0b) (v b \\x01) (exec 0 (, (v $g $n)) (O (and (r $g $k) $k $n)))";
+    assert_eq!(after(bits, "(r $x $y)"), ["(r a \\x0a)", "(r b \\x01)"]);
+}
+
+#[test]
+fn variables_facts_and_comments_are_as_the_language_says() {
+    // A set: renamings are one fact, and each `$_` is a variable of its own.
+    let text = "(p $x $y) (p $u $v) (p $_ $_) ; (p $z $z)\n(p $x $x) ; and ; that is all";
+    assert_eq!(MemorySpace::read(text.as_bytes()).unwrap().len(), 2);
+    assert_eq!(MemorySpace::read(b"(a;b \"; in a string\")").unwrap().len(), 1);
+    // Numbers are text until a function reads them.
+    assert_eq!(MemorySpace::read(b"1 1.0 01 +1").unwrap().len(), 4);
+    // A pattern that is a variable matches every fact, a symbol and the exec itself among them.
+    let text = "a (b c) (exec 0 (, $x) (, (saw $x)))";
+    assert_eq!(after(text, "(saw $x)").len(), 3);
+    // All patterns have one substitution.
+    let text = "(f a b) (f b a) (f c c) (exec 0 (, (f $x $y) (f $y $x)) (, (back $x $y)))";
+    assert_eq!(
+        after(text, "(back $x $y)"),
+        ["(back a b)", "(back b a)", "(back c c)"]
+    );
+}
+
+#[test]
 fn unification_and_generalisation_of_all_instances() {
     let data = "(p (f a $x)) (p (f $y b))";
     let with = |sink: &str| format!("{data} (exec 0 (, (p $x)) (O {sink}))");
@@ -358,6 +402,29 @@ fn limits_stop_a_program() {
 }
 
 #[test]
+fn the_first_steps_are_told_one_by_one() {
+    let text = "(n 1) (n 2) (exec 0 (, (n $x)) (, (m $x))) (exec 1 (, (n $x)) (O (- (n $x)))) (exec 2 (, (m $x)) (, (p $x)))";
+    let mut space = MemorySpace::read(text.as_bytes()).unwrap();
+    let options = Options {
+        told_max: 2,
+        ..Options::default()
+    };
+    let report = run(&mut space, options, &control()).unwrap();
+    let told: Vec<_> = report
+        .each
+        .iter()
+        .map(|told| (told.steps, told.matches, told.added, told.removed, told.joined))
+        .collect();
+    assert_eq!(told, [(1, 2, 2, 0, false), (1, 2, 0, 2, false)]);
+    assert!(
+        report.each[1].exec.starts_with("(exec 1 (, (n $a))"),
+        "{:?}",
+        report.each
+    );
+    assert_eq!((report.steps, report.added, report.removed), (3, 4, 2));
+}
+
+#[test]
 fn a_cancelled_program_ends() {
     let many: String = (0..200).map(|n| format!("(n {n})")).collect();
     let text = format!("{many} (exec 0 (, (n $x) (n $y) (n $z) (n $u) (n $v)) (, (p)))");
@@ -460,7 +527,7 @@ proptest! {
     #[test]
     fn no_program_crashes(text in "[()$,;IO+\\-a-c exhdtniu01 =!]{0,120}") {
         if let Ok(mut space) = MemorySpace::read(text.as_bytes()) {
-            let _ = run(&mut space, Options { steps: 5, gathered_bytes_max: 1 << 20 }, &control());
+            let _ = run(&mut space, Options { steps: 5, gathered_bytes_max: 1 << 20, ..Options::default() }, &control());
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     Order, Relation, Table,
     manifest::{Level, Unfinished},
     run::Run,
-    sink::{FactSink as _, Mark},
+    sink::{FactSink as _, Mark, Start},
 };
 
 /// The generation of levels that were merged of many, as the manifest notes it: 0 is a batch's own.
@@ -44,7 +44,7 @@ impl Loader {
     /// # Errors
     /// `Invalid`, `InvalidName`, `LoadDiffers`; `TooLarge`, `TooManyLoads`; `Precondition`, `LoadMoved` if the load goes on elsewhere;
     /// the store's own.
-    pub fn resumable(mut self, name: &str, at: u64) -> Result<(Self, Mark)> {
+    pub fn resumable(mut self, name: &str, at: u64) -> Result<(Self, Start)> {
         let [holder, _] = self.writer.graphs().seed()?;
         let load = self.writer.take_load(&Unfinished {
             name: name.to_owned(),
@@ -53,6 +53,7 @@ impl Loader {
             facts: 0,
             mark: Mark::default(),
             facts_at_mark: 0,
+            state: Vec::new(),
             holder,
             levels: Vec::new(),
         })?;
@@ -60,8 +61,15 @@ impl Loader {
             let message = format!("the load {name} goes on at byte {}, not {at}", load.mark.bytes);
             return Err(Error::new(Kind::Precondition, "LoadMoved", message));
         }
-        let start = if at > 0 { load.mark } else { Mark::default() };
+        let start = match at {
+            0 => Start::default(),
+            _ => Start {
+                mark: load.mark,
+                state: load.state.clone(),
+            },
+        };
         (self.mark, self.facts_at_mark) = (load.mark, load.facts_at_mark);
+        self.state.clone_from(&load.state);
         if at > 0 {
             self.progress.facts = load.facts_at_mark;
             self.progress.passed = load.facts_at_mark;
@@ -112,6 +120,7 @@ impl Loader {
             facts: self.progress.facts,
             mark: self.mark,
             facts_at_mark: self.facts_at_mark,
+            state: self.state.clone(),
             levels,
             ..kept.load.clone()
         })?;

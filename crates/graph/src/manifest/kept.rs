@@ -39,6 +39,8 @@ pub struct Unfinished {
     pub mark: Mark,
     /// How many facts lie before that, all of them in its runs.
     pub facts_at_mark: u64,
+    /// What the reader remembers for that place: a few names, in its own form.
+    pub state: Vec<u8>,
     /// Which request works on it: the last that took it.
     pub holder: u64,
     /// The runs, which nobody sees.
@@ -72,6 +74,9 @@ pub(super) struct UnfinishedRecord {
     /// The mark's bytes, lines and rows, and the facts before it.
     #[prost(uint64, repeated, tag = "7")]
     mark: Vec<u64>,
+    /// What the reader remembers for the mark.
+    #[prost(bytes = "vec", tag = "8")]
+    state: Vec<u8>,
 }
 
 /// Whether a pin or a load can be called so: letters, digits, `.`, `_` and `-`, a letter first, so that it is no commit's number.
@@ -132,6 +137,7 @@ impl Unfinished {
                 self.mark.rows,
                 self.facts_at_mark,
             ],
+            state: self.state.clone(),
         })
     }
 
@@ -144,6 +150,7 @@ impl Unfinished {
                 rows: of_mark(2),
             },
             facts_at_mark: of_mark(3),
+            state: record.state,
             name: record.name,
             prefix: record.prefix,
             mode: if record.removes { Mode::Remove } else { Mode::Add },

@@ -5,7 +5,6 @@ use std::io::Read;
 use craton_base::{Error, Kind, Result};
 
 use super::{FACT_TEXT_BYTES_MAX, Parsed, Parser, Step};
-use crate::term;
 
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -102,10 +101,9 @@ impl<R: Read> Reader<R> {
         self.at = 0;
         if self.filled > FACT_TEXT_BYTES_MAX {
             self.ended = true;
-            return Err(term::too_large(format!(
-                "line {}: a fact of more text than the limit",
-                self.line
-            )));
+            // Where it ends is not known: there is nothing to go on with.
+            let message = format!("line {}: a fact of more text than the limit", self.line);
+            return Err(Error::new(Kind::TooLarge, "FactTooLong", message));
         }
         let room = self.filled.max(CHUNK_BYTES);
         self.buffer.resize(self.filled + room, 0);

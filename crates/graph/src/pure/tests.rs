@@ -174,6 +174,61 @@ fn choices() {
 }
 
 #[test]
+fn every_type_has_what_the_language_says() {
+    let types = [
+        "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "f32", "f64",
+    ];
+    for of in types {
+        let is_float = of.starts_with('f');
+        let number = |n: &str| format!("({of}_from_string {n})");
+        let shown = |n: &str| if is_float { format!("{n}.0") } else { n.to_owned() };
+        let gives = |call: &str, expected: &str| is(&format!("({of}_to_string {call})"), &shown(expected));
+        let (seven, three) = (number("7"), number("3"));
+        gives(&seven, "7");
+        for (name, expected) in [
+            ("sum", "10"),
+            ("sub", "4"),
+            ("product", "21"),
+            ("min", "3"),
+            ("max", "7"),
+            ("mod", "1"),
+        ] {
+            gives(&format!("({name}_{of} {seven} {three})"), expected);
+        }
+        gives(&format!("(div_{of} {} {three})", number("6")), "2");
+        gives(&format!("(abs_{of} {seven})"), "7");
+        gives(&format!("(signum_{of} {seven})"), "1");
+        gives(&format!("(clamp_{of} {seven} {} {three})", number("1")), "3");
+        if of.starts_with('u') {
+            // Around zero they wrap, as additions do.
+            is(
+                &format!("({of}_to_string (sum_{of} (neg_{of} {three}) {seven}))"),
+                "4",
+            );
+        } else {
+            gives(&format!("(neg_{of} {three})"), "-3");
+            gives(&format!("(abs_{of} {})", number("-3")), "3");
+        }
+        for (name, expected) in [
+            ("eq", "0"),
+            ("ne", "1"),
+            ("lt", "0"),
+            ("le", "0"),
+            ("gt", "1"),
+            ("ge", "1"),
+        ] {
+            is(&format!("(u8_to_string ({of}_{name} {seven} {three}))"), expected);
+        }
+        for to in types {
+            let expected = if to.starts_with('f') { "7.0" } else { "7" };
+            is(&format!("({to}_to_string ({of}_as_{to} {seven}))"), expected);
+        }
+        fails(&format!("(sum_{of} abc)"), "bytes where");
+        fails(&number("seven"), "not such a number");
+    }
+}
+
+#[test]
 fn deep_expressions_need_no_stack() {
     let depth = crate::term::DEPTH_MAX as usize - 2;
     is(

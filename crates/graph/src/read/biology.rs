@@ -4,7 +4,7 @@ use std::io::Read;
 
 use craton_base::Result;
 
-use super::{Out, Trouble, bad, lines::each_line};
+use super::{Out, STATE_BYTES_MAX, Trouble, bad, lines::each_line};
 use crate::sink::Mark;
 
 type Progress<'a> = dyn FnMut(u64) -> Result<()> + 'a;
@@ -170,15 +170,18 @@ fn decoded(text: &[u8]) -> Vec<u8> {
 
 /// Eight columns, and one for each sample.
 pub(super) fn vcf(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'_>) -> Result<()> {
-    let mut row = 0_u64;
-    let mut samples: Vec<Vec<u8>> = Vec::new();
+    let mut row = out.start.rows;
+    let mut samples = samples_of(&out.state);
+    // Who goes on needs the names of the samples, if they are not too many to be kept.
+    let mut is_kept = true;
     each_line(out.start, input, progress, |place, line| {
         if let Some(header) = line.strip_prefix(b"#CHROM\t") {
-            samples = header
-                .split(|byte| *byte == b'\t')
-                .skip(8)
-                .map(<[u8]>::to_vec)
-                .collect();
+            samples = samples_of(header);
+            is_kept = header.len() <= STATE_BYTES_MAX;
+            if is_kept {
+                out.sink.remember(header);
+                out.sink.reached(place.after(row));
+            }
             return Ok(());
         }
         if line.is_empty() || line.starts_with(b"#") {
@@ -186,8 +189,18 @@ pub(super) fn vcf(input: impl Read, out: &mut Out<'_>, progress: &mut Progress<'
         }
         let done = vcf_line(line, &row.to_string(), &samples, out);
         row += u64::from(done.is_ok());
-        out.settle(place.number, done)
+        out.settle(place.number, done)?;
+        if is_kept {
+            out.sink.reached(place.after(row));
+        }
+        Ok(())
     })
+}
+
+/// The samples that a header names after its first column and eight others.
+fn samples_of(header: &[u8]) -> Vec<Vec<u8>> {
+    let columns = header.split(|byte| *byte == b'\t');
+    columns.skip(8).map(<[u8]>::to_vec).collect()
 }
 
 fn vcf_line(line: &[u8], row: &str, samples: &[Vec<u8>], out: &mut Out<'_>) -> Result<(), Trouble> {

@@ -11,7 +11,8 @@ struct Written {
     text: String,
     depth: usize,
     /// Where reading can begin, and how many facts lie before it.
-    marks: Vec<(Mark, usize)>,
+    marks: Vec<(Start, usize)>,
+    state: Vec<u8>,
 }
 
 impl Written {
@@ -59,7 +60,11 @@ impl FactSink for Written {
         self.depth = 0;
     }
     fn reached(&mut self, mark: Mark) {
-        self.marks.push((mark, self.facts.len()));
+        let state = self.state.clone();
+        self.marks.push((Start { mark, state }, self.facts.len()));
+    }
+    fn remember(&mut self, state: &[u8]) {
+        self.state = state.to_vec();
     }
 }
 
@@ -348,14 +353,12 @@ fn goes_on_at_its_marks(text: &str, format: &Format) -> usize {
     if load(text.as_bytes(), format, OnBad::Skip, &mut whole, &mut |_| Ok(())).is_err() {
         return 0;
     }
-    for (mark, before) in &whole.marks {
+    for (start, before) in &whole.marks {
         let mut rest = Written::default();
-        let input = text
-            .as_bytes()
-            .get(usize::try_from(mark.bytes).unwrap()..)
-            .unwrap();
-        load_from(*mark, input, format, OnBad::Skip, &mut rest, &mut |_| Ok(())).unwrap();
-        assert_eq!(rest.facts, whole.facts[*before..], "at {mark:?} of {text:?}");
+        let bytes = usize::try_from(start.mark.bytes).unwrap();
+        let input = text.as_bytes().get(bytes..).unwrap();
+        load_from(start, input, format, OnBad::Skip, &mut rest, &mut |_| Ok(())).unwrap();
+        assert_eq!(rest.facts, whole.facts[*before..], "at {start:?} of {text:?}");
     }
     whole.marks.len()
 }
@@ -366,7 +369,15 @@ fn a_reader_goes_on_at_its_marks() {
         "##gff-version 3\nchr1\ta\tgene\t1\t9\t.\t+\t.\tID=x\n# no\nchr1\ta\tgene\t2\t9\t.\t+\t.\tID=y\n";
     let obo = "format-version: 1.2\n\n[Term]\nid: A\nname: a\n\n[Term]\nid: B\nis_a: A ! a\n";
     let json = "{\"a\":1,\"b\":[2,3]}\nno\n{\"a\":4}\n";
+    let vcf = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\n\
+        1\t10\t.\tA\tG\t.\t.\t.\tGT\t0|1\t1|1\nno\n1\t11\t.\tA\tG\t.\t.\tDB\tGT\t0|0\t0|1\n";
+    let nt = "<http://a/s> <http://a/p> \"x . y\" .\nno\n# remark\n_:b <http://a/p> _:c . # more\n";
+    let turtle = "@base <http://a/> . @prefix : <#> .\n:s :p 'a . b', 1.5 ; :q [ :r \"\"\"long .\n \\\" text \"\"\" ], [] .\n\
+        @prefix : <http://b/> . # other\n:s.t :p\\. . <u#v> :p ( 1 2 ) . _:b :p _:b .\n:x :y .\n:a :b :c .";
     for (text, format, marks) in [
+        (vcf, Format::Vcf, 4),
+        (nt, Format::NTriples, 4),
+        (turtle, Format::Turtle, 5),
         ("(a 1) ; one\n(b\n 2) c ) d\n(e)", Format::Expressions, 4),
         ("x,y\n1,\"a\nb\"\n2,c\n3\n", csv(), 4),
         ("x\ty\n1\t2\n", tsv(true), 2),
@@ -378,10 +389,83 @@ fn a_reader_goes_on_at_its_marks() {
     }
 }
 
+#[test]
+fn a_blank_node_without_a_name_is_the_same_when_it_is_read_again() {
+    let text = "<a:s> <a:p> [ <a:q> 1 ; <a:r> [] ], _:d41d8cd98f00b204e9800998ecf8427e .";
+    let found = facts(text, &Format::Turtle);
+    assert_eq!(found, facts(text, &Format::Turtle));
+    assert!(found.contains(&"(triple <a:s> <a:p> _:d41d8cd98f00b204e9800998ecf8427e)".to_owned()));
+    let nodes: std::collections::BTreeSet<&str> = found
+        .iter()
+        .flat_map(|fact| fact.split([' ', ')']))
+        .filter(|word| word.starts_with("_:"))
+        .collect();
+    assert_eq!(nodes.len(), 3, "{found:?}");
+    let other = facts("<a:s> <a:p> [ <a:q> 2 ] .", &Format::Turtle);
+    assert!(other.iter().all(|fact| !found.contains(fact)), "{other:?}");
+}
+
+/// What it costs an outsider little to make large: each is an error, or all of it is there.
+#[test]
+fn hostile_texts_are_errors() {
+    let deep = 1_000_000;
+    let long = "x".repeat(17 << 20);
+    let reasons = |text: &str, format: &Format| {
+        read(text, format, OnBad::Stop).map_or_else(
+            |error| error.reason(),
+            |(facts, _)| match facts.len() {
+                0 => "Nothing",
+                _ => "Read",
+            },
+        )
+    };
+    let json = Format::JsonLines { relation: "j".into() };
+    for (text, format, reason) in [
+        ("(".repeat(deep), Format::Expressions, "BadLine"),
+        ("[".repeat(deep), json.clone(), "BadLine"),
+        (format!("{}1", "{\"a\":".repeat(deep)), json.clone(), "BadLine"),
+        ("[".repeat(deep), Format::Turtle, "TooDeep"),
+        (
+            format!("<a:s> <a:p> {}", "( ".repeat(deep)),
+            Format::Turtle,
+            "TooDeep",
+        ),
+        (
+            format!("<a:s> <a:p> \"\"\"{long}"),
+            Format::Turtle,
+            "StatementTooLong",
+        ),
+        (
+            format!("<a:s> <a:p> <a:{long}> .\n"),
+            Format::NTriples,
+            "LineTooLong",
+        ),
+        (format!("a,b\n\"{long}"), csv(), "LineTooLong"),
+        (format!("a,b\n\"{}", "\n".repeat(17 << 20)), csv(), "BadLine"),
+        (long.clone(), tsv(true), "LineTooLong"),
+        (format!("{{\"a\":\"{long}\"}}"), json, "LineTooLong"),
+        (format!("[Term]\nid: {long}"), Format::Obo, "LineTooLong"),
+        (format!("chr1\t{long}"), Format::Gff3, "LineTooLong"),
+        (format!("#CHROM\t{long}"), Format::Vcf, "LineTooLong"),
+        (long.clone(), Format::Expressions, "BadLine"),
+    ] {
+        assert_eq!(reasons(&text, &format), reason, "{format:?} {}", &text[..20]);
+    }
+    let prefixes: String = (0..5000).map(|n| format!("@prefix p{n}: <a:{n}> .\n")).collect();
+    assert_eq!(reasons(&prefixes, &Format::Turtle), "TooManyPrefixes");
+}
+
 proptest! {
     #[test]
     fn any_text_goes_on_at_its_marks(text in "[\\[\\](){}a-c:,;=.!\"\\\\\t\n #0-9 ]{0,120}") {
-        for format in [tsv(false), Format::JsonLines { relation: "j".into() }, Format::Obo, Format::Gff3, Format::Expressions] {
+        for format in [tsv(false), Format::JsonLines { relation: "j".into() }, Format::Obo, Format::Gff3, Format::Vcf, Format::Expressions] {
+            goes_on_at_its_marks(&text, &format);
+        }
+    }
+
+    #[test]
+    fn any_statements_go_on_at_their_marks(text in "(@prefix a: <b:> \\.|a:a |a:b |<b:c> |_:a |_:ab |\\. |'|\"|\"\"\"|[\\[\\]();,.#\\\\<>\n ]|1\\.5 |\\[\\] ){0,60}") {
+        for format in [Format::Turtle, Format::NTriples] {
             goes_on_at_its_marks(&text, &format);
         }
     }
@@ -398,7 +482,7 @@ proptest! {
     #[test]
     fn a_value_is_read_back_as_one_symbol(text in ".{0,30}") {
         let mut sink = Written::default();
-        let mut out = Out { sink: &mut sink, start: Mark::default(), on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new(), missing: Vec::new() };
+        let mut out = Out { sink: &mut sink, start: Mark::default(), state: Vec::new(), on_bad: OnBad::Stop, summary: Summary::default(), quoted: Vec::new(), missing: Vec::new() };
         prop_assert!(out.value(text.as_bytes()).is_ok());
         let term = crate::parse::term(sink.facts[0].as_bytes()).unwrap();
         let crate::term::Item::Symbol(symbol) = term.items().next().unwrap() else { panic!() };

@@ -7,6 +7,9 @@
 //!            that pattern over the new facts only, the others over everything (semi-naive evaluation)
 //! ```
 //!
+//! Layer by layer: what a rule denies is complete when its layer begins ([`crate::rules`]), so a condition is decided once, on the rows that
+//! the patterns give ([`filter`]).
+//!
 //! A round's joins read runs and write runs, as a program's steps do; what is new is told by one pass over the results and the graph's own
 //! tuples beside each other, which passes over the blocks of the graph that no result lies in.
 //!
@@ -28,12 +31,12 @@ use crate::{
         Rule,
         flat::{Cell, Does, Flat, meets},
     },
-    join::Query,
+    join::{Query, Slot},
     levels,
     load::runs_of,
     manifest::FactsManifest,
     merge::{Input, union},
-    rules::wrong,
+    rules::{Checked, Rules, wrong},
     run::{Run, Writer},
     snapshot::WithoutHead,
     term::Term,
@@ -41,8 +44,10 @@ use crate::{
     writer::Delta,
 };
 
+mod filter;
 mod fresh;
 
+use filter::Filtered;
 use fresh::{Fresh, Layer};
 
 /// What a run of rules did.
@@ -61,10 +66,17 @@ type Runs = BTreeMap<Table, Vec<Run>>;
 ///
 /// # Errors
 /// `Invalid`, `BadRule` if a fact with variables matches a pattern; limits and cancelling; the store's own.
-pub fn run(space: &mut StoredSpace, rules: &[Rule]) -> Result<Report> {
+pub fn run(space: &mut StoredSpace, rules: &Rules) -> Result<Report> {
+    let mut report = Report::default();
+    for layer in &rules.layers {
+        run_layer(space, layer, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn run_layer(space: &mut StoredSpace, rules: &[Checked], report: &mut Report) -> Result<()> {
     let mut fixpoint = Fixpoint::new(space, rules)?;
     let control = fixpoint.space.base.blobs().control().clone();
-    let mut report = Report::default();
     let mut fresh = None;
     loop {
         control.check()?;
@@ -82,12 +94,12 @@ pub fn run(space: &mut StoredSpace, rules: &[Rule]) -> Result<Report> {
         fresh = Some(fixpoint.fresh(&new)?);
     }
     fixpoint.end();
-    Ok(report)
+    Ok(())
 }
 
 struct Fixpoint<'a> {
     space: &'a mut StoredSpace,
-    flats: Vec<Flat>,
+    flats: Vec<Filtered>,
     /// The facts before the first round.
     start: FactsManifest,
     /// What was added since.
@@ -95,17 +107,21 @@ struct Fixpoint<'a> {
 }
 
 impl<'a> Fixpoint<'a> {
-    fn new(space: &'a mut StoredSpace, rules: &[Rule]) -> Result<Self> {
+    fn new(space: &'a mut StoredSpace, rules: &[Checked]) -> Result<Self> {
         space.flush()?;
-        let mut flats = Vec::with_capacity(rules.len());
+        let (mut flats, mut whole) = (Vec::with_capacity(rules.len()), Vec::with_capacity(rules.len()));
         for rule in rules {
-            if meets(rule, &bulk::Open(space))? {
+            // What it denies is among the patterns of this one.
+            let read = Rule::read(rule.touches.clone())?;
+            if meets(&read, &bulk::Open(space))? {
                 let what = "a fact with variables matches a pattern, which rules do not look at";
-                return Err(wrong(&rule.exec, what));
+                return Err(wrong(&read.exec, what));
             }
-            flats.push(Flat::of(rule).ok_or_else(|| wrong(&rule.exec, "it has no flat form"))?);
+            flats.push(Filtered::of(rule)?);
+            // With what its conditions are about.
+            whole.extend(Flat::of(&rule.rule));
         }
-        bulk::write_constants(space, flats.iter())?;
+        bulk::write_constants(space, whole.iter())?;
         let start = space.base.manifest().clone();
         Ok(Self {
             space,
@@ -118,12 +134,15 @@ impl<'a> Fixpoint<'a> {
     /// What the rules find: from all facts, or only what is found by new ones.
     fn round(&self, fresh: Option<&Fresh>) -> Result<Runs> {
         let mut found = Runs::new();
-        for flat in &self.flats {
-            let Some(query) = bulk::query(self.space, flat)? else {
+        for rule in &self.flats {
+            let Some(query) = bulk::query(self.space, &rule.flat)? else {
                 continue;
             };
-            for query in self.variants(flat, query, fresh)? {
-                self.answer(flat, &query, fresh, &mut found)?;
+            if !rule.may_hold(&self.space.base)? {
+                continue;
+            }
+            for query in self.variants(&rule.flat, query, fresh)? {
+                self.answer(rule, query, fresh, &mut found)?;
             }
         }
         Ok(found)
@@ -156,34 +175,33 @@ impl<'a> Fixpoint<'a> {
         Ok(out)
     }
 
-    fn answer(&self, flat: &Flat, query: &Query, fresh: Option<&Fresh>, found: &mut Runs) -> Result<()> {
+    fn answer(&self, rule: &Filtered, query: Query, fresh: Option<&Fresh>, found: &mut Runs) -> Result<()> {
+        let flat = &rule.flat;
         let resources = bulk::resources(self.space, 1);
         let layer = Layer::new(&self.space.base, fresh);
-        let tables: Vec<Table> = match flat.outputs.is_empty() {
-            true => vec![Table::atoms(false)],
-            false => flat
-                .outputs
-                .iter()
-                .map(|(_, cells)| Table::facts(cells.len()))
-                .collect(),
+        let facts = flat.outputs.iter().map(|(_, cells)| Table::facts(cells.len()));
+        let (query, tables): (Query, Vec<Table>) = match (rule.variables(), flat.outputs.is_empty()) {
+            (Some(variables), _) => (wanting(query, variables), vec![Table::facts(variables.len())]),
+            (None, true) => (query, vec![Table::atoms(false)]),
+            (None, false) => (query, facts.collect()),
         };
-        let made = transform(query, &tables, &layer, &resources)?;
-        let rows: u64 = made.runs.iter().map(|(_, run)| run.rows()).sum();
-        if rows == 0 {
+        let mut runs = transform(&query, &tables, &layer, &resources)?.runs;
+        let rows: u64 = runs.iter().map(|(_, run)| run.rows()).sum();
+        resources.control.made_facts(rows)?;
+        let mut holds = rows > 0;
+        if rule.variables().is_some() {
+            (runs, holds) = rule.pass(&self.space.base, &runs)?;
+        }
+        if !holds {
             return Ok(());
         }
-        resources.control.made_facts(rows)?;
-        let once: Vec<&Term> = flat
-            .once
-            .iter()
-            .filter(|(does, _)| *does == Does::Add)
-            .map(|(_, fact)| fact)
-            .collect();
+        let adds = flat.once.iter().filter(|(does, _)| *does == Does::Add);
+        let once: Vec<&Term> = adds.map(|(_, fact)| fact).collect();
         let once = match once.is_empty() {
             true => Vec::new(),
             false => runs_of(&self.space.writer, once.into_iter())?,
         };
-        let kept = made.runs.into_iter().filter(|_| !flat.outputs.is_empty());
+        let kept = runs.into_iter().filter(|_| !flat.outputs.is_empty());
         for (table, run) in kept.chain(once) {
             found.entry(table).or_default().push(run);
         }
@@ -232,7 +250,7 @@ impl<'a> Fixpoint<'a> {
     fn heads(&self) -> Result<BTreeSet<(Table, Id)>> {
         let names = &self.space.base;
         let mut out = BTreeSet::new();
-        for flat in &self.flats {
+        for Filtered { flat, .. } in &self.flats {
             let facts = flat.patterns.iter().filter(|p| p.table.shape == Shape::Fact);
             for pattern in facts {
                 if let Some(Cell::Constant(head)) = pattern.cells.first()
@@ -278,6 +296,14 @@ impl<'a> Fixpoint<'a> {
     fn end(self) {
         let delta = self.delta();
         self.space.deltas.push(delta);
+    }
+}
+
+/// The same patterns, and of their matches these variables.
+fn wanting(query: Query, variables: &[u16]) -> Query {
+    Query {
+        outputs: vec![variables.iter().map(|v| Slot::Variable(*v)).collect()],
+        ..query
     }
 }
 

@@ -23,7 +23,7 @@ use super::{StoredSpace, find, fixpoint};
 use crate::{
     Bounds, Order, Relation, Shape, Table,
     exec::{
-        EXEC_PREFIX, FactSpace as _, Rule,
+        EXEC_PREFIX, FactSpace as _,
         borrow::{Touched, of_fact, touched},
     },
     parse,
@@ -52,7 +52,7 @@ pub struct Program {
     prefix: String,
     facts: Vec<Term>,
     /// Rules that run to a fixpoint.
-    rules: Vec<Rule>,
+    rules: Rules,
     /// Whether it may end before all rules ran, which then stay in the graph.
     may_stop: bool,
     /// Other graphs that it may write.
@@ -81,7 +81,7 @@ impl Program {
             graph: facts.graph().clone(),
             prefix: facts.prefix().to_owned(),
             facts: parse::facts(text)?,
-            rules: Vec::new(),
+            rules: Rules::default(),
             may_stop,
             targets: Vec::new(),
         })
@@ -92,20 +92,20 @@ impl Program {
     /// # Errors
     /// `Invalid`, `NoRules`; as [`Program::read`] and [`Rules::read`].
     pub fn of_rules(path: &ResourcePath, text: &[u8]) -> Result<Self> {
-        let Rules { rules, facts } = Rules::read(text)?;
-        if rules.is_empty() {
+        let mut rules = Rules::read(text)?;
+        if rules.layers.is_empty() {
             return Err(fixpoint::no_rules());
         }
         Ok(Self {
-            facts,
+            facts: std::mem::take(&mut rules.facts),
             rules,
             ..Self::read(path, b"", false)?
         })
     }
 
-    /// Its rules, as the `exec` facts that they would be.
+    /// Its rules.
     #[must_use]
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
@@ -182,7 +182,7 @@ impl Program {
             .facts
             .iter()
             .partition(|fact| fact.as_bytes().starts_with(&EXEC_PREFIX));
-        let rules = self.rules.iter().map(|rule| &rule.exec);
+        let rules = self.rules.all().map(|rule| &rule.touches);
         let mut out = touched(mine.into_iter().chain(rules).chain(stored))?;
         facts
             .into_iter()

@@ -7,12 +7,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use craton_base::{Error, Kind, Result};
+use craton_base::{Error, FactPath, Kind, ResourcePath, Result};
+use craton_gate::PARTS_MAX;
 
 use super::{explain, lines::Lines};
 use crate::{
-    exec::{Rule, Sink, for_each_match},
-    join, parse, print,
+    exec::{Rule, Sink, borrow::of_rule, for_each_match},
+    join, parse,
+    prefix::Prefixes,
+    print,
     snapshot::Snapshot,
 };
 
@@ -36,6 +39,31 @@ pub fn read(text: &str) -> Result<Rule> {
         "NotAQuery",
         "a query has templates (, …) only",
     ))
+}
+
+/// What of a graph, or of a prefix of it, the patterns of rules can match: what is to be decided where not all of it may be read.
+///
+/// # Errors
+/// `Internal` if the path is of no graph.
+pub fn reads(path: &ResourcePath, rules: &[Rule]) -> Result<Vec<ResourcePath>> {
+    let ResourcePath::Facts(bucket, facts) = path else {
+        return Err(Error::internal("a query asks a graph"));
+    };
+    let mut all = Prefixes::default();
+    for rule in rules {
+        let (touched, _) = of_rule(rule);
+        touched
+            .reads
+            .iter()
+            .for_each(|prefix| all.insert(prefix.to_owned()));
+    }
+    let few = all.within(facts.prefix()).at_most(PARTS_MAX);
+    few.iter()
+        .map(|prefix| {
+            let path = FactPath::new(facts.graph().clone(), prefix)?;
+            Ok(ResourcePath::Facts(bucket.clone(), path))
+        })
+        .collect()
 }
 
 /// Where an answer goes, in pieces of whole terms; by several threads.

@@ -134,6 +134,7 @@ impl GraphWriter {
                 taken.facts = known.facts;
                 taken.mark = known.mark;
                 taken.facts_at_mark = known.facts_at_mark;
+                taken.state.clone_from(&known.state);
                 taken.levels.clone_from(&known.levels);
             } else if old.unfinished.len() >= UNFINISHED_MAX {
                 let message = format!("a graph has at most {UNFINISHED_MAX} loads that are not at their end");

@@ -45,6 +45,30 @@ fn small_programs() {
     }
 }
 
+/// Symbols over 63 bytes, more than 63 items, more than 64 variables, and terms deeper than a stack: MM2's own machine cuts them or ends.
+#[test]
+fn what_the_language_is_cut_at_elsewhere() {
+    let (one, other) = ("s".repeat(100), format!("{}t", "s".repeat(99)));
+    let wide = |last: &str| format!("(wide {} {last})", "x ".repeat(100));
+    let variables: String = (0..100).map(|n| format!("$v{n} ")).collect();
+    let deep = format!("{}core{}", "(s ".repeat(5000), ")".repeat(5000));
+    let facts = format!(
+        "(long {one}) (long {other}) {} {} (many {variables}) (deep {deep}) (edge {one} {other})",
+        wide("a"),
+        wide("b")
+    );
+    for program in [
+        "(exec 0 (, (long $x) (edge $x $y)) (, (found $x $y)))".to_owned(),
+        format!("(exec 0 (, {}) (, (last $z)))", wide("$z")),
+        format!("(exec 0 (, (many {variables})) (, (turned ({variables}) again)))"),
+        "(exec 0 (, (deep $x)) (, (deeper (s $x))))".to_owned(),
+        "(exec 0 (, (deep (s $x))) (O (- (deep (s $x))) (+ (deep $x))))".to_owned(),
+        "(exec 0 (, (long $x)) (O (count (longs $k) $k $x)))".to_owned(),
+    ] {
+        both(&facts, &program);
+    }
+}
+
 #[test]
 fn large_steps_run_as_joins() {
     let mut facts = String::new();

@@ -210,7 +210,7 @@ impl Server {
             };
             let (mut loader, start) = Loader::new(writer, Mode::Add, memory)?.resumable(&name, at)?;
             let format = Format::Expressions;
-            match load_from(start, input, &format, OnBad::Stop, &mut loader, &mut |_| Ok(())) {
+            match load_from(&start, input, &format, OnBad::Stop, &mut loader, &mut |_| Ok(())) {
                 Ok(_) => Ok(loader.finish()?.0),
                 Err(error) => {
                     loader.interrupt()?;
@@ -447,7 +447,7 @@ impl Server {
             self.graphs.writer(permit, control.clone())
         })?;
         self.blocking(move || {
-            let rules = program.rules().to_vec();
+            let rules = program.rules().clone();
             let mut space = program.open(&writer, 8 << 20)?;
             let report = fixpoint::run(&mut space, &rules)?;
             space.commit()?;
