@@ -206,6 +206,23 @@ def test_an_object_is_loaded_by_the_server(server, signer, graph, s3, make_user)
     assert refused.status_code == 403, "who may write the graph may not therefore read the object"
 
 
+def read_or_said(server, graph, file, expected: list[str], compression: str) -> None:
+    """All rows are read; or, of a compression that is not built in, nothing is, and the error names a column and the compression."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": server.root.id, "AWS_SECRET_ACCESS_KEY": server.root.secret, "PATH": os.environ["PATH"], "HOME": "/nonexistent",
+    }
+    done = subprocess.run(
+        [binary(), "graph", "load", graph, str(file), "--endpoint", server.endpoint], env=environment, capture_output=True, text=True,
+        timeout=60, check=False,
+    )
+    if done.returncode and compression not in ("none", "gzip"):
+        assert "the column gene is compressed with" in done.stderr and compression in done.stderr.lower(), done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(expected), compression
+    craton(server, "graph", "clear", graph)
+
+
 def test_columns_in_and_out(server, signer, graph, tmp_path):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = arrow.table({
@@ -227,6 +244,10 @@ def test_columns_in_and_out(server, signer, graph, tmp_path):
         craton(server, "graph", "load", graph, str(tmp_path / name))
         assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(expected), name
         craton(server, "graph", "clear", graph)
+    for compression in ["none", "gzip", "zstd", "lz4", "brotli"]:
+        parquet.write_table(table, tmp_path / "genes.parquet", compression=compression)
+        read_or_said(server, graph, tmp_path / "genes.parquet", expected, compression)
+    parquet.write_table(table, tmp_path / "genes.parquet", compression="snappy")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 this is none PAR1")
     craton(server, "graph", "load", graph, str(tmp_path / "broken.parquet"), code=2)
 
