@@ -117,6 +117,8 @@ BODIES = {
     "Evaluate": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "EvaluateAll": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "SetBucketStrict": '{"strict":true}',
+    "AcquireLease": '{"paths":[{"bucket":"BUCKET","prefix":"none/","mode":"shared"}],"seconds":1}',
+    "RenewLease": '{"seconds":1}',
     "PutLabels": '{"labels":["x"]}',
     "WriteFacts": "(a b)\n",
     "QueryFacts": "(a $x)",

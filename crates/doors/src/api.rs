@@ -31,6 +31,7 @@ mod authzen;
 mod guard;
 mod identities;
 mod kms;
+mod leases;
 mod ledger;
 pub(crate) mod query;
 mod routes;

@@ -44,6 +44,12 @@ pub type Response = http::Response<Body>;
 /// The longest `User-Agent` that is kept, in bytes.
 const USER_AGENT_BYTES_MAX: usize = 256;
 
+/// The header that names a lease.
+const LEASE: HeaderName = HeaderName::from_static("x-craton-lease");
+
+/// The longest name of a lease that is kept, in bytes; a longer one is nobody's.
+const LEASE_BYTES_MAX: usize = 64;
+
 /// The longest `Referer` that is kept, in bytes.
 const REFERER_BYTES_MAX: usize = 1024;
 
@@ -302,6 +308,7 @@ impl Inner {
             source_ip: source_ip(headers, peer.ip, &self.proxies),
             tls: peer.tls,
             request_id: request_id.clone(),
+            lease: kept(headers, &LEASE, LEASE_BYTES_MAX),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
             time: self.clock.now(),

@@ -93,6 +93,7 @@ impl Inner {
         }
         self.collect_sessions()?;
         self.collect_done()?;
+        self.collect_leases()?;
         self.collect_moved()?;
         Ok(collected)
     }

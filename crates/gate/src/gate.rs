@@ -166,6 +166,7 @@ impl Gate {
             store,
         };
         inner.guards.load(&inner.store)?;
+        inner.load_leases()?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -249,7 +250,7 @@ impl Gate {
         // Refuse early what would be refused at the commit; the claim itself is taken there, for its short time.
         self.inner
             .lending
-            .check(&ask.resource)
+            .check(session, &ask.resource, self.inner.clock.now())
             .inspect_err(|e| self.note_failure(&record, None, e))?;
         // Who makes a bucket asks for one that is not there.
         if !matches!(ask.resource, ResourcePath::Bucket(_)) {

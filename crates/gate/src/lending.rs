@@ -7,7 +7,7 @@
 //! - a set of borrows is taken all at once ([`crate::borrow`]), so nobody waits in a circle;
 //! - who waits for a borrow holds none: a permit borrows once.
 //!
-//! Deliberately absent: leases that outlive the process, their fencing tokens; who may borrow.
+//! Deliberately absent: what makes leases outlive the process ([`crate::leases`]); who may borrow.
 
 use std::{
     collections::HashMap,
@@ -39,25 +39,47 @@ struct Holder {
     until: Option<Timestamp>,
 }
 
+/// A lease that a client names.
+#[derive(Clone)]
+pub(crate) struct Leasing {
+    pub(crate) id: Box<str>,
+    pub(crate) principal: String,
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+    pub(crate) token: u64,
+}
+
+/// One that is held.
+struct Leased {
+    leasing: Leasing,
+    owner: Owner,
+    _guard: Guard,
+}
+
 /// The borrows of a process, and who holds them.
 #[derive(Default)]
 pub(crate) struct Lending {
     borrows: Borrows,
     last_owner: AtomicU64,
     holders: Mutex<HashMap<Owner, Holder>>,
+    /// Leases that clients name, by id.
+    leased: Mutex<HashMap<Box<str>, Leased>>,
 }
 
 /// Borrows that are held until this is dropped.
 pub(crate) struct Lent {
     guard: Option<Guard>,
-    owner: Owner,
+    /// Of whom it is said who holds it; work under a lease is its holder's, of whom that is said already.
+    entered: Option<Owner>,
     lending: Arc<Lending>,
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         self.guard = None;
-        self.lending.holders.lock().remove(&self.owner);
+        if let Some(owner) = self.entered {
+            self.lending.holders.lock().remove(&owner);
+        }
     }
 }
 
@@ -71,10 +93,16 @@ impl Lending {
     ///
     /// # Errors
     /// `Busy`, `Borrowed`.
-    pub(crate) async fn claim(&self, path: &ResourcePath, patience: Duration) -> Result<Guard> {
-        let owner = self.next_owner();
+    pub(crate) async fn claim(
+        &self,
+        session: &Session,
+        path: &ResourcePath,
+        patience: Duration,
+        now: Timestamp,
+    ) -> Result<Guard> {
+        let (owner, _) = self.owner_of(session, now)?;
         let wanted = vec![(path.clone(), Mode::Write)];
-        match self.borrows.try_acquire(wanted.clone(), owner) {
+        match self.try_acquire(&wanted, owner, now) {
             Ok(guard) => Ok(guard),
             Err(busy) => self.in_line(wanted, owner, patience, &busy).await,
         }
@@ -84,9 +112,10 @@ impl Lending {
     ///
     /// # Errors
     /// `Busy`, `Borrowed`.
-    pub(crate) fn check(&self, path: &ResourcePath) -> Result<()> {
+    pub(crate) fn check(&self, session: &Session, path: &ResourcePath, now: Timestamp) -> Result<()> {
         let wanted = vec![(path.clone(), Mode::Write)];
-        match self.borrows.try_acquire(wanted, self.next_owner()) {
+        let (owner, _) = self.owner_of(session, now)?;
+        match self.try_acquire(&wanted, owner, now) {
             Err(busy) if self.is_lease(&busy) => Err(self.refusal(&busy)),
             _ => Ok(()),
         }
@@ -103,15 +132,17 @@ impl Lending {
         patience: Duration,
         now: Timestamp,
     ) -> Result<Lent> {
-        let owner = self.next_owner();
+        let (owner, is_lease) = self.owner_of(session, now)?;
         // Entered before it waits: who comes later is told whom it waits for. Given up, it is taken out again.
-        self.enter(owner, session, now, None);
+        if !is_lease {
+            self.enter(owner, session, now, None);
+        }
         let mut lent = Lent {
             guard: None,
-            owner,
+            entered: (!is_lease).then_some(owner),
             lending: Arc::clone(self),
         };
-        lent.guard = match self.borrows.try_acquire(wanted.clone(), owner) {
+        lent.guard = match self.try_acquire(&wanted, owner, now) {
             Ok(guard) => Some(guard),
             Err(busy) => Some(self.in_line(wanted, owner, patience, &busy).await?),
         };
@@ -137,9 +168,128 @@ impl Lending {
         self.enter(owner, session, now, Some(until));
         Ok(Lent {
             guard: Some(guard),
-            owner,
+            entered: Some(owner),
             lending: Arc::clone(self),
         })
+    }
+
+    /// Holds a lease that a client names, until [`Lending::release`] or its end.
+    ///
+    /// # Errors
+    /// `Busy`, `Borrowed`, whoever is in the way; `TooLarge`, `LimitExceeded` if there are `most` already.
+    pub(crate) fn hold(&self, leasing: Leasing, wanted: Wanted, now: Timestamp, most: usize) -> Result<()> {
+        let owner = self.next_owner();
+        let guard = self
+            .try_acquire(&wanted, owner, now)
+            .map_err(|busy| self.refusal(&busy))?;
+        let mut leased = self.leased.lock();
+        let mut holders = self.holders.lock();
+        leased.retain(|_, of| now < of.leasing.until || holders.remove(&of.owner).is_none());
+        if leased.len() >= most {
+            let text = format!("there are at most {most} leases");
+            return Err(Error::new(ErrorKind::TooLarge, "LimitExceeded", text));
+        }
+        let id = leasing.id.clone();
+        let holder = Holder {
+            principal: leasing.principal.clone(),
+            request_id: Arc::from(&*id),
+            since: leasing.since,
+            until: Some(leasing.until),
+        };
+        holders.insert(owner, holder);
+        let held = Leased {
+            leasing,
+            owner,
+            _guard: guard,
+        };
+        leased.insert(id, held);
+        Ok(())
+    }
+
+    pub(crate) fn set_token(&self, id: &str, token: u64) {
+        if let Some(of) = self.leased.lock().get_mut(id) {
+            of.leasing.token = token;
+        }
+    }
+
+    /// Sets another end. `false` if it is over.
+    pub(crate) fn renew(&self, id: &str, until: Timestamp, now: Timestamp) -> bool {
+        let mut leased = self.leased.lock();
+        let Some(of) = leased.get_mut(id).filter(|of| now < of.leasing.until) else {
+            return false;
+        };
+        of.leasing.until = until;
+        if let Some(holder) = self.holders.lock().get_mut(&of.owner) {
+            holder.until = Some(until);
+        }
+        true
+    }
+
+    pub(crate) fn release(&self, id: &str) {
+        let ended = self.leased.lock().remove(id);
+        if let Some(of) = ended {
+            self.holders.lock().remove(&of.owner);
+        }
+    }
+
+    pub(crate) fn is_held(&self, id: &str, now: Timestamp) -> bool {
+        self.leased
+            .lock()
+            .get(id)
+            .is_some_and(|of| now < of.leasing.until)
+    }
+
+    /// The fencing token of the lease that a session's request names.
+    pub(crate) fn token_of(&self, session: &Session) -> Option<u64> {
+        let id = session.origin().lease.as_deref()?;
+        self.leased.lock().get(id).map(|of| of.leasing.token)
+    }
+
+    /// Whom a session's request stands for: the holder of the lease that it names, or itself alone.
+    ///
+    /// # Errors
+    /// `Busy`, `LeaseOver` for a lease that is over, or another's.
+    fn owner_of(&self, session: &Session, now: Timestamp) -> Result<(Owner, bool)> {
+        let Some(id) = session.origin().lease.as_deref() else {
+            return Ok((self.next_owner(), false));
+        };
+        let leased = self.leased.lock();
+        let own = |of: &&Leased| of.leasing.principal == session.principal() && now < of.leasing.until;
+        let found = leased.get(id).filter(own).map(|of| (of.owner, true));
+        found.ok_or_else(|| {
+            let text = format!("the lease {id:?} is over, or it is not yours");
+            Error::new(ErrorKind::Busy, "LeaseOver", text)
+        })
+    }
+
+    /// Takes borrows if that needs no waiting. What is in the way and past its end is taken away first.
+    fn try_acquire(
+        &self,
+        wanted: &Wanted,
+        owner: Owner,
+        now: Timestamp,
+    ) -> std::result::Result<Guard, Box<Busy>> {
+        loop {
+            match self.borrows.try_acquire(wanted.clone(), owner) {
+                Err(busy) if self.is_over(busy.holder, now) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether a holder's lease was past its end; it is given back then.
+    fn is_over(&self, owner: Owner, now: Timestamp) -> bool {
+        let mut leased = self.leased.lock();
+        let found = leased
+            .iter()
+            .find(|(_, of)| of.owner == owner && of.leasing.until <= now)
+            .map(|(id, _)| id.clone());
+        let ended = found.and_then(|id| leased.remove(&id));
+        drop(leased);
+        if let Some(of) = &ended {
+            self.holders.lock().remove(&of.owner);
+        }
+        ended.is_some()
     }
 
     fn enter(&self, owner: Owner, session: &Session, since: Timestamp, until: Option<Timestamp>) {

@@ -31,6 +31,7 @@ mod guards;
 pub mod identify;
 mod identities;
 pub mod kms;
+mod leases;
 pub mod ledger;
 mod lending;
 mod notice;
@@ -75,6 +76,7 @@ pub use identities::{
     ACCESS_KEYS_MAX, Act, Entity, Holder, KeyUse, ManagedPolicy, NewAccessKey, NewEntity, POLICIES_MAX,
     PolicyVersion, Provider, ProviderChange, Summary, Update, VERSIONS_MAX,
 };
+pub use leases::{LEASE_PATHS_MAX, LEASE_SECONDS_MAX, LEASES_MAX, LeaseInfo, LeasedPath};
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use once::SECONDS as ONCE_SECONDS;
 pub use operate::Rotated;

@@ -51,6 +51,8 @@ pub struct Origin {
     pub user_agent: Option<Arc<str>>,
     /// The `Referer` header, cut to 1,024 bytes.
     pub referer: Option<Arc<str>>,
+    /// The lease that the request stands under, as it names it.
+    pub lease: Option<Arc<str>>,
     /// When the request arrived.
     pub time: Timestamp,
 }

@@ -176,6 +176,12 @@ pub fn id_of(path: &ResourcePath) -> Option<&str> {
     }
 }
 
+/// Whether a path is what [`Gate::table_named`] gives for a name that nothing has.
+#[must_use]
+pub fn is_nobody(path: &ResourcePath) -> bool {
+    id_of(path) == Some(NOBODY)
+}
+
 /// Where under `.tables/` a path lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place<'a> {

@@ -195,6 +195,7 @@ impl Workers {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             tls: Some("1.3"),
             request_id: run.clone(),
+            lease: None,
             user_agent: None,
             referer: None,
             time: self.gate.inner.clock.now(),

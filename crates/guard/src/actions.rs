@@ -122,6 +122,7 @@ const TABLE: &[Row] = &[
     (About::Graph, Level::Read, &["craton:ReadGraph"]),
     (About::Graph, Level::Write, &["craton:WriteGraph"]),
     (About::Graph, Level::Tagging, &["craton:LabelGraph"]),
+    (About::Graph, Level::Write, &["craton:LeaseGraph"]),
     (
         About::Table,
         Level::List,
@@ -200,6 +201,7 @@ const BUCKET_READ: &[&str] = &[
 ];
 
 const BUCKET_WRITE: &[&str] = &[
+    "craton:LeaseBucket",
     "craton:SetBucketStrict",
     "s3:CreateBucket",
     "s3:DeleteBucket",
@@ -244,6 +246,7 @@ const OBJECT_READ: &[&str] = &[
 ];
 
 const OBJECT_WRITE: &[&str] = &[
+    "craton:LeaseObjects",
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
@@ -274,6 +277,7 @@ const OBJECT_PERMISSIONS: &[&str] = &[
 
 const SYSTEM_LIST: &[&str] = &[
     "craton:ListGuardPolicies",
+    "craton:ListLeases",
     "craton:ListRuns",
     "craton:ListSessions",
     "iam:ListAccessKeys",
@@ -324,10 +328,12 @@ const SYSTEM_READ: &[&str] = &[
 ];
 
 const SYSTEM_WRITE: &[&str] = &[
+    "craton:BreakLease",
     "craton:CancelRun",
     "craton:Collect",
     "craton:DeliverEvents",
     "craton:GrantToken",
+    "craton:Lease",
     "craton:Replicate",
     "craton:RevokeSession",
     "craton:RotateKeys",

@@ -172,6 +172,7 @@ async fn verify_folder(folder: &Folder, earlier: Option<String>) -> Result<Verif
         source_ip: IpAddr::from([127, 0, 0, 1]),
         tls: Some("1.3"),
         request_id: Arc::from("offline"),
+        lease: None,
         user_agent: None,
         referer: None,
         time: SystemClock::new().now(),

@@ -81,7 +81,8 @@ impl Evaluation {
             },
             "system" => format!("arn:craton:system:::{}", resource.id),
             other => {
-                let text = format!("{other:?} is not a type of resource: arn, bucket, object, graph, table, system");
+                let text =
+                    format!("{other:?} is not a type of resource: arn, bucket, object, graph, table, system");
                 return Err(Error::invalid(text));
             }
         };

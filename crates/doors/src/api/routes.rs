@@ -5,7 +5,7 @@ use craton_gate::HolderKind;
 use http::Method;
 use serde_json::Value;
 
-use super::{Call, access, authzen, guard, identities, kms, ledger, runs, sessions, system};
+use super::{Call, access, authzen, guard, identities, kms, leases, ledger, runs, sessions, system};
 use crate::route;
 
 /// One route.
@@ -172,6 +172,16 @@ routes! {
     StartNamedRun: POST "/_api/v1/runs/{worker}/{bucket}/{id}", "craton:StartRun" => runs::start_named_run;
     /// How a bucket's replication stands.
     ReplicationStatus: GET "/_api/v1/replication/{bucket}", "craton:ReadReplication" => runs::replication_status;
+    /// Takes a lease.
+    AcquireLease: POST "/_api/v1/leases", "craton:LeaseObjects" => leases::acquire;
+    /// Leases that have not ended.
+    ListLeases: GET "/_api/v1/leases", "craton:ListLeases" => leases::list;
+    /// Sets another end of a lease.
+    RenewLease: PUT "/_api/v1/leases/{lease}", "craton:Lease" => leases::renew;
+    /// Gives a lease back.
+    ReleaseLease: DELETE "/_api/v1/leases/{lease}", "craton:Lease" => leases::release;
+    /// Ends a lease of anybody.
+    BreakLease: POST "/_api/v1/leases/{lease}/break", "craton:BreakLease" => leases::break_it;
     /// Sessions that have not ended.
     ListSessions: GET "/_api/v1/sessions", "craton:ListSessions" => sessions::list;
     /// Ends a session.

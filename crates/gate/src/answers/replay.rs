@@ -319,6 +319,7 @@ impl Inner {
             source_ip,
             tls: tls_if(record.secure),
             request_id: record.request_id.as_str().into(),
+            lease: None,
             user_agent: None,
             referer: None,
             time: record.time(),

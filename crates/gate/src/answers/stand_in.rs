@@ -62,6 +62,7 @@ impl Said {
                 source_ip: std::net::IpAddr::from([127, 0, 0, 1]),
                 tls: Some("1.3"),
                 request_id: Arc::from("question"),
+                lease: None,
                 user_agent: None,
                 referer: None,
                 time,

@@ -45,6 +45,7 @@ fn session(actor: Actor, chain: Vec<Actor>) -> Session {
         source_ip: "::ffff:10.0.0.1".parse::<IpAddr>().unwrap(),
         tls: Some("1.3"),
         request_id: "q".into(),
+        lease: None,
         user_agent: Some("agent/1".into()),
         referer: None,
         time: Timestamp::from_seconds(1_780_272_000),

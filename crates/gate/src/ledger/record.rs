@@ -252,6 +252,9 @@ pub struct Record {
     /// For work: the sequence of the version of the whole that it read; 0 if none.
     #[prost(uint64, tag = "62")]
     pub read_version: u64,
+    /// The fencing token of the lease that it was done under; 0 without one.
+    #[prost(uint64, tag = "63")]
+    pub lease_token: u64,
     /// The id of the session that was made by STS or OAuth.
     #[prost(string, tag = "50")]
     pub session: String,
@@ -302,14 +305,9 @@ impl Record {
 
     /// The decision that an outcome belongs to.
     #[must_use]
-    pub const fn decision(&self) -> Option<RecordId> {
-        match self.decision_boot {
-            0 => None,
-            boot => Some(RecordId {
-                boot,
-                counter: self.decision_counter,
-            }),
-        }
+    pub fn decision(&self) -> Option<RecordId> {
+        let (boot, counter) = (self.decision_boot, self.decision_counter);
+        (boot != 0).then_some(RecordId { boot, counter })
     }
 
     /// Names the decision that this outcome belongs to.
@@ -472,6 +470,7 @@ impl Record {
             ("statements_more", u64::from(self.statements_more)),
             ("version", self.version),
             ("read_version", self.read_version),
+            ("lease_token", self.lease_token),
             ("bytes", self.bytes),
             ("duration_micros", self.duration_micros),
             ("gap_since_micros", self.gap_since_micros),

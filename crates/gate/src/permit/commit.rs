@@ -113,6 +113,7 @@ impl WritePermit {
         record.kind = RecordKind::Write.into();
         record.verdict = Verdict::Allow.into();
         record.bytes = bytes;
+        record.lease_token = permit.gate.lending.token_of(&permit.session).unwrap_or_default();
         permit.describe(&mut record);
         permit.end(&mut record, None);
         permit.gate.ledger.write_change(&mut record)
@@ -135,7 +136,13 @@ impl WritePermit {
         let claim = match &permit.resource {
             ResourcePath::Facts(..) => None,
             _ if permit.holds() => None,
-            path => Some(permit.gate.lending.claim(path, PATIENCE).await?),
+            path => Some(
+                permit
+                    .gate
+                    .lending
+                    .claim(&permit.session, path, PATIENCE, permit.now())
+                    .await?,
+            ),
         };
         if !permit.gate.is_in_force(&permit.session)? {
             let text = "the session ended while the request was under way";

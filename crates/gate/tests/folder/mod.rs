@@ -43,6 +43,7 @@ pub(crate) fn origin() -> Origin {
         source_ip: IpAddr::from([127, 0, 0, 1]),
         tls: None,
         request_id: "R1".into(),
+        lease: None,
         user_agent: None,
         referer: None,
         time: SystemClock::new().now(),

@@ -66,6 +66,7 @@ fn origin() -> Origin {
         source_ip: IpAddr::from([127, 0, 0, 1]),
         tls: None,
         request_id: "R1".into(),
+        lease: None,
         user_agent: None,
         referer: None,
         time: Clock::now(&SimClock::default()),

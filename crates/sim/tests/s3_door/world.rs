@@ -197,6 +197,7 @@ impl World {
             source_ip: IpAddr::from([127, 0, 0, 1]),
             tls: None,
             request_id: "R".into(),
+            lease: None,
             user_agent: None,
             referer: None,
             time: now(),

@@ -66,7 +66,7 @@ pub enum Kind {
     Ledger = 33,
     /// A key under which the records about one principal are sealed. No history.
     LedgerSubject = 34,
-    /// A lease that a client holds, by path. No history.
+    /// A lease that a client holds, by id. No history.
     Lease = 48,
     /// A graph's facts as of a commit: which runs hold them, by the graph's name.
     Graph = 64,

@@ -15,6 +15,7 @@ fn origin(secure: bool) -> Origin {
         source_ip: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
         tls: secure.then_some("1.3"),
         request_id: "r".into(),
+        lease: None,
         user_agent: None,
         referer: None,
         time: Timestamp(0),
