@@ -30,5 +30,5 @@ fn what_is_no_route_is_refused() {
     assert_eq!(found("GET", "/_graph/v1/data/g/facts/more"), Err("NoSuchRoute"));
     assert_eq!(found("GET", "/_graph/v1/data/.g"), Err("InvalidGraphName"));
     assert_eq!(found("GET", "/_graph/v1/D"), Err("InvalidBucketName"));
-    assert_eq!(found("GET", "/_graph/v1/"), Err("InvalidBucketName"));
+    assert_eq!(found("GET", "/_graph/v1/"), Err("NoSuchRoute"));
 }
