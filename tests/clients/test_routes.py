@@ -103,6 +103,7 @@ S3 = {
 
 # Bodies of the routes that want one; what varies in a path is called `x`.
 BODIES = {
+    "RunStatement": '{"statement": "SELECT 1"}',
     "PutUserPolicy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     "PutGuardPolicy": '{"text":"forbid(principal, action, resource);"}',
     "PutGroupPolicy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
@@ -336,7 +337,7 @@ def test_every_route_of_oauth(server, route):
         assert got == status and "access_token" not in body, (form, got, body)
 
 
-BEARER = [route for route in served() if route[0] in ("api", "graph", "iceberg")]
+BEARER = [route for route in served() if route[0] in ("api", "graph", "iceberg", "sql")]
 
 
 @pytest.mark.parametrize("route", BEARER, ids=lambda r: f"{r[0]}-{r[1]}")

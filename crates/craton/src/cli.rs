@@ -13,6 +13,7 @@ mod guard;
 mod identities;
 mod policy;
 mod replication;
+mod sql;
 
 pub(crate) use asking::{AsIf, Asking};
 pub(crate) use graph::{Graph, Limits};
@@ -20,6 +21,7 @@ pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
+pub(crate) use sql::{Sql, SqlFormat};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -181,6 +183,8 @@ pub(crate) enum Client {
     /// Graphs: facts in and out
     #[command(subcommand)]
     Graph(Graph),
+    /// Ask tables with SQL: one statement, a file of them, or a prompt
+    Sql(Sql),
 }
 
 /// Settings of a bucket.

@@ -32,6 +32,7 @@ use crate::{
     metrics::{Done, Gauges, Metrics},
     request_ids::RequestIds,
     s3::{self, S3Door},
+    sql::{SqlEngine, SqlStart},
     whole::Rooms,
 };
 
@@ -88,6 +89,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// What the parts below tell.
     pub below: Arc<dyn Below>,
+    /// Makes what runs SQL.
+    pub sql: Option<SqlStart>,
 }
 
 /// The other end of a connection.
@@ -117,6 +120,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     request_ids: RequestIds,
     below: Arc<dyn Below>,
+    sql: Option<Arc<dyn SqlEngine>>,
 }
 
 /// Lets the metrics read the gauges of what is below.
@@ -141,15 +145,19 @@ impl Doors {
     /// `Internal` if the metrics can not be made.
     pub fn new(parts: Parts) -> Result<Self> {
         let rooms = Rooms::new();
+        let memory = parts.gate.graph_memory();
+        let graphs = Graphs::new(memory, parts.clock.clone(), parts.random.clone());
+        let tables = Tables::new(parts.random.clone());
+        let sql = parts
+            .sql
+            .map(|start| start(tables.clone(), graphs.memory().clone()));
+        let sql = sql.transpose()?;
         let inner = Inner {
             s3: S3Door::new(parts.gate.clone(), &parts.settings.s3, rooms.clone()),
             rooms,
-            graphs: Graphs::new(
-                parts.gate.graph_memory(),
-                parts.clock.clone(),
-                parts.random.clone(),
-            ),
-            tables: Tables::new(parts.random.clone()),
+            graphs,
+            tables,
+            sql,
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
             proxies: parts.settings.trusted_proxies,
@@ -222,6 +230,9 @@ impl Inner {
                 operation: "AuthZenConfiguration",
             };
         }
+        if path == crate::sql::PATH {
+            return self.sql(request, peer, request_id).await;
+        }
         if path == "/_api" || path.starts_with("/_api/") || is_authzen(&request) {
             let origin = self.origin("api", &request, peer, request_id);
             let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
@@ -258,6 +269,17 @@ impl Inner {
         Answered {
             response: done.response,
             door: "s3",
+            operation: done.operation,
+        }
+    }
+
+    async fn sql(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
+        let origin = self.origin("sql", &request, peer, request_id);
+        let behind = (&self.gate, &self.rooms, self.sql.as_ref());
+        let done = Box::pin(crate::sql::handle(behind, request, origin)).await;
+        Answered {
+            response: done.response,
+            door: "sql",
             operation: done.operation,
         }
     }

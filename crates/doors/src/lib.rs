@@ -19,6 +19,7 @@ mod request_ids;
 pub mod route;
 pub mod s3;
 mod settle;
+pub mod sql;
 mod whole;
 
 /// What the binary's log filter must contain: `s3s` logs whole requests and malformed bodies itself, while

@@ -308,6 +308,7 @@ const SYSTEM_READ: &[&str] = &[
     "craton:ReadAccess",
     "craton:ReadLedger",
     "craton:ReadReplication",
+    "craton:RunStatement",
     "iam:GetAccessKeyLastUsed",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountSummary",

@@ -1,4 +1,4 @@
-//! Requests whose body or answer is a stream: for the graph door.
+//! Requests whose body or answer is a stream: for the graph door and SQL.
 //!
 //! Invariant: a few pieces are in memory, whatever the size. The body is not signed, only the request's head is: over a
 //! network use https.
@@ -27,7 +27,20 @@ impl Client {
         path: &str,
         body: reqwest::Body,
     ) -> Result<reqwest::Response> {
-        let address = format!("{}/_graph/v1/{path}", self.endpoint);
+        self.streamed(method, &format!("/_graph/v1/{path}"), body).await
+    }
+
+    /// A statement to `/_api/v1/sql`, whose answer is still to be read.
+    ///
+    /// # Errors
+    /// As [`Client::graph`].
+    pub(crate) async fn sql(&self, statement: &Value) -> Result<reqwest::Response> {
+        let body = reqwest::Body::from(statement.to_string());
+        self.streamed(Method::POST, "/_api/v1/sql", body).await
+    }
+
+    async fn streamed(&self, method: Method, path: &str, body: reqwest::Body) -> Result<reqwest::Response> {
+        let address = format!("{}{path}", self.endpoint);
         let request = Request::builder().method(method.clone()).uri(&address);
         let request = match self.accept {
             None => request.body(()),

@@ -26,7 +26,7 @@ use crate::{
 mod columns;
 mod explain;
 mod kept;
-mod repl;
+pub(super) mod repl;
 mod work;
 
 /// The content type of an answer in JSON lines.
@@ -391,7 +391,7 @@ async fn export(graph: &str, file: Option<&Path>, parameters: &str, target: &Tar
 }
 
 /// Writes an answer as it comes; the number of bytes.
-async fn write_out(mut answered: reqwest::Response, file: Option<&Path>) -> Result<u64> {
+pub(super) async fn write_out(mut answered: reqwest::Response, file: Option<&Path>) -> Result<u64> {
     let mut sink: Box<dyn AsyncWrite + Unpin + Send> = match file.filter(|f| f.as_os_str() != STANDARD) {
         Some(file) => Box::new(tokio::fs::File::create(file).await.map_err(|e| named(file, e))?),
         None => Box::new(tokio::io::stdout()),

@@ -21,6 +21,7 @@ mod policies;
 mod replication;
 mod runs;
 mod sessions;
+mod sql;
 mod system;
 
 /// Runs a command.
@@ -66,6 +67,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Replication(command) => replication::run(command).await,
         Command::Inventory(command) => replication::inventory(command).await,
         Command::Graph(command) => graph::run(command).await,
+        Command::Sql(command) => sql::run(command).await,
     }
 }
 

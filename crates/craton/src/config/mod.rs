@@ -163,6 +163,19 @@ pub(crate) struct Settings {
     #[arg(long, env = "CRATON_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
 
+    /// A folder that SQL statements which outgrow their memory may spill into, unsealed; without one they fail
+    #[arg(long, env = "CRATON_SQL_SPILL", value_name = "FOLDER")]
+    pub(crate) sql_spill: Option<PathBuf>,
+
+    /// How much a statement may spill
+    #[arg(
+        long,
+        env = "CRATON_SQL_SPILL_SIZE",
+        value_name = "SIZE",
+        default_value = "10GiB"
+    )]
+    pub(crate) sql_spill_size: ByteSize,
+
     /// How long a day of a lifecycle rule is; anything but 24h is for tests
     #[arg(long, env = "CRATON_LIFECYCLE_DAY", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) lifecycle_day: Duration,

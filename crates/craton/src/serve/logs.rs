@@ -28,11 +28,17 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<()> {
 
 /// A panic is a fault of ours after which nothing in memory can be trusted: it is logged, and the
 /// process ends at once, as after a power cut. What was acknowledged is on the disk.
+///
+/// One on a thread of SQL ends its statement alone: those run other people's code on the files of clients, and hold nothing of ours.
 pub(crate) fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
         let message = info.payload_as_str().unwrap_or("no message");
+        if craton_sql::is_ours(&std::thread::current()) {
+            tracing::error!(place, message, "a fault of SQL; its statement ends");
+            return;
+        }
         tracing::error!(place, thread, message, "a fault of the program; it ends");
         std::process::abort();
     }));

@@ -33,6 +33,7 @@ mod idle;
 mod kms;
 mod listen;
 mod logs;
+mod sql;
 mod stall;
 mod targets;
 mod tiers;
@@ -92,9 +93,17 @@ impl Handler for Doors {
 /// # Errors
 /// `Internal` if logging was started before.
 pub(crate) fn quiet_logs() -> Result<()> {
-    logs::start(&format!("error,{}", craton_doors::LOG_DIRECTIVE), LogFormat::Text)?;
+    logs::start(&filter("error"), LogFormat::Text)?;
     logs::end_on_panic();
     Ok(())
+}
+
+fn filter(wanted: &str) -> String {
+    format!(
+        "{wanted},{},{}",
+        craton_doors::LOG_DIRECTIVE,
+        craton_sql::LOG_DIRECTIVE
+    )
 }
 
 /// Serves until the process is told to end.
@@ -102,8 +111,7 @@ pub(crate) fn quiet_logs() -> Result<()> {
 /// # Errors
 /// What keeps it from starting, or from ending well.
 pub(crate) async fn serve(settings: &Settings) -> Result<()> {
-    let filter = format!("{},{}", settings.log, craton_doors::LOG_DIRECTIVE);
-    logs::start(&filter, settings.log_format)?;
+    logs::start(&filter(&settings.log), settings.log_format)?;
     logs::end_on_panic();
     let stop = signals()?;
     let server = Server::start(settings).await?;
@@ -243,6 +251,7 @@ fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
         clock,
         random,
         below: Arc::new(Below::new(folder)),
+        sql: Some(sql::start(settings, folder.gate.clone())),
     })
 }
 

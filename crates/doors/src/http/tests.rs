@@ -106,12 +106,16 @@ fn the_clients_tests_know_every_route() {
     let oauth = crate::oauth::ROUTES
         .iter()
         .map(|r| format!("oauth {} - {} {}", r.operation, r.method, r.path));
+    let sql = crate::sql::ROUTES
+        .iter()
+        .map(|(method, path, operation, action)| format!("sql {operation} {action} {method} {path}"));
     let routes: Vec<String> = s3
         .chain(api)
         .chain(graph)
         .chain(iceberg)
         .chain(query)
         .chain(oauth)
+        .chain(sql)
         .collect();
     let known: Vec<&str> = include_str!("../../../../tests/clients/routes.txt")
         .lines()

@@ -121,6 +121,7 @@ impl World {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             below: Arc::new(Nothing),
+            sql: None,
         });
         let world = Self {
             folder,

@@ -38,7 +38,7 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A file that is being made.
 pub(super) enum File {
-    Csv(GzEncoder<Vec<u8>>),
+    Csv(Box<GzEncoder<Vec<u8>>>),
     Parquet(Box<Table>),
 }
 
@@ -60,7 +60,10 @@ impl File {
     /// `Internal` for a schema that is none: a fault of ours.
     pub(super) fn new(inventory: &Inventory) -> Result<Self> {
         match inventory.form {
-            FileForm::Csv => Ok(Self::Csv(GzEncoder::new(Vec::new(), Compression::default()))),
+            FileForm::Csv => Ok(Self::Csv(Box::new(GzEncoder::new(
+                Vec::new(),
+                Compression::default(),
+            )))),
             FileForm::Parquet => Table::new(inventory).map(|table| Self::Parquet(Box::new(table))),
         }
     }

@@ -24,7 +24,7 @@ use crate::{
     serve::{ROOT_CREDENTIALS, Server, quiet_logs},
 };
 
-mod editor;
+pub(in crate::commands) mod editor;
 
 /// The longest program that is read from a file, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;

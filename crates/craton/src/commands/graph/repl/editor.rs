@@ -17,7 +17,7 @@ const HISTORY_MAX: usize = 1000;
 /// The longest file of them, in bytes.
 const HISTORY_BYTES_MAX: u64 = 4 << 20;
 
-pub(super) struct Editor {
+pub(in crate::commands) struct Editor {
     term: Term,
     history: Vec<String>,
     file: Option<PathBuf>,
@@ -98,7 +98,7 @@ impl Line {
 
 impl Editor {
     /// An editor, with the lines that a file keeps.
-    pub(super) fn new(file: Option<PathBuf>) -> Self {
+    pub(in crate::commands) fn new(file: Option<PathBuf>) -> Self {
         // There is none the first time.
         let kept = file.as_ref().and_then(|f| files::read(f, HISTORY_BYTES_MAX).ok());
         let kept = kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -110,7 +110,7 @@ impl Editor {
     }
 
     /// The next line; `None` where a line was given up.
-    pub(super) fn line(&mut self, prompt: &str) -> Result<Option<String>> {
+    pub(in crate::commands) fn line(&mut self, prompt: &str) -> Result<Option<String>> {
         let mut line = Line::default();
         loop {
             self.show(prompt, &line)?;
@@ -138,7 +138,7 @@ impl Editor {
     }
 
     /// Remembers an input, on one line.
-    pub(super) fn remember(&mut self, input: &str) {
+    pub(in crate::commands) fn remember(&mut self, input: &str) {
         let words: Vec<&str> = input.split_whitespace().collect();
         // A remark would swallow what follows it on the same line.
         let line = match input.contains(';') && input.contains('\n') {
@@ -153,7 +153,7 @@ impl Editor {
     }
 
     /// Keeps the lines for the next time.
-    pub(super) fn keep(&self) -> Result<()> {
+    pub(in crate::commands) fn keep(&self) -> Result<()> {
         match &self.file {
             None => Ok(()),
             Some(file) => files::write(file, format!("{}\n", self.history.join("\n")).as_bytes()),

@@ -1,0 +1,407 @@
+//! The engine: a statement in, batches of rows out.
+//!
+//! ```text
+//! text ──▶ parse ──▶ plan (names resolved by permits) ──▶ run, on the threads of SQL ──▶ batches, two ahead of who reads them
+//! ```
+//!
+//! Invariants
+//! - a statement is run for one session; each has a DataFusion session, a catalog and files of its own, and nothing is kept between two;
+//! - a statement ends: with its rows, an error, its time, or with its reader; its memory ends with it ([`crate::memory`]);
+//! - at most [`AT_ONCE`] statements run, at most [`OF_ONE`] of them of one principal; others wait for [`TURN_WAITS`] and are refused then;
+//! - a panic in DataFusion ends its statement with an error, and nothing else: it runs on threads of its own ([`is_ours`]).
+//!
+//! Deliberately absent: protocols and forms of answers, who may read what (the gate).
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    task::{Context as Waking, Poll},
+    time::Duration,
+};
+
+use craton_base::{Error, Kind, ResourcePath, Result};
+use craton_gate::{Ask, Budget, Gate, Session};
+use craton_tables::Tables;
+use datafusion::{
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
+    common::Result as DfResult,
+    execution::{
+        SessionState, SessionStateBuilder,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::MemoryPool,
+        object_store::ObjectStoreUrl,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
+    },
+    physical_plan::execute_stream,
+    prelude::SessionConfig,
+    sql::{parser::Statement as Parsed, sqlparser::ast::Statement as Sql},
+};
+use futures::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinError,
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    STORE,
+    catalog::{Buckets, NO_BUCKET, NO_NAMESPACE},
+    context::Context,
+    error::{external, own},
+    files::Files,
+    functions,
+    iceberg::types::not_yet,
+    memory::Pool,
+    names::parse,
+};
+
+/// Statements that run at once.
+const AT_ONCE: usize = 8;
+
+/// Statements of one principal that run at once.
+const OF_ONE: usize = 4;
+
+/// How long a statement waits for its turn.
+const TURN_WAITS: Duration = Duration::from_secs(10);
+
+/// How long a statement may take, until its last row was taken.
+pub const TIME_MAX: Duration = Duration::from_secs(300);
+
+/// Batches that wait for their reader.
+const BATCHES: usize = 2;
+
+/// The stack of a thread of SQL: expressions nest, and memory is used only as far as they do.
+const STACK_BYTES: usize = 64 << 20;
+
+/// The name of every thread of SQL.
+const THREAD: &str = "sql";
+
+/// How many bytes of a statement the ledger is told.
+const TOLD_BYTES: usize = 500;
+
+/// Whether a thread is one whose panics end a statement and not the process.
+#[must_use]
+pub fn is_ours(thread: &std::thread::Thread) -> bool {
+    thread.name() == Some(THREAD)
+}
+
+/// What an administrator sets.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where statements that outgrow their memory put what they sort and join, unsealed; `None`: they fail.
+    pub spill: Option<PathBuf>,
+    /// Bytes that all statements together may spill.
+    pub spill_bytes: u64,
+}
+
+/// A statement.
+#[derive(Clone, Debug, Default)]
+pub struct Statement {
+    /// Its text.
+    pub text: String,
+    /// The bucket of names that have none.
+    pub bucket: Option<String>,
+    /// The namespace of names that have none.
+    pub namespace: Option<String>,
+    /// Its time, at most [`TIME_MAX`].
+    pub time: Option<Duration>,
+}
+
+/// What a statement answers. Dropped before its end, the statement ends.
+pub struct Rows {
+    /// Its columns.
+    pub schema: SchemaRef,
+    pieces: mpsc::Receiver<Result<Piece>>,
+}
+
+/// What comes from a statement.
+enum Piece {
+    /// First of all.
+    Columns(SchemaRef),
+    Rows(RecordBatch),
+}
+
+impl Rows {
+    /// The next rows; `None` after the last ones.
+    ///
+    /// # Errors
+    /// What the statement fails with.
+    pub fn poll_next(&mut self, cx: &mut Waking<'_>) -> Poll<Option<Result<RecordBatch>>> {
+        self.pieces.poll_recv(cx).map(|piece| match piece? {
+            Ok(Piece::Rows(rows)) => Some(Ok(rows)),
+            Ok(Piece::Columns(_)) => Some(Err(Error::internal("a statement has columns twice"))),
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+/// The engine. Clones are the same.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    gate: Gate,
+    tables: Tables,
+    memory: Budget,
+    /// Taken when the engine ends.
+    runtime: Option<Runtime>,
+    doors: Handle,
+    turns: Arc<Semaphore>,
+    running: Arc<Running>,
+    settings: Settings,
+    threads: usize,
+}
+
+/// How many statements of each principal run.
+#[derive(Default)]
+struct Running(Mutex<HashMap<String, usize>>);
+
+/// A statement's place among those that run.
+struct Turn {
+    running: Arc<Running>,
+    principal: String,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut running = self.running.0.lock();
+        if let Some(count) = running.get_mut(&self.principal) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                running.remove(&self.principal);
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the engine. To be called where the doors work.
+    ///
+    /// # Errors
+    /// `Internal` if there are no threads to be had; what making the folder to spill to fails with.
+    pub fn start(gate: Gate, (tables, memory): (Tables, Budget), settings: &Settings) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name(THREAD)
+            .thread_stack_size(STACK_BYTES)
+            .enable_time()
+            .build()
+            .map_err(|e| Error::internal("the threads of SQL do not start").with_source(e))?;
+        let inner = Inner {
+            gate,
+            tables,
+            memory,
+            runtime: Some(runtime),
+            doors: Handle::current(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            running: Arc::default(),
+            settings: settings.clone(),
+            threads,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Runs a statement until its first rows, or its end.
+    ///
+    /// # Errors
+    /// `AccessDenied`; `SyntaxError`, `InvalidStatement`, `NotSupportedYet` and what else a statement fails with.
+    pub async fn run(&self, session: &Session, statement: &Statement) -> Result<Rows> {
+        let told = statement
+            .text
+            .get(..statement.text.floor_char_boundary(TOLD_BYTES));
+        let ask = Ask::new("RunStatement", "craton:RunStatement", ResourcePath::Root)
+            .with("craton:statement", told.unwrap_or_default());
+        let permit = self.inner.gate.read(session, ask).await?;
+        let failed = |e: &Error| permit.failed(e.kind(), e.reason());
+        let parsed = parse(&statement.text).and_then(readable).inspect_err(failed)?;
+        let turn = self.turn(session).await.inspect_err(failed)?;
+        let state = self.state(session, statement).inspect_err(failed)?;
+        let (sender, mut pieces) = mpsc::channel(BATCHES);
+        let runtime = self.inner.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| Error::internal("SQL has ended"))?;
+        let work = AbortOnDropHandle::new(runtime.spawn(work(state, parsed, sender.clone())));
+        let time = statement.time.unwrap_or(TIME_MAX).min(TIME_MAX);
+        self.inner.doors.spawn(async move {
+            let done = timeout(time, work)
+                .await
+                .unwrap_or_else(|_| Ok(Err(too_long(time))));
+            let done = done.unwrap_or_else(|e| Err(broken(&e)));
+            drop(turn);
+            if let Err(error) = done {
+                permit.failed(error.kind(), error.reason());
+                drop(permit);
+                // Nobody is left to tell if this fails.
+                drop(sender.send(Err(error)).await);
+            }
+        });
+        match pieces.recv().await {
+            Some(Ok(Piece::Columns(schema))) => Ok(Rows { schema, pieces }),
+            Some(Err(error)) => Err(error),
+            _ => Err(Error::internal("a statement ended without a word")),
+        }
+    }
+
+    async fn turn(&self, session: &Session) -> Result<Turn> {
+        let busy = |text: String| Error::new(Kind::Unavailable, "TooManyStatements", text);
+        let place = timeout(TURN_WAITS, self.inner.turns.clone().acquire_owned()).await;
+        let place = place
+            .map_err(|_| busy(format!("{AT_ONCE} statements run already; try again later")))?
+            .map_err(|e| Error::internal("SQL has ended").with_source(e))?;
+        let principal = session.principal().to_owned();
+        let mut running = self.inner.running.0.lock();
+        let count = running.entry(principal.clone()).or_default();
+        if *count >= OF_ONE {
+            return Err(busy(format!(
+                "{OF_ONE} statements of {principal:?} run already; try again later"
+            )));
+        }
+        *count = count.saturating_add(1);
+        drop(running);
+        Ok(Turn {
+            running: self.inner.running.clone(),
+            principal,
+            _place: place,
+        })
+    }
+
+    /// The DataFusion session of one statement.
+    fn state(&self, session: &Session, statement: &Statement) -> Result<SessionState> {
+        let inner = &self.inner;
+        let most = inner.memory.total() / 2;
+        let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(inner.memory.clone(), most));
+        let files = Files::new(
+            inner.gate.clone(),
+            session.clone(),
+            inner.doors.clone(),
+            pool.clone(),
+        );
+        let environment = self.environment(pool.clone(), &files).map_err(|e| own(&e))?;
+        let bucket = statement.bucket.as_deref().unwrap_or(NO_BUCKET);
+        let namespace = statement.namespace.as_deref().unwrap_or(NO_NAMESPACE);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(inner.threads)
+            .with_information_schema(false)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(bucket, namespace);
+        let options = config.options_mut();
+        options.sql_parser.collect_spans = true;
+        // What a sort that spills keeps for merging.
+        options.execution.sort_spill_reservation_bytes = usize::try_from(most / 16).unwrap_or(usize::MAX);
+        options.sql_parser.dialect = datafusion::config::Dialect::Generic;
+        // Types of answers are those of tables: readers that are older do not know views.
+        options.sql_parser.map_string_types_to_utf8view = false;
+        let context = Context {
+            gate: inner.gate.clone(),
+            tables: inner.tables.clone(),
+            session: session.clone(),
+            files,
+            pool,
+        };
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(environment)
+            .with_default_features()
+            .with_catalog_list(Arc::new(Buckets(Arc::new(context))));
+        Ok(functions::without_unbounded(state.build()))
+    }
+
+    fn environment(&self, pool: Arc<dyn MemoryPool>, files: &Files) -> DfResult<Arc<RuntimeEnv>> {
+        let settings = &self.inner.settings;
+        let spill = match &settings.spill {
+            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+            None => DiskManagerMode::Disabled,
+        };
+        let spill = DiskManagerBuilder::default()
+            .with_mode(spill)
+            .with_max_temp_directory_size(settings.spill_bytes);
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(pool)
+            .with_disk_manager_builder(spill)
+            .build_arc()?;
+        // The files there are, and no others: DataFusion begins with those of the machine.
+        let machine = ObjectStoreUrl::local_filesystem();
+        drop(environment.deregister_object_store(machine.as_ref())?);
+        environment.register_object_store(ObjectStoreUrl::parse(STORE)?.as_ref(), Arc::new(files.clone()));
+        Ok(environment)
+    }
+}
+
+/// Fails unless a statement reads, and does nothing else.
+fn readable(statement: Parsed) -> Result<Parsed> {
+    let mut inner = &statement;
+    while let Parsed::Explain(explain) = inner {
+        inner = &explain.statement;
+    }
+    match inner {
+        Parsed::Statement(sql) if matches!(**sql, Sql::Query(_) | Sql::ExplainTable { .. }) => Ok(statement),
+        _ => Err(not_yet(
+            "statements other than SELECT, VALUES, EXPLAIN and DESCRIBE",
+        )),
+    }
+}
+
+/// Plans and runs a statement.
+async fn work(state: SessionState, parsed: Parsed, pieces: mpsc::Sender<Result<Piece>>) -> Result<()> {
+    let reading = pieces.clone();
+    tokio::select! {
+        biased;
+        done = answer(state, parsed, &pieces) => done.map_err(|e| own(&e)),
+        () = reading.closed() => Err(gone()),
+    }
+}
+
+async fn answer(state: SessionState, parsed: Parsed, pieces: &mpsc::Sender<Result<Piece>>) -> DfResult<()> {
+    let plan = state.statement_to_plan(parsed).await?;
+    let plan = state.create_physical_plan(&plan).await?;
+    let mut rows = execute_stream(plan, state.task_ctx())?;
+    let columns = rows.schema();
+    // What fails before its first row is an error, and no answer that is cut off.
+    let first = rows.next().await.transpose()?;
+    let send = async |piece| pieces.send(Ok(piece)).await.map_err(|_| external(gone()));
+    send(Piece::Columns(columns)).await?;
+    let mut next = first;
+    while let Some(batch) = next {
+        send(Piece::Rows(batch)).await?;
+        next = rows.next().await.transpose()?;
+    }
+    Ok(())
+}
+
+fn gone() -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "ClientGone",
+        "the client does not read any more",
+    )
+}
+
+fn too_long(time: Duration) -> Error {
+    let text = format!("the statement took more than its {} seconds", time.as_secs());
+    Error::new(Kind::TooLarge, "StatementTimeout", text)
+}
+
+fn broken(error: &JoinError) -> Error {
+    if error.is_panic() {
+        let text = "the engine has a fault that this statement meets; others go on";
+        return Error::new(Kind::Internal, "StatementBroken", text);
+    }
+    Error::new(Kind::Unavailable, "ServiceUnavailable", "the server ends")
+}

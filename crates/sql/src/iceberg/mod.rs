@@ -1,0 +1,26 @@
+//! Iceberg tables as DataFusion sees them: one snapshot, its files, what is deleted of them.
+//!
+//! ```text
+//! metadata ──▶ snapshot ──▶ manifest list ──▶ manifests ──▶ files, pruned by their bounds ──▶ DataFusion's Parquet source
+//!                                                  └──▶ deletes ──▶ what of each file is read ─┘
+//! ```
+//!
+//! Invariants
+//! - a table is resolved by a permit for it, and its manifests are read by another that names the snapshot; each file of data or deletes
+//!   has a permit of its own ([`crate::files`]);
+//! - rows that are deleted are never seen, and what is not understood is an error ([`types::not_yet`]);
+//! - pruning leaves out only what can hold no row that is wanted.
+//!
+//! Deliberately absent: who may read what (the gate), writing, how Parquet is read (DataFusion).
+
+mod avro;
+mod columns;
+mod deletes;
+mod manifest;
+pub(crate) mod metadata;
+mod prune;
+mod table;
+pub(crate) mod types;
+mod vector;
+
+pub(crate) use table::Table;
