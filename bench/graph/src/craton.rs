@@ -61,6 +61,7 @@ pub(crate) fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Serv
     let gate = Gate::open(store, Settings::default(), "bench")?;
     gate.ensure_root(|_| Ok(()))?;
     let session = gate.operator(Origin {
+        lease: None,
         door: "graph",
         source_ip: IpAddr::from([127, 0, 0, 1]),
         tls: None,
