@@ -279,10 +279,10 @@ impl Gate {
         transaction
             .puts
             .push((key(&lease.id), stored_value(&lease.record()?)));
-        let done = self
-            .commit_lease(session, "AcquireLease", &lease.id, transaction)
-            .await;
-        done.inspect_err(|_| inner.lending.release(&lease.id))?;
+        let held = lease.id.clone();
+        let then = move |inner: &Inner, done: Result<()>| done.inspect_err(|_| inner.lending.release(&held));
+        self.commit_lease((session, "AcquireLease", &lease.id), transaction, then)
+            .await?;
         Ok(lease)
     }
 
@@ -296,15 +296,19 @@ impl Gate {
         lease.until = until(now, seconds)?;
         let mut transaction = Transaction::default();
         transaction.puts.push((key(id), stored_value(&lease.record()?)));
-        self.commit_lease(session, "RenewLease", id, transaction).await?;
-        match self.inner.lending.renew(id, lease.until, now) {
-            true => Ok(lease),
-            // It ended while it was renewed, and another may have taken its place.
-            false => {
-                self.inner.remove_lease(id)?;
-                Err(no_lease(id))
+        let (name, until) = (id.to_owned(), lease.until);
+        let then = move |inner: &Inner, done: Result<()>| {
+            done?;
+            if inner.lending.renew(&name, until, now) {
+                return Ok(());
             }
-        }
+            // It ended while it was renewed, and another may have taken its place.
+            inner.remove_lease(&name)?;
+            Err(no_lease(&name))
+        };
+        self.commit_lease((session, "RenewLease", id), transaction, then)
+            .await?;
+        Ok(lease)
     }
 
     /// Gives a lease back.
@@ -369,21 +373,29 @@ impl Gate {
     async fn end_lease(&self, session: &Session, operation: &'static str, id: &str) -> Result<()> {
         let mut transaction = Transaction::default();
         transaction.deletes.push(key(id));
-        self.commit_lease(session, operation, id, transaction).await?;
-        self.inner.lending.release(id);
-        Ok(())
+        let ended = id.to_owned();
+        let then = move |inner: &Inner, done: Result<()>| done.inspect(|()| inner.lending.release(&ended));
+        self.commit_lease((session, operation, id), transaction, then)
+            .await
     }
 
+    /// Commits a change of a lease's row, and does what follows from it here, also if the caller stops waiting: a lease without a row
+    /// could be neither seen nor ended.
     async fn commit_lease(
         &self,
-        session: &Session,
-        operation: &'static str,
-        id: &str,
+        (session, operation, id): (&Session, &'static str, &str),
         transaction: Transaction,
+        then: impl FnOnce(&Inner, Result<()>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let ask = Ask::new(operation, "craton:Lease", path(id));
         let permit = self.write_decided(session, ask, own())?;
-        permit.commit_transaction(transaction).await.map(drop)
+        let inner = self.inner.clone();
+        let task = tokio::spawn(async move {
+            let done = permit.commit_transaction(transaction).await.map(drop);
+            then(&inner, done)
+        });
+        task.await
+            .map_err(|e| Error::internal("a lease's task ended").with_source(e))?
     }
 }
 

@@ -12,8 +12,9 @@ use std::{pin::pin, time::Duration};
 use bytes::Bytes;
 use craton_base::{BucketName, Kind as ErrorKind, ObjectKey, ResourcePath};
 use craton_gate::{
-    Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, NewAccessKey,
-    NewEntity, Ownership, PublicAccessBlock, ReadPermit, Session, Subresource, Value, WritePermit,
+    Ask, BucketSettings, Changes, ConfigurationChange, Content, Gate, Holder, HolderKind, Kind, LeasedPath,
+    NewAccessKey, NewEntity, Ownership, PublicAccessBlock, ReadPermit, Session, Subresource, Value,
+    WritePermit,
     identify::{
         Service,
         sign::{Body, Signer},
@@ -426,6 +427,35 @@ async fn paths_that_change_together_end_together_if_nobody_waits() {
         written,
         "and none was abandoned"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_given_back_is_free_if_nobody_waits() {
+    let folder = Folder::new("given-back");
+    let (gate, root) = with_objects(&folder).await;
+    let paths = || {
+        vec![LeasedPath {
+            path: object("small"),
+            exclusive: true,
+        }]
+    };
+    let take = async || gate.acquire_lease(&root, paths(), 600, String::new()).await;
+    let lease = take().await.unwrap();
+    assert_eq!(take().await.unwrap_err().reason(), "Borrowed");
+    {
+        // Begun, and then not waited for.
+        let mut release = pin!(gate.release_lease(&root, &lease.id));
+        assert!(futures::poll!(release.as_mut()).is_pending());
+    }
+    let mut again = take().await;
+    for _ in 0..200 {
+        if again.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        again = take().await;
+    }
+    assert!(again.unwrap().token > lease.token);
 }
 
 fn anonymous(gate: &Gate) -> Session {
