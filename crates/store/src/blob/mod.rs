@@ -247,18 +247,19 @@ impl Blobs {
 
     /// The blob's file, from the cache of open files if it is there; or what may become it.
     pub(crate) fn file(&self, id: BlobId) -> Result<Arc<dyn File>> {
-        if let Some(young) = self.shared.young.get(id) {
-            return Ok(young);
-        }
+        let open = || self.shared.disk.open(&path(id));
         let Some(cache) = self.cache(id) else {
-            return self.shared.disk.open(&path(id));
+            return self.shared.young.get(id).map_or_else(open, |young| Ok(young));
         };
         // Held while opening, so that a deletion comes wholly before or after.
         let mut cache = cache.lock();
         if let Some(file) = cache.get(&id) {
             return Ok(Arc::clone(file));
         }
-        let file = self.shared.disk.open(&path(id))?;
+        if let Some(young) = self.shared.young.get(id) {
+            return Ok(young);
+        }
+        let file = open()?;
         cache.put(id, Arc::clone(&file));
         Ok(file)
     }
