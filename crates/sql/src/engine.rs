@@ -94,7 +94,7 @@ pub fn is_ours(thread: &std::thread::Thread) -> bool {
 pub struct Settings {
     /// Where statements that outgrow their memory put what they sort and join, unsealed; `None`: they fail.
     pub spill: Option<PathBuf>,
-    /// Bytes that all statements together may spill.
+    /// Bytes that one statement may spill.
     pub spill_bytes: u64,
 }
 

@@ -11,7 +11,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use bytes::Bytes;
 use craton_base::{Error, Result};
 use datafusion::{
-    arrow::array::{Array as _, AsArray as _, RecordBatch, cast},
+    arrow::array::{Array as _, AsArray as _, RecordBatch},
     arrow::datatypes::{DataType, Int64Type, Schema},
     datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccess},
     execution::memory_pool::MemoryReservation,
@@ -39,6 +39,9 @@ const DELETES_MAX: usize = 16 << 20;
 /// The largest file of deletes, in bytes.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 
+/// About what a data file's place among the deletes takes besides its name, in bytes.
+const ENTRY_BYTES: usize = 160;
+
 /// The field of the path in a file of deletes.
 const PATH_ID: i32 = 2_147_483_546;
 
@@ -63,7 +66,6 @@ impl Deleted {
         (file, path): (&DeleteFile, &object_store::path::Path),
         memory: &MemoryReservation,
     ) -> Result<()> {
-        let before = self.count;
         match &file.kind {
             Deletes::Vector { of, offset, size } => {
                 let end = offset
@@ -71,7 +73,10 @@ impl Deleted {
                     .filter(|end| *end <= file.size && *size <= FILE_BYTES_MAX);
                 let end = end.ok_or_else(|| Error::corrupt("a deletion vector does not lie in its file"))?;
                 let blob = files.range(path, *offset..end).await?;
-                let positions = vector::positions(blob, DELETES_MAX.saturating_sub(self.count))?;
+                let room = DELETES_MAX.saturating_sub(self.count);
+                let stated = usize::try_from(file.records).unwrap_or(usize::MAX).min(room);
+                grow(memory, stated.saturating_mul(size_of::<u64>()))?;
+                let positions = vector::positions(blob, stated)?;
                 if positions.len() as u64 != file.records {
                     return Err(Error::corrupt(
                         "a deletion vector has another number of rows than its manifest says",
@@ -83,14 +88,13 @@ impl Deleted {
             }
             Deletes::Positions => {
                 let bytes = files.whole(path, FILE_BYTES_MAX).await?;
-                self.add_positions(bytes, file.sequence)?;
+                self.add_positions(bytes, file.sequence, memory)?;
             }
         }
-        let more = self.count.saturating_sub(before).saturating_mul(size_of::<u64>());
-        memory.try_grow(more).map_err(|e| own(&e))
+        Ok(())
     }
 
-    fn add_positions(&mut self, bytes: Bytes, sequence: i64) -> Result<()> {
+    fn add_positions(&mut self, bytes: Bytes, sequence: i64, memory: &MemoryReservation) -> Result<()> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(unreadable)?;
         let schema = reader.schema().clone();
         let at = |id: i32, name: &str| column(&schema, id, name);
@@ -100,7 +104,7 @@ impl Deleted {
         let (path, position) = if columns[0] < columns[1] { (0, 1) } else { (1, 0) };
         for batch in reader.with_projection(mask).build().map_err(unreadable)? {
             let batch = batch.map_err(|e| unreadable(e.into()))?;
-            self.add_batch(&batch, (path, position), sequence)?;
+            self.add_batch(&batch, (path, position), (sequence, memory))?;
         }
         Ok(())
     }
@@ -109,7 +113,7 @@ impl Deleted {
         &mut self,
         batch: &RecordBatch,
         (path, position): (usize, usize),
-        sequence: i64,
+        (sequence, memory): (i64, &MemoryReservation),
     ) -> Result<()> {
         let odd = || Error::corrupt("a file of deletes has columns of other types");
         let (paths, positions) = batch
@@ -119,7 +123,7 @@ impl Deleted {
             .ok_or_else(odd)?;
         let paths = datafusion::arrow::compute::cast(paths, &DataType::Utf8).map_err(|_| odd())?;
         let paths = paths.as_string_opt::<i32>().ok_or_else(odd)?;
-        let positions = cast::as_primitive_array::<Int64Type>(positions);
+        let positions = positions.as_primitive_opt::<Int64Type>().ok_or_else(odd)?;
         if paths.null_count() > 0 || positions.null_count() > 0 {
             return Err(odd());
         }
@@ -128,12 +132,16 @@ impl Deleted {
             let text = format!("more than {DELETES_MAX} deleted rows of one table; compact it");
             return Err(Error::new(craton_base::Kind::TooLarge, "TooManyDeletes", text));
         }
+        grow(memory, batch.num_rows().saturating_mul(size_of::<u64>()))?;
         for (path, position) in paths.iter().flatten().zip(positions.iter().flatten()) {
             let position = u64::try_from(position).map_err(|_| odd())?;
             let path = plain(path);
             let known = match self.positions.get_mut(path) {
                 Some(known) => known,
-                None => self.positions.entry(path.to_owned()).or_default(),
+                None => {
+                    grow(memory, path.len().saturating_add(ENTRY_BYTES))?;
+                    self.positions.entry(path.to_owned()).or_default()
+                }
             };
             match known.last_mut().filter(|(of, _)| *of == sequence) {
                 Some((_, list)) => list.push(position),
@@ -158,6 +166,11 @@ impl Deleted {
         out.dedup();
         out
     }
+}
+
+/// Takes memory before it is used.
+fn grow(memory: &MemoryReservation, bytes: usize) -> Result<()> {
+    memory.try_grow(bytes).map_err(|e| own(&e))
 }
 
 /// A location without its scheme: engines write `s3` and `s3a` for the same.
