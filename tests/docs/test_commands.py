@@ -1,12 +1,14 @@
 """Every command in the documents is run, in order, by one shell, as a reader would.
 
 A fenced block that follows `<!-- run -->` is run: `sh` blocks by bash, `python` blocks by Python, all in one fresh
-folder, with the real binary first on the path. The address in the documents is replaced by a free port.
+folder, with the real binary first on the path. The address in the documents is replaced by a free port. A `python` block
+that follows `<!-- run with torch -->` is run by the Python that has torch. `pip` installs from the checkout alone.
 A fenced `sh` or `python` block without the mark fails the test: no example goes unrun.
 """
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(os.environ.get("CRATON_ROOT", Path(__file__).resolve().parents[2]))
+TORCH = os.environ.get("CRATON_TORCH_PYTHON") or f"{os.environ.get('CRATON_TARGET', '')}/venv-torch/bin/python"
 DOCUMENTS = sorted(
     p.relative_to(ROOT)
     for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md"]
@@ -34,7 +37,8 @@ def script(text: str) -> str:
     for number, block in enumerate(BLOCK.finditer(text)):
         assert block["mark"], f"this block is not run: {block['text'][:80]!r}"
         if block["language"] == "python":
-            steps.append(f"cat > block-{number}.py <<'END_OF_BLOCK'\n{block['text']}END_OF_BLOCK\npython3 block-{number}.py")
+            python = TORCH if "torch" in block["mark"] else "python3"
+            steps.append(f"cat > block-{number}.py <<'END_OF_BLOCK'\n{block['text']}END_OF_BLOCK\n{python} block-{number}.py")
         else:
             steps.append(block["text"])
     return "\n".join(steps)
@@ -50,10 +54,14 @@ def test_the_commands_of(document: Path, tmp_path: Path) -> None:
     # What a reader has who stands in the project's folder.
     for name in ["datasets", "docs"]:
         (tmp_path / name).symlink_to(ROOT / name)
+    # Building it leaves things beside it.
+    shutil.copytree(ROOT / "python", tmp_path / "python", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     environment = {
         "PATH": os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "HOME": str(tmp_path),
         "LANG": "C.UTF-8",
+        "PIP_TARGET": str(tmp_path / "installed"), "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONPATH": str(tmp_path / "installed"),
     }
     done = subprocess.run(
         ["bash", "-c", script(text)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240

@@ -1,7 +1,10 @@
-//! The Python tests: a virtual environment under cargo's target folder from tests/requirements.txt,
+//! The Python tests: virtual environments under cargo's target folder from tests/requirements*.txt,
 //! and programs that come from Debian.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Context, command::Command};
 
@@ -10,13 +13,30 @@ const REQUIREMENTS: &str = "tests/requirements.txt";
 /// What is installed without what it names: that comes from Debian.
 const ALONE: &str = "tests/requirements-alone.txt";
 
+/// What goes with Debian's torch.
+const WITH_TORCH: &str = "tests/requirements-torch.txt";
+
+/// Debian's Python, and what of Debian's is imported there: torch from PyPI is 3 GB.
+const DEBIAN: &str = "/usr/bin/python3";
+const FROM_DEBIAN: &[(&str, &str)] = &[
+    ("torchrun", "python3-torch"),
+    (
+        "/usr/lib/python3/dist-packages/pandas/__init__.py",
+        "python3-pandas",
+    ),
+];
+
 /// pytest on a folder of the checkout. It finds the built programs by variables:
 /// `CRATON_BIN` (the binary), `CRATON_EXAMPLES` (the folder of the examples), `CRATON_TARGET` (where to
 /// leave things) and `CRATON_ROOT` (the checkout).
 pub(super) fn pytest(context: &Context, folder: &str) -> Result<Command, String> {
-    let venv = environment(context)?;
+    let install = |python: &Path| {
+        pip(context, python, &["-r", REQUIREMENTS])?;
+        pip(context, python, &["--no-deps", "-r", ALONE])
+    };
+    let python = environment(context, "venv", &[REQUIREMENTS, ALONE], "python3", install)?;
     let built = context.target.join("debug");
-    Ok(Command::new(venv.join("bin/python"))
+    Ok(Command::new(python)
         .arguments(["-m", "pytest", "-q", "-p", "no:cacheprovider", folder])
         .folder(&context.root)
         .variable("PYTHONDONTWRITEBYTECODE", "1")
@@ -26,33 +46,55 @@ pub(super) fn pytest(context: &Context, folder: &str) -> Result<Command, String>
         .variable("CRATON_ROOT", &context.root))
 }
 
-/// The virtual environment, made again when the requirements have changed.
-fn environment(context: &Context) -> Result<PathBuf, String> {
-    let read = |file: &str| fs::read_to_string(context.root.join(file)).map_err(|e| format!("{file}: {e}"));
-    let wanted = read(REQUIREMENTS)? + &read(ALONE)?;
-    let venv = context.target.join("venv");
+/// The Python that has torch and pandas, for `CRATON_TORCH_PYTHON`.
+pub(super) fn with_torch(context: &Context) -> Result<PathBuf, String> {
+    programs(FROM_DEBIAN)?;
+    let install = |python: &Path| pip(context, python, &["-r", WITH_TORCH]);
+    environment(context, "venv-torch", &[WITH_TORCH], DEBIAN, install)
+}
+
+/// The Python of a virtual environment, which is made again when its requirements have changed. Debian's sees what Debian installed.
+fn environment(
+    context: &Context,
+    name: &str,
+    requirements: &[&str],
+    python: &str,
+    install: impl Fn(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let read = |file: &&str| fs::read_to_string(context.root.join(file)).map_err(|e| format!("{file}: {e}"));
+    let wanted: String = requirements.iter().map(read).collect::<Result<_, _>>()?;
+    let venv = context.target.join(name);
     let stamp = venv.join("requirements.txt");
+    let made = venv.join("bin/python");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
-        return Ok(venv);
+        return Ok(made);
     }
     if venv.exists() {
         fs::remove_dir_all(&venv).map_err(|e| format!("the old environment can not be removed: {e}"))?;
     }
-    println!("making the Python environment (once per change of {REQUIREMENTS})");
-    Command::new("python3")
+    println!("making the Python environment {name} (once per change of {requirements:?})");
+    let sees: &[&str] = if python == DEBIAN {
+        &["--system-site-packages"]
+    } else {
+        &[]
+    };
+    Command::new(python)
         .arguments(["-m", "venv"])
+        .arguments(sees)
         .arguments([&venv])
         .run()?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    for from in [&["-r", REQUIREMENTS][..], &["--no-deps", "-r", ALONE]] {
-        Command::new(venv.join("bin/python"))
-            .arguments(pip)
-            .arguments(from)
-            .folder(&context.root)
-            .run()?;
-    }
+    install(&made)?;
     fs::write(&stamp, wanted).map_err(|e| format!("the environment can not be marked: {e}"))?;
-    Ok(venv)
+    Ok(made)
+}
+
+fn pip(context: &Context, python: &Path, from: &[&str]) -> Result<(), String> {
+    Command::new(python)
+        .arguments(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .arguments(from)
+        .folder(&context.root)
+        .run()
+        .map(drop)
 }
 
 /// Sees to it that programs are there: `(program, Debian package)`. Installs what is missing if that is

@@ -178,7 +178,9 @@ fn build(context: &Context) -> Result<Counts, String> {
 }
 
 fn docs(context: &Context) -> Result<Counts, String> {
-    python::pytest(context, "tests/docs")?.run()
+    python::pytest(context, "tests/docs")?
+        .variable("CRATON_TORCH_PYTHON", python::with_torch(context)?)
+        .run()
 }
 
 fn clients(context: &Context) -> Result<Counts, String> {
@@ -188,13 +190,13 @@ fn clients(context: &Context) -> Result<Counts, String> {
         ("node", "nodejs"),
         ("npm", "npm"),
         ("nats-server", "nats-server"),
-        ("torchrun", "python3-torch"),
     ])?;
     let node = context.target.join("clients-node");
     npm::packages(&context.root.join("tests/clients/node"), &node)
         .map_err(|e| format!("tests/clients/node: {e}"))?;
     python::pytest(context, "tests/clients")?
         .variable("CRATON_NODE", node)
+        .variable("CRATON_TORCH_PYTHON", python::with_torch(context)?)
         .variable("CRATON_CLIENT_RUST", client_in_rust(context)?)
         .run()
 }
