@@ -75,6 +75,7 @@ def test_each_step_of_a_program_is_told(server, graph):
     }
     assert first["exec"].startswith("(exec 0 (, (edge $a $b)") and first["steps"] == 1
     assert first["how"] == "join" and first["added"] > 20_000 and first["read_bytes"] > 0 and first["memory_bytes"] > 0
+    assert (first["matches"], second["matches"]) == (30_000, 1)
     assert (second["how"], second["added"], second["removed"]) == ("join", 1, 1)
     assert done["added"] == first["added"] + second["added"]
     assert call(server.root, server, "POST", f"{graph}/program", b"(m 1)").json()["each"] == []

@@ -206,23 +206,6 @@ def test_an_object_is_loaded_by_the_server(server, signer, graph, s3, make_user)
     assert refused.status_code == 403, "who may write the graph may not therefore read the object"
 
 
-def read_or_said(server, graph, file, expected: list[str], compression: str) -> None:
-    """All rows are read; or, of a compression that is not built in, nothing is, and the error names a column and the compression."""
-    environment = {
-        "AWS_ACCESS_KEY_ID": server.root.id, "AWS_SECRET_ACCESS_KEY": server.root.secret, "PATH": os.environ["PATH"], "HOME": "/nonexistent",
-    }
-    done = subprocess.run(
-        [binary(), "graph", "load", graph, str(file), "--endpoint", server.endpoint], env=environment, capture_output=True, text=True,
-        timeout=60, check=False,
-    )
-    if done.returncode and compression not in ("none", "gzip"):
-        assert "the column gene is compressed with" in done.stderr and compression in done.stderr.lower(), done.stderr
-        return
-    assert done.returncode == 0, done.stderr
-    assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(expected), compression
-    craton(server, "graph", "clear", graph)
-
-
 def test_columns_in_and_out(server, signer, graph, tmp_path):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = arrow.table({
@@ -246,7 +229,9 @@ def test_columns_in_and_out(server, signer, graph, tmp_path):
         craton(server, "graph", "clear", graph)
     for compression in ["none", "gzip", "zstd", "lz4", "brotli"]:
         parquet.write_table(table, tmp_path / "genes.parquet", compression=compression)
-        read_or_said(server, graph, tmp_path / "genes.parquet", expected, compression)
+        craton(server, "graph", "load", graph, str(tmp_path / "genes.parquet"))
+        assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(expected), compression
+        craton(server, "graph", "clear", graph)
     parquet.write_table(table, tmp_path / "genes.parquet", compression="snappy")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 this is none PAR1")
     craton(server, "graph", "load", graph, str(tmp_path / "broken.parquet"), code=2)
@@ -261,3 +246,23 @@ def test_columns_in_and_out(server, signer, graph, tmp_path):
     assert rows == [
         ("()", "-1", "x", "()"), ("BRCA1", "43044295", "DNA repair", "(17 q)"), ("TP53", "7661779", 'tumor "p53"', "(17 p)"),
     ]
+
+
+def test_a_table_is_loaded_as_it_is_read_by_sql(server, graph, bucket, make_user):
+    arrow = pytest.importorskip("pyarrow")
+    from test_iceberg import connect
+
+    catalog = connect(server, bucket)
+    catalog.create_namespace("lab")
+    rows = arrow.table({"gene": ["BRCA1", "TP53", None], "start": arrow.array([43044295, 7661779, -1], arrow.int64()), "name": ["DNA repair", "x", "y"]})
+    table = catalog.create_table("lab.genes", schema=rows.schema)
+    table.append(rows)
+    table.append(rows.slice(0, 1))
+    said = craton(server, "graph", "load", graph, "--table", f"{bucket}.lab.genes")
+    assert "4 facts read, 3 different ones added" in said
+    assert sorted(craton(server, "graph", "export", graph).splitlines()) == sorted(
+        ['(genes BRCA1 43044295 "DNA repair")', "(genes TP53 7661779 x)", "(genes () -1 y)"]
+    )
+    craton(server, "graph", "load", graph, "--table", f"{bucket}.lab.genes", "--relation", "other")
+    assert "(other TP53 7661779 x)" in craton(server, "graph", "export", graph)
+    craton(server, "graph", "load", graph, "--table", f"{bucket}.lab.none", code=3)

@@ -1,6 +1,6 @@
 //! Arrow streams, batch by batch.
 
-use std::{fs::File, io::BufReader};
+use std::io::{BufReader, Read};
 
 use arrow_array::{
     Array, GenericListArray, OffsetSizeTrait, PrimitiveArray, StructArray,
@@ -20,8 +20,8 @@ use crate::{
     cells::{DEPTH_MAX, Rows, too_deep},
 };
 
-pub(crate) fn facts(file: File, relation: &str, out: &mut Out<'_>) -> Result<u64> {
-    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(damaged)?;
+pub(crate) fn facts(input: impl Read, relation: &str, out: &mut Out<'_>) -> Result<u64> {
+    let reader = StreamReader::try_new(BufReader::new(input), None).map_err(damaged)?;
     let mut rows = Rows::new(relation, out);
     for batch in reader {
         let batch = batch.map_err(damaged)?;

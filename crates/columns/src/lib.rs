@@ -16,7 +16,7 @@ mod parquet;
 
 use std::{
     fs::File,
-    io::{Read as _, Seek as _},
+    io::{Read, Seek as _},
     path::Path,
 };
 
@@ -71,6 +71,14 @@ pub fn facts(path: &Path, kind: Columns, relation: &str, out: &mut Out<'_>) -> R
             arrow::facts(file, relation, out)
         }
     }
+}
+
+/// Writes each row of an Arrow stream as a fact of `relation`; how many there were. Blocks.
+///
+/// # Errors
+/// As [`facts`].
+pub fn stream(input: impl Read, relation: &str, out: &mut Out<'_>) -> Result<u64> {
+    arrow::facts(input, relation, out)
 }
 
 #[cfg(test)]

@@ -4,13 +4,8 @@ use std::fs::File;
 
 use craton_base::{Error, Result};
 use parquet::{
-    basic::Compression,
     errors::ParquetError,
-    file::{
-        metadata::{ParquetMetaData, RowGroupMetaData},
-        reader::FileReader as _,
-        serialized_reader::SerializedFileReader,
-    },
+    file::{reader::FileReader as _, serialized_reader::SerializedFileReader},
     record::Field,
 };
 
@@ -21,8 +16,6 @@ use crate::{
 
 pub(crate) fn facts(file: File, relation: &str, out: &mut Out<'_>) -> Result<u64> {
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
-    let packed = packed_by(reader.metadata());
-    let damaged = |error| damaged_or_packed(error, packed.as_deref());
     let mut rows = Rows::new(relation, out);
     for row in reader.get_row_iter(None).map_err(damaged)? {
         let row = row.map_err(damaged)?;
@@ -79,27 +72,6 @@ fn push(field: &Field, rows: &mut Rows<'_, '_>, depth: usize) -> Result<()> {
         other => rows.plain(&other.to_string()),
     }
     Ok(())
-}
-
-/// The first column that is compressed other than most writers do it by themselves, and how, in words.
-fn packed_by(metadata: &ParquetMetaData) -> Option<String> {
-    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-    let mut others = columns.filter(|column| {
-        let usual = [Compression::UNCOMPRESSED, Compression::SNAPPY];
-        !usual.contains(&column.compression()) && !matches!(column.compression(), Compression::GZIP(_))
-    });
-    let column = others.next()?;
-    let (name, how) = (column.column_path().string(), column.compression());
-    Some(format!("the column {name} is compressed with {how}"))
-}
-
-/// An error; of a compression that is not built in, which column has it.
-fn damaged_or_packed(error: ParquetError, packed: Option<&str>) -> Error {
-    let text = error.to_string();
-    match packed.filter(|_| text.contains("Disabled feature") || text.contains("not supported")) {
-        Some(packed) => Error::invalid(format!("{packed}, which can not be read: {text}")).with_source(error),
-        None => damaged(error),
-    }
 }
 
 fn damaged(error: ParquetError) -> Error {

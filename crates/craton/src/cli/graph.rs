@@ -45,11 +45,14 @@ pub(crate) enum Graph {
         /// BUCKET/GRAPH
         graph: String,
         /// The file, also compressed with gzip or zstd; - is standard input
-        #[arg(required_unless_present = "object")]
+        #[arg(required_unless_present_any = ["object", "table"])]
         file: Option<PathBuf>,
         /// Instead of a file: an object that the server reads, BUCKET/KEY
         #[arg(long, value_name = "BUCKET/KEY", conflicts_with = "file")]
         object: Option<String>,
+        /// Instead of a file: a table, each row of it a fact; read as you read it by SQL
+        #[arg(long, value_name = "BUCKET.NAMESPACE.TABLE", conflicts_with_all = ["file", "object", "format", "resume"])]
+        table: Option<String>,
         /// What the file is; default: as its name ends
         #[arg(long, value_parser = ["expressions", "csv", "tsv", "jsonl", "ntriples", "turtle", "obo", "gff3", "vcf", "parquet", "arrow"])]
         format: Option<String>,

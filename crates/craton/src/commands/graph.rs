@@ -173,6 +173,7 @@ async fn load(command: Command) -> Result<()> {
         graph,
         file,
         object,
+        table,
         format,
         relation,
         no_header,
@@ -188,6 +189,12 @@ async fn load(command: Command) -> Result<()> {
     let named_as = file
         .clone()
         .or_else(|| object.as_ref().map(PathBuf::from))
+        .or_else(|| {
+            Some(PathBuf::from(format!(
+                "{}.table",
+                table.as_ref()?.rsplit('.').next()?
+            )))
+        })
         .unwrap_or_default();
     let (named_format, named_relation) = format_of(&named_as);
     let relation = relation.or(named_relation);
@@ -210,7 +217,14 @@ async fn load(command: Command) -> Result<()> {
         ("prefix", prefix.as_deref()),
     ]);
     let path = format!("{}/facts{parameters}", path_of(&graph)?);
-    let (body, bar, failure) = body_to_load(file.as_deref(), columns, relation, at).await?;
+    let (body, bar, failure) = match &table {
+        Some(table) => {
+            let (bar, relation) = (bar(None), relation.unwrap_or_else(|| "row".to_owned()));
+            let (body, failure) = columns::table(table, relation, &target, bar.clone()).await?;
+            (body, bar, Some(failure))
+        }
+        None => body_to_load(file.as_deref(), columns, relation, at).await?,
+    };
     // Of what is sent the bar says how far it is; of what the server reads itself, the server.
     let client = Client::new(&target)?.accepting(object.is_some().then_some(JSON_LINES));
     let answered = client.graph(Method::POST, &path, body).await;

@@ -38,7 +38,8 @@ impl Default for Options {
 pub struct Report {
     /// How many `exec` facts were run.
     pub steps: u64,
-    /// How many matches they had.
+    /// How many matches they had; where joins did a step, the tuples that the join with the most of them found, duplicates counted:
+    /// matches that differ in nothing that is wanted are one to it.
     pub matches: u64,
     /// How many facts were added that were not there.
     pub added: u64,
@@ -63,7 +64,7 @@ pub struct Told {
     pub steps: u64,
     /// Whether joins did it, and not one match after another.
     pub joined: bool,
-    /// How many matches there were.
+    /// How many matches there were, as in [`Report::matches`].
     pub matches: u64,
     /// How many facts were added that were not there.
     pub added: u64,

@@ -23,7 +23,7 @@ use crate::{
         borrow::of_rule,
         flat::{Cell, Does, Flat, meets, specialise},
     },
-    join::{Query, Resources},
+    join::{OutputReport, Query, Resources},
     load::runs_of,
     snapshot::Snapshot,
     term::{self, Item, Term, Writer},
@@ -40,6 +40,8 @@ struct Made {
     adds: Vec<Delta>,
     removes: Vec<Delta>,
     once: Vec<(Does, Term)>,
+    /// The most that one of its joins found, duplicates counted.
+    found: u64,
 }
 
 /// The most rules that run at once.
@@ -90,6 +92,7 @@ pub(super) fn steps(space: &mut StoredSpace, rule: &Rule, most: u64, report: &mu
         .steps
         .saturating_add(together.len().saturating_sub(1) as u64);
     for ((rule, _), made) in together.iter().zip(made) {
+        report.matches = report.matches.saturating_add(made.found);
         space.remove(&rule.exec)?;
         apply(space, made, report)?;
     }
@@ -100,7 +103,9 @@ pub(super) fn steps(space: &mut StoredSpace, rule: &Rule, most: u64, report: &mu
 fn reduce_all(space: &mut StoredSpace, flats: &[Flat], report: &mut Report, made: &mut Made) -> Result<()> {
     for flat in flats {
         for reduction in &flat.reduces {
-            if let Some(delta) = reduce::run(space, flat, reduction)? {
+            let (delta, found) = reduce::run(space, flat, reduction)?;
+            made.found = made.found.max(found);
+            if let Some(delta) = delta {
                 let rows: u64 = delta.adds.iter().map(|(_, run)| run.rows()).sum();
                 report.added = report.added.saturating_add(rows);
                 made.adds.push(delta);
@@ -282,6 +287,15 @@ fn prepare(space: &StoredSpace, flat: &Flat, rule: usize, jobs: &mut Vec<Job>) -
 
 pub(super) type Runs = Vec<(Table, crate::run::Run)>;
 
+/// What a join made.
+pub(super) struct Answer {
+    pub(super) runs: Runs,
+    /// Tuples in the runs.
+    pub(super) rows: u64,
+    /// Tuples before duplicates were dropped, of the output that had the most.
+    pub(super) found: u64,
+}
+
 /// What `workers` joins at once may use, each.
 pub(super) fn resources(space: &StoredSpace, workers: usize) -> Resources {
     let workers = workers.max(1);
@@ -297,24 +311,29 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// The runs of a query's outputs, and how many rows they have.
-pub(super) fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<(Runs, u64)> {
+/// The answer to a query.
+pub(super) fn answer(space: &StoredSpace, query: &Query, tables: &[Table]) -> Result<Answer> {
     answered(&space.base, query, tables, &resources(space, 1))
 }
 
-fn answered(base: &Snapshot, query: &Query, tables: &[Table], resources: &Resources) -> Result<(Runs, u64)> {
+fn answered(base: &Snapshot, query: &Query, tables: &[Table], resources: &Resources) -> Result<Answer> {
     let made = transform(query, tables, base, resources)?;
     let rows: u64 = made.runs.iter().map(|(_, run)| run.rows()).sum();
     resources.control.made_facts(rows)?;
-    Ok((made.runs, rows))
+    let outputs = made.report.outputs.iter();
+    Ok(Answer {
+        runs: made.runs,
+        rows,
+        found: outputs.map(OutputReport::taken).max().unwrap_or(0),
+    })
 }
 
-/// The runs of each job, and how many rows they have: side by side where there are several jobs and cores.
-fn answer_all(space: &StoredSpace, jobs: &[Job]) -> Result<Vec<(Runs, u64)>> {
+/// The answer of each job: side by side where there are several jobs and cores.
+fn answer_all(space: &StoredSpace, jobs: &[Job]) -> Result<Vec<Answer>> {
     let workers = cores().min(jobs.len()).max(1);
     let resources = resources(space, workers);
     let (base, next) = (&space.base, AtomicUsize::new(0));
-    let work = || -> Result<Vec<(usize, (Runs, u64))>> {
+    let work = || -> Result<Vec<(usize, Answer)>> {
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -343,7 +362,7 @@ fn answer_all(space: &StoredSpace, jobs: &[Job]) -> Result<Vec<(Runs, u64)>> {
     Ok(done.into_iter().map(|(_, answer)| answer).collect())
 }
 
-fn answer_job(base: &Snapshot, job: &Job, resources: &Resources) -> Result<(Runs, u64)> {
+fn answer_job(base: &Snapshot, job: &Job, resources: &Resources) -> Result<Answer> {
     let only_matches = [Table::atoms(false)];
     let tables = match job.tables.is_empty() {
         true => only_matches.as_slice(),
@@ -353,7 +372,9 @@ fn answer_job(base: &Snapshot, job: &Job, resources: &Resources) -> Result<(Runs
 }
 
 /// What a job's answer does.
-fn gather(job: &Job, (runs, rows): (Runs, u64), report: &mut Report, made: &mut Made) {
+fn gather(job: &Job, answer: Answer, report: &mut Report, made: &mut Made) {
+    let Answer { runs, rows, found } = answer;
+    made.found = made.found.max(found);
     if rows > 0 {
         let new = job.once.iter().filter(|once| !made.once.contains(once));
         let new: Vec<_> = new.cloned().collect();

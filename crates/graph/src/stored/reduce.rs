@@ -28,10 +28,10 @@ use crate::{
     writer::Delta,
 };
 
-/// The facts that a reducing sink adds; `None` if there are none.
-pub(super) fn run(space: &mut StoredSpace, flat: &Flat, reduce: &Reduce) -> Result<Option<Delta>> {
+/// The facts that a reducing sink adds, `None` if there are none; and how many tuples its join found, duplicates counted.
+pub(super) fn run(space: &mut StoredSpace, flat: &Flat, reduce: &Reduce) -> Result<(Option<Delta>, u64)> {
     let Some(query) = bulk::query(space, flat)? else {
-        return Ok(None);
+        return Ok((None, 0));
     };
     let columns = reduce.group.iter().chain(&reduce.over);
     let query = Query {
@@ -39,14 +39,15 @@ pub(super) fn run(space: &mut StoredSpace, flat: &Flat, reduce: &Reduce) -> Resu
         ..query
     };
     let width = reduce.group.len().saturating_add(reduce.over.len());
-    let (runs, _) = bulk::answer(space, &query, &[Table::facts(width)])?;
-    let inputs = runs
+    let answer = bulk::answer(space, &query, &[Table::facts(width)])?;
+    let inputs = answer
+        .runs
         .iter()
         .map(|(_, run)| Input::adds(Box::new(run.scan(&Bounds::all()))));
     let mut rows = union(width, inputs.collect());
     let mut facts = Facts::new(space, reduce)?;
     groups(space, reduce, &mut *rows, &mut facts)?;
-    facts.finish(space)
+    Ok((facts.finish(space)?, answer.found))
 }
 
 /// Reads rows, sorted by their group, and hands each group's value on.

@@ -1,5 +1,7 @@
-//! Files as the body of a load that are read here, on a thread of its own, and sent as text: files of columns, and what is left of a file
-//! when a load goes on.
+//! What is read here, on a thread of its own, and sent as the text of a load: files of columns, tables, and what is left of a file when a load
+//! goes on.
+//!
+//! A table is read as whoever asks reads it by SQL: its rows come as an Arrow stream, with the policies on rows and columns in effect.
 //!
 //! Invariant: a few pieces wait. Deliberately absent: the formats (`craton-columns`).
 
@@ -12,9 +14,20 @@ use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
 use craton_columns::Columns;
 use indicatif::ProgressBar;
-use tokio::sync::{mpsc::channel, oneshot};
+use serde_json::json;
+use tokio::sync::{
+    mpsc::{Receiver, channel},
+    oneshot,
+};
 
 use super::{READ_BYTES, STANDARD, named};
+use crate::{
+    cli::Target,
+    client::{Client, cut},
+};
+
+/// The content type of an Arrow stream.
+const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
 /// Pieces that wait.
 const PIECES: usize = 4;
@@ -33,6 +46,67 @@ pub(super) fn body_of(
     sent(at, bar, move |send| {
         craton_columns::facts(&file, kind, &relation, send).map(drop)
     })
+}
+
+/// The rows of a table, `BUCKET.NAMESPACE.TABLE`, as a body, and what will end it early.
+pub(super) async fn table(
+    table: &str,
+    relation: String,
+    target: &Target,
+    bar: ProgressBar,
+) -> Result<(reqwest::Body, Failure)> {
+    let client = Client::new(target)?.accepting(Some(ARROW_STREAM));
+    let mut answered = client
+        .sql(&json!({ "statement": format!("SELECT * FROM {}", quoted(table)) }))
+        .await?;
+    let (sender, receiver) = channel::<Result<Bytes>>(PIECES);
+    drop(tokio::spawn(async move {
+        loop {
+            let piece = answered.chunk().await.map_err(cut).transpose();
+            let Some(piece) = piece else { return };
+            // Nobody reads any more if this fails.
+            if sender.send(piece).await.is_err() {
+                return;
+            }
+        }
+    }));
+    let rows = Pieces {
+        receiver,
+        now: Bytes::new(),
+    };
+    Ok(sent(0, bar, move |send| {
+        craton_columns::stream(rows, &relation, send).map(drop)
+    }))
+}
+
+/// A name of several parts as SQL has it, each part as it stands.
+fn quoted(name: &str) -> String {
+    let parts = name
+        .split('.')
+        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")));
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// Pieces that come from elsewhere, to be read on a thread that blocks.
+struct Pieces {
+    receiver: Receiver<Result<Bytes>>,
+    now: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        while self.now.is_empty() {
+            match self.receiver.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.now = piece.map_err(std::io::Error::other)?,
+            }
+        }
+        let taken = self.now.split_to(out.len().min(self.now.len()));
+        for (to, from) in out.iter_mut().zip(&taken) {
+            *to = *from;
+        }
+        Ok(taken.len())
+    }
 }
 
 /// What a file or standard input holds, after decompression, from the byte `at` on; and what will end it early.
