@@ -88,6 +88,7 @@ pub struct Parser {
     open: Vec<usize>,
     bytes: Vec<u8>,
     names: Names,
+    start: usize,
 }
 
 impl Parser {
@@ -100,6 +101,7 @@ impl Parser {
         let Some(start) = self.space(text, at, last)? else {
             return Ok(Step::End);
         };
+        self.start = start;
         let mut at = start;
         loop {
             match self.item(text, at, last)? {
@@ -123,6 +125,26 @@ impl Parser {
     #[must_use]
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
+    }
+
+    /// Where the fact that was read last begins.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The names of the variables of the fact that was read last, by their numbers; `$_` where it has none.
+    #[must_use]
+    pub fn variable_names(&self) -> Vec<String> {
+        let mut out = vec!["$_".to_owned(); self.names.next as usize];
+        let few = self.names.few.iter().map(|(name, number)| (name, *number));
+        let many = self.names.many.iter().map(|(name, number)| (name, *number));
+        for (name, number) in few.chain(many) {
+            if let Some(place) = out.get_mut(number as usize) {
+                *place = String::from_utf8_lossy(name).into_owned();
+            }
+        }
+        out
     }
 
     /// The fact that was read last; `text` is the one it was read from.

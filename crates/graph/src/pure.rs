@@ -62,6 +62,26 @@ impl Function {
     }
 }
 
+/// A function that was found by its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Named(Function);
+
+impl Named {
+    /// The function of a name.
+    #[must_use]
+    pub fn find(name: &[u8]) -> Option<Self> {
+        Function::named(name).map(Self)
+    }
+
+    /// Its value for encoded terms without variables, which is one too.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn call(self, arguments: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+        self.0.call(arguments)
+    }
+}
+
 struct Call {
     function: Function,
     name: Vec<u8>,

@@ -220,6 +220,12 @@ pub(crate) enum Graph {
         graph: String,
         /// A file of `rule` facts, and of other facts, which are added before; - is standard input
         file: PathBuf,
+        /// Stop with an error after so many rounds, where rules make new terms or numbers. Default: 10000
+        #[arg(long)]
+        rounds: Option<u64>,
+        /// Stop with an error when rules make a term that is nested deeper. Default: 100
+        #[arg(long)]
+        depth: Option<u32>,
         #[command(flatten)]
         limits: Limits,
         #[command(flatten)]

@@ -78,12 +78,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
         } => kept::label(&graph, (!labels.is_empty() || none).then_some(labels), &target).await,
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => work::program(command).await,
-        Command::Reason {
-            graph,
-            file,
-            limits,
-            target,
-        } => work::reason(&graph, &file, &limits, &target).await,
+        Command::Reason { .. } => work::reason(command).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
     }
 }

@@ -36,10 +36,11 @@ const SMALL_BYTES_MAX: usize = 64 << 10;
 pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let path = call.facts()?;
     let of_rules = call.route.operation == Operation::RunRules;
-    let (steps, told_max) = match of_rules {
-        true => (None, 0),
-        false => (number(&mut call, "steps")?, told_max(&mut call)?),
-    };
+    let (mut steps, mut most, mut bounds) = (None, 0, fixpoint::Options::default());
+    match of_rules {
+        true => bounds = bounds_of_rules(&mut call)?,
+        false => (steps, most) = (number(&mut call, "steps")?, told_max(&mut call)?),
+    }
     let limits = limits(&mut call)?;
     call.end_query()?;
     let mut text = Vec::new();
@@ -84,14 +85,30 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     let options = exec::Options {
         steps: steps.unwrap_or(u64::MAX),
         gathered_bytes_max: usize::try_from(memory.bytes() / 4).unwrap_or(usize::MAX),
-        told_max,
+        told_max: most,
     };
     let work = at_leisure(move || {
         let ending = writer.permit().ending();
-        let ran = run_program((program, others), &writer, options, &control, memory.bytes());
+        let ran = run_program(
+            (program, others),
+            &writer,
+            (options, bounds),
+            &control,
+            memory.bytes(),
+        );
         ran.inspect_err(|e| ending.failed(e.kind(), e.reason()))
     });
     progress::answer(call.headers, cancel, work).await
+}
+
+/// The limits of rules that make new terms.
+fn bounds_of_rules(call: &mut Call<'_>) -> Result<fixpoint::Options> {
+    let most = fixpoint::Options::default();
+    let depth = number(call, "depth")?.map(|depth| u32::try_from(depth).unwrap_or(u32::MAX));
+    Ok(fixpoint::Options {
+        rounds: number(call, "rounds")?.unwrap_or(most.rounds),
+        depth: depth.unwrap_or(most.depth),
+    })
 }
 
 /// How many steps are told one by one.
@@ -118,18 +135,22 @@ async fn read(call: &mut Call<'_>, text: &mut Vec<u8>, most: usize) -> Result<bo
 fn run_program(
     (program, others): (Program, Vec<(GraphName, ReadPermit)>),
     writer: &GraphWriter,
-    options: exec::Options,
+    (options, bounds): (exec::Options, fixpoint::Options),
     control: &Control,
     memory: u64,
 ) -> Result<Value> {
     let rules = program.rules().clone();
     let mut space = program.open(writer, memory / 2)?;
     if !rules.layers.is_empty() {
-        let report = fixpoint::run(&mut space, &rules)?;
+        let report = fixpoint::run(&mut space, &rules, bounds)?;
         let committed = space.commit()?;
         return Ok(json!({
             "rounds": report.rounds,
             "added": report.added,
+            "replaced": report.replaced,
+            "failed_evaluations": report.failed_evaluations,
+            "failures": report.failures,
+            "warnings": rules.warnings,
             "snapshot": committed.sequence.0,
         }));
     }

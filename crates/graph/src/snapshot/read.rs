@@ -60,21 +60,23 @@ impl Snapshot {
     /// The store's own.
     pub fn advance(&mut self, delta: &Delta, writer: &GraphWriter) -> Result<()> {
         let start = self.facts.clone();
-        self.rebase(&start, delta, writer)
+        self.rebase(&start, std::slice::from_ref(delta), writer)
     }
 
-    /// Lets it show such changes over facts that it showed before, in place of what it shows now.
+    /// Lets it show such changes, one after the other, over facts that it showed before, in place of what it shows now.
     ///
     /// # Errors
     /// As [`Snapshot::advance`].
     pub(crate) fn rebase(
         &mut self,
         start: &FactsManifest,
-        delta: &Delta,
+        deltas: &[Delta],
         writer: &GraphWriter,
     ) -> Result<()> {
         self.refresh(writer)?;
-        self.facts = apply(start, delta, &[]);
+        self.facts = deltas
+            .iter()
+            .fold(start.clone(), |facts, delta| apply(&facts, delta, &[]));
         self.sorted.lock().clear();
         Ok(())
     }

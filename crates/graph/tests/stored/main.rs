@@ -11,6 +11,7 @@ mod kept;
 mod parallel;
 mod programs;
 mod random;
+mod reference;
 mod rules;
 mod server;
 

@@ -434,6 +434,15 @@ impl Server {
 
     /// Runs rules to their fixpoint and commits.
     pub(crate) fn reason(&self, graph: &str, text: &str) -> Result<fixpoint::Report> {
+        self.reason_with(graph, text, fixpoint::Options::default())
+    }
+
+    pub(crate) fn reason_with(
+        &self,
+        graph: &str,
+        text: &str,
+        options: fixpoint::Options,
+    ) -> Result<fixpoint::Report> {
         let program = Program::of_rules(&path(graph, ""), text.as_bytes())?;
         let control = self.control();
         let work = Work {
@@ -450,7 +459,7 @@ impl Server {
         self.blocking(move || {
             let rules = program.rules().clone();
             let mut space = program.open(&writer, 8 << 20)?;
-            let report = fixpoint::run(&mut space, &rules)?;
+            let report = fixpoint::run(&mut space, &rules, options)?;
             space.commit()?;
             Ok(report)
         })

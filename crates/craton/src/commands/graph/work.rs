@@ -105,12 +105,38 @@ fn show_each(done: &Value) {
     output::table(&names, &rows);
 }
 
-pub(super) async fn reason(graph: &str, file: &Path, limits: &Limits, target: &Target) -> Result<()> {
-    let path = format!("{}/rules", path_of(graph)?);
-    let done = done(&path, Some(file), (&[], limits), target).await?;
-    answer(target, &done, |done| {
-        let (rounds, added) = (number(done, "rounds"), number(done, "added"));
-        output::line(&format!("{graph}  {rounds} rounds, {added} facts added"));
+pub(super) async fn reason(command: Command) -> Result<()> {
+    let Command::Reason {
+        graph,
+        file,
+        rounds,
+        depth,
+        limits,
+        target,
+    } = command
+    else {
+        return Err(Error::internal("these are no rules"));
+    };
+    let path = format!("{}/rules", path_of(&graph)?);
+    let (rounds, depth) = (rounds.map(|n| n.to_string()), depth.map(|n| n.to_string()));
+    let parameters = [("rounds", rounds.as_deref()), ("depth", depth.as_deref())];
+    let done = done(&path, Some(&file), (&parameters, &limits), &target).await?;
+    for name in ["warnings", "failures"] {
+        list(&done, name).filter_map(Value::as_str).for_each(output::note);
+    }
+    answer(&target, &done, |done| {
+        let (rounds, added, replaced) = (
+            number(done, "rounds"),
+            number(done, "added"),
+            number(done, "replaced"),
+        );
+        let replaced = match replaced {
+            0 => String::new(),
+            more => format!(", {more} replaced"),
+        };
+        output::line(&format!(
+            "{graph}  {rounds} rounds, {added} facts added{replaced}"
+        ));
     });
     Ok(())
 }
