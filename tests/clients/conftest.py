@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("server")
-    running = Server(folder, "--domain", DOMAIN, "--memory", "128MiB").start()
+    running = Server(folder, "--domain", DOMAIN, "--memory", "128MiB", "--pg-address", "127.0.0.1:0").start()
     try:
         yield running
         running.stop()

@@ -87,6 +87,11 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(f"the server did not start in {START_SECONDS_MAX} s\n{self.log_tail()}")
 
+    @property
+    def pg_port(self) -> int:
+        """The port of PostgreSQL's clients."""
+        return int(re.search(r"^PostgreSQL's clients: \S+:(\d+)$", self.out.read_text(), re.MULTILINE)[1])
+
     def _root_key(self) -> Key:
         file = self.data / "root-credentials"
         assert file.stat().st_mode & 0o777 == 0o600, "others can read the root credentials"

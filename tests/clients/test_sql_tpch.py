@@ -12,6 +12,7 @@ from duckdb_extensions import import_extension
 from conftest import allow
 from server import Key, unique
 from sql import ask
+from test_pg import connect, psql
 from test_iceberg_delegation import catalog_of, of_tables
 
 SCALE = 0.01
@@ -42,7 +43,7 @@ def tpch(server, s3, tmp_path_factory):
         made.append(data.slice(0, half))
         if data.num_rows > half:
             made.append(data.slice(half))
-    yield con, lambda statement: ask(server, key, statement, bucket=bucket, namespace="tpch")
+    yield con, bucket, key
     con.close()
 
 
@@ -55,11 +56,28 @@ def same(left: object, right: object) -> bool:
 
 
 @pytest.mark.parametrize("number", range(1, 23))
-def test_a_query(tpch, number):
-    con, asked = tpch
+def test_a_query(tpch, server, number):
+    con, bucket, key = tpch
     (statement,) = con.execute("select query from tpch_queries() where query_nr = ?", [number]).fetchone()
     expected = con.execute(statement).fetchall()
-    found = [tuple(column[row].as_py() for column in table.columns) for table in [asked(statement.rstrip().rstrip(";"))] for row in range(table.num_rows)]
+    table = ask(server, key, statement.rstrip().rstrip(";"), bucket=bucket, namespace="tpch")
+    are_the_same([tuple(column[row].as_py() for column in table.columns) for row in range(table.num_rows)], expected)
+
+
+@pytest.mark.parametrize("number", range(1, 23))
+def test_a_query_by_postgresqls_protocol(tpch, server, number):
+    con, bucket, key = tpch
+    (statement,) = con.execute("select query from tpch_queries() where query_nr = ?", [number]).fetchone()
+    expected = con.execute(statement).fetchall()
+    with connect(server, key, f"{bucket}/tpch") as client:
+        are_the_same(client.execute(statement).fetchall(), expected)
+        with client.cursor(binary=True) as cursor:
+            are_the_same(cursor.execute(statement.rstrip().rstrip(";")).fetchall(), expected)
+    told = psql(server, key, f"{bucket}/tpch", statement)
+    assert len(told.splitlines()) == len(expected)
+
+
+def are_the_same(found: list[tuple], expected: list[tuple]) -> None:
     assert len(found) == len(expected)
     for left, right in zip(found, expected, strict=True):
         assert len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True)), (left, right)

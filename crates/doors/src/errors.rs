@@ -187,6 +187,43 @@ pub const fn http_status(kind: Kind) -> StatusCode {
     }
 }
 
+/// The SQLSTATE of an error.
+///
+/// Source: PostgreSQL 17 documentation, "PostgreSQL Error Codes".
+#[must_use]
+pub fn sqlstate(error: &Error) -> &'static str {
+    match error.reason() {
+        "ClientGone" | "StatementCancelled" | "StatementTimeout" => return "57014",
+        "IncompleteName" => return "3F000",
+        "InvalidClient" => return "28P01",
+        "InvalidParameter" => return "22P02",
+        "NoSuchColumn" => return "42703",
+        "NoSuchTableException" | "NoSuchViewException" => return "42P01",
+        "NoSuchNamespaceException" => return "3F000",
+        "NotSupportedYet" => return "0A000",
+        "ProtocolViolation" => return "08P01",
+        "StatementFailed" => return "22000",
+        "StatementMemory" => return "53200",
+        "SyntaxError" => return "42601",
+        "TlsRequired" => return "28000",
+        "TooManyStatements" => return "53300",
+        "TransactionFailed" => return "25P02",
+        _ => {}
+    }
+    match error.kind() {
+        Kind::NotFound => "42704",
+        Kind::Exists => "42710",
+        Kind::Precondition => "40001",
+        Kind::Denied => "42501",
+        Kind::Invalid => "42000",
+        Kind::Busy => "55006",
+        Kind::TooLarge => "54000",
+        Kind::Corrupt => "XX001",
+        Kind::Internal => "XX000",
+        Kind::Unavailable => "57P03",
+    }
+}
+
 /// The exit code of a command that ended with a kind. 0 is success, 2 a wrong command line.
 #[must_use]
 pub const fn exit_code(kind: Kind) -> u8 {

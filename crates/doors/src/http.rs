@@ -30,6 +30,7 @@ use http_body::Body as _;
 use crate::{
     errors,
     metrics::{Done, Gauges, Metrics},
+    pg::PgDoor,
     request_ids::RequestIds,
     s3::{self, S3Door},
     sql::{SqlEngine, SqlStart},
@@ -169,6 +170,19 @@ impl Doors {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// The door for PostgreSQL's protocol, if there is SQL.
+    #[must_use]
+    pub fn pg(&self, random: Arc<dyn Random>) -> Option<PgDoor> {
+        let inner = &self.inner;
+        let engine = inner.sql.clone()?;
+        Some(PgDoor::new(
+            inner.gate.clone(),
+            engine,
+            inner.clock.clone(),
+            random,
+        ))
     }
 
     /// Answers a request.

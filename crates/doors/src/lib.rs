@@ -14,6 +14,7 @@ pub mod http;
 pub mod iceberg;
 pub mod metrics;
 pub mod oauth;
+pub mod pg;
 pub mod query;
 mod request_ids;
 pub mod route;

@@ -121,6 +121,56 @@ impl SqlForm {
 /// An answer in its form, as it comes. Dropped, the statement ends.
 pub type SqlAnswer = BoxStream<'static, Result<Bytes>>;
 
+/// A column of what a statement answers, as PostgreSQL's protocol describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, by its number in `pg_type`.
+    pub type_id: u32,
+    /// Bytes of a value in binary; -1 where they differ.
+    pub size: i16,
+    /// Precision and scale of a `numeric`; -1: none.
+    pub modifier: i32,
+}
+
+/// A parameter, as a client of PostgreSQL's sends it.
+#[derive(Clone, Debug, Default)]
+pub struct SqlParameter {
+    /// Its type, by its number in `pg_type`; 0: not said.
+    pub type_id: u32,
+    /// Whether its value is in binary.
+    pub binary: bool,
+    /// Its value; `None`: null.
+    pub value: Option<Bytes>,
+}
+
+/// Parameters, and which columns are answered in binary: all of them, or each.
+#[derive(Clone, Debug, Default)]
+pub struct SqlBound {
+    /// `$1` first.
+    pub parameters: Vec<SqlParameter>,
+    /// None: no column; one: of all columns.
+    pub binary: Vec<bool>,
+}
+
+/// Rows as PostgreSQL's protocol has them: `DataRow` messages, some at a time. Dropped, the statement ends.
+pub struct SqlRows {
+    /// What they consist of.
+    pub columns: Vec<SqlColumn>,
+    /// The rows.
+    pub rows: SqlAnswer,
+}
+
+/// What a statement takes and answers.
+#[derive(Clone, Debug)]
+pub struct SqlShape {
+    /// The types of its parameters, `$1` first.
+    pub parameters: Vec<u32>,
+    /// The columns of its rows.
+    pub columns: Vec<SqlColumn>,
+}
+
 /// What runs statements.
 #[async_trait]
 pub trait SqlEngine: Send + Sync {
@@ -129,6 +179,18 @@ pub trait SqlEngine: Send + Sync {
     /// # Errors
     /// What the statement fails with.
     async fn run(&self, session: &Session, statement: &SqlStatement) -> Result<SqlAnswer>;
+
+    /// The same for PostgreSQL's protocol.
+    ///
+    /// # Errors
+    /// As [`SqlEngine::run`].
+    async fn rows(&self, session: &Session, statement: &SqlStatement, bound: &SqlBound) -> Result<SqlRows>;
+
+    /// What a statement takes and answers, without running it.
+    ///
+    /// # Errors
+    /// As [`SqlEngine::run`].
+    async fn describe(&self, session: &Session, statement: &SqlStatement) -> Result<SqlShape>;
 }
 
 /// Makes one, of the catalogs and of the memory that it shares with the graphs.

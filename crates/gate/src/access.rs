@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use craton_base::ResourcePath;
+use craton_guard::Restrictions;
 
 use crate::{
     ask::Fact,
@@ -113,6 +114,7 @@ pub(crate) fn evaluate(question: &Question<'_>) -> Verdicts {
         allowed: !question.actions.is_empty(),
         verdict: Verdict::Allow,
         statements,
+        restrictions: Restrictions::default(),
     }
 }
 
@@ -127,6 +129,7 @@ fn refused(why: &str) -> Verdicts {
         allowed: false,
         verdict: Verdict::ExplicitDeny,
         statements: vec![why.to_owned()],
+        restrictions: Restrictions::default(),
     }
 }
 
@@ -188,6 +191,7 @@ pub(crate) fn links(question: &Question<'_>) -> Vec<Link> {
                 allowed: true,
                 verdict: Verdict::Allow,
                 statements,
+                restrictions: Restrictions::default(),
             },
         );
         let lacking = match decided.verdict {
@@ -249,6 +253,7 @@ fn allowed_as_root() -> Verdicts {
         allowed: true,
         verdict: Verdict::Allow,
         statements: vec![ROOTS.to_owned()],
+        restrictions: Restrictions::default(),
     }
 }
 
@@ -301,6 +306,7 @@ fn denied(verdict: Verdict, statements: &[policy::StatementRef<'_>]) -> Verdicts
         allowed: false,
         verdict,
         statements: statements.iter().map(ToString::to_string).collect(),
+        restrictions: Restrictions::default(),
     }
 }
 

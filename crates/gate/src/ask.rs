@@ -25,6 +25,8 @@ pub struct Ask {
     pub resource: ResourcePath,
     /// Condition keys of this request and their values, beyond those of the session.
     pub context: Vec<Fact>,
+    /// [`Ask::of_columns`].
+    pub columns: Option<Vec<String>>,
 }
 
 impl Ask {
@@ -36,6 +38,7 @@ impl Ask {
             actions: vec![action],
             resource,
             context: Vec::new(),
+            columns: None,
         }
     }
 
@@ -43,6 +46,15 @@ impl Ask {
     #[must_use]
     pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.context.push((key.into(), value.into()));
+        self
+    }
+
+    /// Names the columns that are read of a table's data, by all names that they have or had, and promises to read no others and to
+    /// apply what the permit says of rows and columns ([`crate::ReadPermit::restrictions`]). An ask that does not is about the data as
+    /// a whole, which a policy that restricts any of it refuses. The record says them.
+    #[must_use]
+    pub fn of_columns(mut self, columns: Vec<String>) -> Self {
+        self.columns = Some(columns);
         self
     }
 

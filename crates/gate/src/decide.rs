@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
+use craton_guard::Restrictions;
 
 use crate::{
     access,
@@ -27,6 +28,8 @@ pub(crate) struct Put<'a> {
     pub(crate) bucket: Option<&'a BucketState>,
     /// Condition keys beyond the session's.
     pub(crate) extra: &'a [Fact],
+    /// The columns that are read, if it is said.
+    pub(crate) columns: Option<&'a [String]>,
 }
 
 impl Verdicts {
@@ -36,6 +39,7 @@ impl Verdicts {
             allowed: false,
             verdict: Verdict::ExplicitDeny,
             statements: vec!["session-is-over".to_owned()],
+            restrictions: Restrictions::default(),
         }
     }
 }
@@ -47,7 +51,7 @@ impl Gate {
         session: &Session,
         ask: &Ask,
         bucket: Option<&BucketState>,
-    ) -> Result<Record> {
+    ) -> Result<(Record, Restrictions)> {
         session.note_asked();
         watch::note(|seen| seen.asked(session.principal(), &ask.resource));
         let put = Put {
@@ -55,8 +59,9 @@ impl Gate {
             resource: &ask.resource,
             bucket,
             extra: &ask.context,
+            columns: ask.columns.as_deref(),
         };
-        let verdicts = if cfg!(craton_always_yes) {
+        let mut verdicts = if cfg!(craton_always_yes) {
             // Of the build that `cargo xtask bench gate` compares with.
             Verdicts::always()
         } else if self.inner.is_in_force(session)? {
@@ -64,7 +69,12 @@ impl Gate {
         } else {
             Verdicts::session_is_over()
         };
-        self.conclude(session, ask, verdicts, bucket)
+        let restrictions = match verdicts.allowed {
+            true => std::mem::take(&mut verdicts.restrictions),
+            false => Restrictions::default(),
+        };
+        let record = self.conclude(session, ask, verdicts, bucket)?;
+        Ok((record, restrictions))
     }
 
     /// The record of a decision. Refused: the denial is recorded and an error returned.
@@ -94,7 +104,7 @@ impl Gate {
         record.result = kind.as_str().to_owned();
         record.reason = reason.to_owned();
         let id = self.inner.ledger.append_denial(&mut record)?;
-        Err(missing.unwrap_or_else(|| access_denied(id)))
+        Err(missing.unwrap_or_else(|| access_denied(&verdicts.restrictions.refused, id)))
     }
 
     /// What was decided elsewhere about something of the system's own, less what guard policies forbid of it.
@@ -159,6 +169,7 @@ impl Inner {
             resource,
             bucket,
             extra,
+            columns: _,
         } = *put;
         let seen = self.about_tables(session, put);
         let seen = seen.as_ref();
@@ -211,6 +222,7 @@ impl Inner {
             resource,
             bucket: bucket.as_deref(),
             extra: &[],
+            columns: None,
         };
         self.verdicts(session, &put, None).allowed
     }
@@ -233,10 +245,13 @@ fn makes_bucket(ask: &Ask) -> bool {
     ask.actions.contains(&"s3:CreateBucket")
 }
 
-fn access_denied(id: RecordId) -> Error {
-    Error::new(
-        ErrorKind::Denied,
-        "AccessDenied",
-        format!("Access Denied (decision {id})"),
-    )
+/// `columns`: those that it is refused for, if for nothing else.
+fn access_denied(columns: &[String], id: RecordId) -> Error {
+    let of_columns = match columns {
+        [] => String::new(),
+        [column] => format!(" to the column {column:?}"),
+        several => format!(" to the columns {several:?}"),
+    };
+    let text = format!("Access Denied{of_columns} (decision {id})");
+    Error::new(ErrorKind::Denied, "AccessDenied", text)
 }

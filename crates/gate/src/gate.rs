@@ -18,6 +18,7 @@ use std::{
 };
 
 use craton_base::{BranchId, BucketId, BucketName, Clock, Error, Random, ResourcePath, Result, Sequence};
+use craton_guard::Restrictions;
 use craton_store::{
     Store,
     budget::Budget,
@@ -42,6 +43,7 @@ use crate::{
     runs::Runs,
     session::{Origin, Session},
     sessions::{Attempts, Issuers, Tokens, Vended},
+    tables,
 };
 
 /// What an administrator sets.
@@ -107,6 +109,8 @@ pub(crate) struct Verdicts {
     pub(crate) allowed: bool,
     pub(crate) verdict: Verdict,
     pub(crate) statements: Vec<String>,
+    /// What guard policies leave, to who applies it; what they refuse.
+    pub(crate) restrictions: Restrictions,
 }
 
 impl Gate {
@@ -216,14 +220,14 @@ impl Gate {
     /// `at_its_end`: the record may wait until it is known how the read ended.
     async fn read_recorded(&self, session: &Session, ask: Ask, at_its_end: bool) -> Result<ReadPermit> {
         let bucket = self.inner.bucket_of(&ask.resource)?;
-        let mut record = self.decide(session, &ask, bucket.as_deref())?;
+        let (mut record, restrictions) = self.decide(session, &ask, bucket.as_deref())?;
         self.pick_up_labels(session, &ask, bucket.as_deref())
             .await
             .inspect_err(|e| self.note_failure(&record, None, e))?;
         record.kind = RecordKind::Decision.into();
         if at_its_end && bucket.as_ref().is_some_and(|b| !b.info.strict) {
             let grant = self.grant(session, ask, record, Told::Nothing, bucket, Mode::Read);
-            return Ok(ReadPermit::new(self.inner.clone(), grant));
+            return Ok(ReadPermit::restricted(self.inner.clone(), grant, restrictions));
         }
         let decision = self.inner.ledger.append_decision(&mut record)?;
         self.require_bucket(&ask.resource, bucket.is_some())
@@ -231,19 +235,19 @@ impl Gate {
         if bucket.as_ref().is_some_and(|b| b.info.strict) {
             self.inner.ledger.sync().await?;
         }
-        Ok(ReadPermit::new(
-            self.inner.clone(),
-            self.grant(session, ask, record, Told::Decision(decision), bucket, Mode::Read),
-        ))
+        let grant = self.grant(session, ask, record, Told::Decision(decision), bucket, Mode::Read);
+        Ok(ReadPermit::restricted(self.inner.clone(), grant, restrictions))
     }
 
     /// A permit to change.
     ///
     /// # Errors
     /// As [`Gate::read`]; `Busy` if a lease of another covers the path.
-    pub async fn write(&self, session: &Session, ask: Ask) -> Result<WritePermit> {
+    pub async fn write(&self, session: &Session, mut ask: Ask) -> Result<WritePermit> {
+        // Who changes something changes all of it.
+        ask.columns = None;
         let bucket = self.inner.bucket_of(&ask.resource)?;
-        let record = self.decide(session, &ask, bucket.as_deref())?;
+        let (record, _) = self.decide(session, &ask, bucket.as_deref())?;
         self.pick_up_labels(session, &ask, bucket.as_deref())
             .await
             .inspect_err(|e| self.note_failure(&record, None, e))?;
@@ -335,7 +339,13 @@ impl Gate {
         record.resource = ask.resource.to_string();
         record.bucket = ask.resource.bucket().map(ToString::to_string).unwrap_or_default();
         record.auth_type = session.proof().auth_type().unwrap_or_default().to_owned();
-        record.note_facts(ask.context.iter().map(|(key, value)| (&**key, &**value)));
+        let columns = ask
+            .columns
+            .as_ref()
+            .map(|names| serde_json::json!(names).to_string());
+        let columns = columns.as_deref().map(|names| (tables::COLUMNS_FACT, names));
+        let facts = ask.context.iter().map(|(key, value)| (&**key, &**value));
+        record.note_facts(facts.chain(columns));
         record
     }
 

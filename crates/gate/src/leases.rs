@@ -222,6 +222,7 @@ fn own() -> Verdicts {
         allowed: true,
         verdict: Verdict::Allow,
         statements: vec!["own-lease".to_owned()],
+        restrictions: Default::default(),
     }
 }
 

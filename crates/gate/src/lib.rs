@@ -60,7 +60,7 @@ pub use configuration::{
     NAMED_MAX, NamedConfiguration, Ownership, PublicAccessBlock, Subresource,
 };
 pub use craton_crypto::SealKey;
-pub use craton_guard::words as labels;
+pub use craton_guard::{Comparison, Condition, Mask, Restrictions, Value as RowValue, words as labels};
 pub use craton_store::{
     Collected,
     budget::{Budget, Reservation},

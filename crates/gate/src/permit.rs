@@ -19,6 +19,7 @@ use craton_base::{
     BranchId, BucketName, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp,
 };
 use craton_crypto::SealKey;
+use craton_guard::Restrictions;
 use craton_store::{
     namespace::{Direction, Key, Kind},
     store::{Content as StoreContent, INLINE_BYTES_MAX, Page, SecondKey},
@@ -62,6 +63,8 @@ pub struct Permit {
     sequence: Sequence,
     mode: Mode,
     pub(crate) outcome: Mutex<Outcome>,
+    /// What guard policies leave of rows and columns.
+    restrictions: Restrictions,
     /// What its session has moved so far, with other permits too.
     moved_so_far: Moved,
     /// A key that content is sealed and opened under besides the bucket's.
@@ -100,7 +103,7 @@ pub(crate) struct Grant {
 }
 
 impl Permit {
-    pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
+    pub(crate) fn new(gate: Arc<Inner>, grant: Grant, restrictions: Restrictions) -> Self {
         let sequence = gate.store.latest();
         let moved_so_far = gate.guards.tally.of(&gate.store, &grant.session);
         let Grant {
@@ -121,6 +124,7 @@ impl Permit {
             sequence,
             mode,
             outcome: Mutex::new(Outcome::new(told, record)),
+            restrictions,
             moved_so_far,
             second: OnceLock::new(),
             once: Mutex::default(),
@@ -159,6 +163,18 @@ impl Permit {
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What is to be applied by who said which columns it reads ([`crate::Ask::of_columns`]).
+    #[must_use]
+    pub fn restrictions(&self) -> &Restrictions {
+        &self.restrictions
+    }
+
+    /// The statements that decided it, as its record names them.
+    #[must_use]
+    pub fn statements(&self) -> Vec<String> {
+        self.outcome.lock().record.statements.clone()
     }
 
     /// The snapshot that a read permit reads at.
@@ -274,8 +290,12 @@ impl Permit {
 
 impl ReadPermit {
     pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
+        Self::restricted(gate, grant, Restrictions::default())
+    }
+
+    pub(crate) fn restricted(gate: Arc<Inner>, grant: Grant, restrictions: Restrictions) -> Self {
         Self {
-            permit: Arc::new(Permit::new(gate, grant)),
+            permit: Arc::new(Permit::new(gate, grant, restrictions)),
         }
     }
 
@@ -347,7 +367,7 @@ impl WritePermit {
 
     pub(crate) fn new(gate: Arc<Inner>, grant: Grant) -> Self {
         Self {
-            permit: Arc::new(Permit::new(gate, grant)),
+            permit: Arc::new(Permit::new(gate, grant, Restrictions::default())),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::{
     configuration::state::BucketState,
     decide::Put,
     gate::{Gate, Inner},
+    ledger::RecordedFact,
     session::{PrincipalKind, Session},
 };
 
@@ -101,6 +102,14 @@ pub struct ColumnRow {
     /// Its type, as Iceberg writes it; `struct`, `list` and `map` alone.
     #[prost(string, tag = "2")]
     pub data_type: String,
+}
+
+/// What a record says which columns were read by: a list in JSON.
+pub(crate) const COLUMNS_FACT: &str = "craton:columns";
+
+/// The columns that a record says.
+pub(crate) fn columns_told(facts: &[RecordedFact]) -> Option<Vec<String>> {
+    serde_json::from_str(&facts.iter().find(|fact| fact.key == COLUMNS_FACT)?.value).ok()
 }
 
 /// The property whose value is a table's labels, with spaces between them.
@@ -246,6 +255,8 @@ pub(crate) struct Shown {
     pub(crate) folder: Option<String>,
     pub(crate) view: bool,
     pub(crate) labels: Vec<String>,
+    /// The columns that are read of it, if it is said.
+    pub(crate) reads: Option<Vec<String>>,
     columns: Bytes,
 }
 
@@ -257,6 +268,7 @@ impl Shown {
             folder: Some(format!("{FOLDER}{id}/")),
             view: row.view,
             labels: row.labels.clone(),
+            reads: None,
             columns: row.columns.clone(),
         }
     }
@@ -285,6 +297,7 @@ impl Shown {
             view: self.view,
             labels: &self.labels,
             columns,
+            reads: self.reads.as_deref(),
         }
     }
 
@@ -367,6 +380,9 @@ impl Inner {
                 tracing::error!(%error, "a table's row can not be read: what lies in its folder is refused");
                 seen.refusal = Some("unreadable-table");
             }
+        }
+        if let Some(shown) = &mut seen.shown {
+            shown.reads = put.columns.map(<[String]>::to_vec);
         }
         let adds = |action: &&str| writes(action) && !DELETES.contains(action);
         let is_kept = |action: &&str| adds(action) || (is_live && writes(action));

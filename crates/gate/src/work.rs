@@ -218,7 +218,10 @@ impl Gate {
                 false => Ask::new(work.operation, work.read, part.clone()),
             };
             let decided = self.inner.bucket_of(part);
-            let decided = decided.and_then(|bucket| self.decide(session, &ask, bucket.as_deref()));
+            let decided = decided.and_then(|bucket| {
+                self.decide(session, &ask, bucket.as_deref())
+                    .map(|(record, _)| record)
+            });
             let record = decided.map_err(|error| (part, error))?;
             for statement in record.statements {
                 if !statements.contains(&statement) {

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationMode};
 use craton_base::{Error, GraphName, Kind, Result, path::FactPath};
 
-use crate::{language::Language, needs::Needs};
+use crate::{language::Language, needs::Needs, rows::Leaves};
 
 /// The longest document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 512 << 10;
@@ -31,6 +31,8 @@ pub(crate) struct Rule {
     pub(crate) needs: Needs,
     /// Entities that it names.
     pub(crate) named: Vec<EntityUid>,
+    /// What `@rows` or `@mask` leaves.
+    pub(crate) leaves: Option<Leaves>,
     /// What `@advice` says to who is refused.
     pub(crate) advice: Option<String>,
     /// It alone, made when it is first evaluated.
@@ -173,7 +175,9 @@ impl Rule {
             return Err(malformed(text));
         }
         let json = policy.to_json().map_err(|e| malformed(format!("{name}: {e}")))?;
+        let leaves = Leaves::of(policy.annotation("rows"), policy.annotation("mask"));
         Ok(Self {
+            leaves: leaves.map_err(|e| malformed(format!("{name}: {}", e.message())))?,
             needs: Needs::of(&json),
             named: policy.entity_literals(),
             advice: policy.annotation("advice").map(str::to_owned),

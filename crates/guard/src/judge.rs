@@ -13,6 +13,7 @@ use crate::{
     index::{Rules, Scope},
     language::{Language, bare},
     needs::Needs,
+    rows::{About, Leaves, Restrictions},
     tables::TableFacts,
 };
 
@@ -124,6 +125,10 @@ pub struct Ruling {
     pub failed: Vec<String>,
     /// What they advise.
     pub advice: Vec<String>,
+    /// What they leave, to who applies it.
+    pub restrictions: Restrictions,
+    /// Whether they forbid it for more than single columns.
+    pub as_a_whole: bool,
 }
 
 impl Ruling {
@@ -142,6 +147,37 @@ impl Ruling {
             self.failed.push(rule.name.clone());
         }
         self.advice.extend(rule.advice.clone());
+    }
+
+    /// What a policy that holds comes to for one thing asked about.
+    fn apply(&mut self, question: &Question<'_>, case: &Case<'_>, rule: &Rule) {
+        let by_columns = question.table.is_some_and(|table| table.reads.is_some());
+        match (&rule.leaves, &case.subject.what) {
+            (Some(Leaves::Rows(rows)), What::Table | What::Path) if by_columns => {
+                let rows = rows.about(&case.about(question));
+                self.restrictions.join(Restrictions {
+                    rows: vec![(rule.name.clone(), rows)],
+                    ..Restrictions::default()
+                });
+            }
+            (Some(Leaves::Mask(mask)), What::Column(column)) if by_columns => {
+                self.restrictions.join(Restrictions {
+                    masks: vec![(rule.name.clone(), column.name.clone(), mask.clone())],
+                    ..Restrictions::default()
+                });
+            }
+            (_, What::Column(column)) => {
+                self.restrictions.join(Restrictions {
+                    refused: vec![column.name.clone()],
+                    ..Restrictions::default()
+                });
+                self.forbid(rule, false);
+            }
+            _ => {
+                self.as_a_whole = true;
+                self.forbid(rule, false);
+            }
+        }
     }
 }
 
@@ -216,6 +252,7 @@ impl Rules {
         rules.iter().for_each(|rule| needs.join(&rule.needs));
         let Some((request, entities)) = case.described(question, &needs) else {
             // It can not be put to Cedar: whoever could forbid it does.
+            ruling.as_a_whole = true;
             rules.iter().for_each(|rule| ruling.forbid(rule, true));
             return;
         };
@@ -224,12 +261,17 @@ impl Rules {
             match rule.alone() {
                 Some(alone) => {
                     let answer = authorizer.is_authorized(&request, alone, &entities);
-                    let failed = answer.diagnostics().errors().next().is_some();
-                    if failed || answer.diagnostics().reason().next().is_some() {
-                        ruling.forbid(rule, failed);
+                    if answer.diagnostics().errors().next().is_some() {
+                        ruling.as_a_whole = true;
+                        ruling.forbid(rule, true);
+                    } else if answer.diagnostics().reason().next().is_some() {
+                        ruling.apply(question, case, rule);
                     }
                 }
-                None => ruling.forbid(rule, true),
+                None => {
+                    ruling.as_a_whole = true;
+                    ruling.forbid(rule, true);
+                }
             }
         }
     }
@@ -245,6 +287,19 @@ impl Case<'_> {
             As::Session => says.sessions,
         };
         by_principal && (says.columns || !matches!(self.subject.what, What::Column(_)))
+    }
+
+    /// Who `${…}` in a condition on rows is about.
+    fn about<'a>(&'a self, question: &'a Question<'_>) -> About<'a> {
+        let known = question.circumstances;
+        About {
+            principal: self.asker.name,
+            groups: self.asker.groups,
+            labels: known.labels,
+            purpose: known.purpose,
+            run: known.run,
+            tags: self.asker.tags,
+        }
     }
 
     fn scope(&self) -> Scope<'_> {

@@ -12,6 +12,7 @@
 //! - a policy that fails to evaluate forbids (Cedar itself skips it: an arithmetic overflow in a `forbid` would
 //!   be a way round it);
 //! - what can not be put as a question is forbidden;
+//! - what a policy leaves of rows and columns is told to who promises to apply it; to everyone else it forbids ([`Restrictions`]);
 //! - an entity is described only as far as the policies that are evaluated look at it: an object's tags are read
 //!   only if one of them asks for tags.
 //!
@@ -25,6 +26,7 @@ mod judge;
 mod labels;
 mod language;
 mod needs;
+mod rows;
 mod schema;
 mod tables;
 
@@ -34,4 +36,5 @@ pub use judge::{Asker, AskerType, BucketFacts, Circumstances, Question, Ruling, 
 pub use labels::{LABELS_TAG, labels, words};
 pub use language::Language;
 pub use needs::{Needs, Says};
+pub use rows::{Comparison, Condition, Mask, Restrictions, Value};
 pub use tables::{Column, TableFacts};

@@ -44,6 +44,9 @@ pub struct TableFacts<'a> {
     pub labels: &'a [String],
     /// Its columns, read when they are asked for.
     pub columns: &'a dyn Fn() -> Vec<Column>,
+    /// The columns that are read of it, by all names that they have or had; `None`: all there are. Who names them applies what
+    /// policies leave of rows and columns ([`crate::Restrictions`]).
+    pub reads: Option<&'a [String]>,
 }
 
 /// What an action on tables is about; `None` for other actions, and for a catalog as a whole.
@@ -79,9 +82,20 @@ pub(crate) fn subjects(rules: &Rules, language: &Language, question: &Question<'
     Some(out)
 }
 
-/// Those that there are, and those that policies name besides.
+/// Those that are read; if that is not said, those that there are, and those that policies name besides.
 fn columns(rules: &Rules, facts: &TableFacts<'_>, of_table: &str) -> Vec<Column> {
     let mut all = (facts.columns)();
+    if let Some(reads) = facts.reads {
+        let known = |name: &String| all.iter().find(|column| column.name == *name).cloned();
+        let unknown = |name: &String| Column {
+            name: name.clone(),
+            data_type: String::new(),
+        };
+        return reads
+            .iter()
+            .map(|name| known(name).unwrap_or_else(|| unknown(name)))
+            .collect();
+    }
     let named = rules.columns_under(of_table);
     let named: Vec<&str> = named.filter_map(|id| id.strip_prefix(of_table)).collect();
     for name in named {

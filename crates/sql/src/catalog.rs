@@ -12,9 +12,9 @@ use datafusion::{
     common::{DataFusionError, Result as DfResult},
 };
 
-use crate::{context::Context, error::external, iceberg::Table, names::moment_of};
+use crate::{context::Context, error::external, iceberg::Table, names::moment_of, raw, system};
 
-/// The catalog of names that have no bucket; no bucket is called so.
+/// The catalog of names that have no bucket: the statement's, or the system's own tables. No bucket is called so.
 pub(crate) const NO_BUCKET: &str = "?";
 
 /// The namespace of names that have none.
@@ -78,14 +78,22 @@ impl CatalogProvider for Bucket {
 
 impl Space {
     async fn open(&self, name: &str) -> Result<Arc<dyn TableProvider>> {
-        if self.bucket == NO_BUCKET || self.name == NO_NAMESPACE {
+        if name.starts_with(raw::SCHEME) && self.bucket == NO_BUCKET {
+            return raw::table(&self.context, name).await;
+        }
+        let bucket = match self.bucket.as_str() {
+            NO_BUCKET if self.name == system::NAME => return system::table(self.context.clone(), name),
+            NO_BUCKET => self.context.bucket.as_deref(),
+            bucket => Some(bucket),
+        };
+        let (Some(bucket), false) = (bucket, self.name == NO_NAMESPACE) else {
             let text = format!("{name:?} is no whole name: a table is bucket.namespace.table");
             return Err(Error::new(Kind::Invalid, "IncompleteName", text));
-        }
+        };
         let (name, moment) = moment_of(name)?;
         let namespace = Namespace::new(self.name.split('.').map(str::to_owned).collect())?;
         let table = TableName::new(namespace, name)?;
-        let bucket = BucketName::new(&self.bucket)?;
+        let bucket = BucketName::new(bucket)?;
         Ok(Arc::new(
             Table::open(self.context.clone(), bucket, (table, moment)).await?,
         ))

@@ -15,16 +15,19 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     task::{Context as Waking, Poll},
     time::Duration,
 };
 
 use craton_base::{Error, Kind, ResourcePath, Result};
-use craton_gate::{Ask, Budget, Gate, Session};
+use craton_gate::{Ask, Budget, Gate, ReadPermit, Session};
 use craton_tables::Tables;
 use datafusion::{
-    arrow::{array::RecordBatch, datatypes::SchemaRef},
+    arrow::{
+        array::{ArrayRef, RecordBatch, StringArray},
+        datatypes::SchemaRef,
+    },
     common::Result as DfResult,
     execution::{
         SessionState, SessionStateBuilder,
@@ -33,6 +36,7 @@ use datafusion::{
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
+    logical_expr::LogicalPlan,
     physical_plan::execute_stream,
     prelude::SessionConfig,
     sql::{parser::Statement as Parsed, sqlparser::ast::Statement as Sql},
@@ -57,6 +61,8 @@ use crate::{
     iceberg::types::not_yet,
     memory::Pool,
     names::parse,
+    postgres::{self, Parameter},
+    yielding::yielding,
 };
 
 /// Statements that run at once.
@@ -109,6 +115,17 @@ pub struct Statement {
     pub namespace: Option<String>,
     /// Its time, at most [`TIME_MAX`].
     pub time: Option<Duration>,
+    /// The values of `$1`, `$2` and so on.
+    pub parameters: Vec<Parameter>,
+}
+
+/// What a statement takes and answers.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// The columns of its rows.
+    pub schema: SchemaRef,
+    /// The types of its parameters, by their numbers in PostgreSQL's `pg_type`.
+    pub parameters: Vec<u32>,
 }
 
 /// What a statement answers. Dropped before its end, the statement ends.
@@ -224,12 +241,7 @@ impl Engine {
     /// # Errors
     /// `AccessDenied`; `SyntaxError`, `InvalidStatement`, `NotSupportedYet` and what else a statement fails with.
     pub async fn run(&self, session: &Session, statement: &Statement) -> Result<Rows> {
-        let told = statement
-            .text
-            .get(..statement.text.floor_char_boundary(TOLD_BYTES));
-        let ask = Ask::new("RunStatement", "craton:RunStatement", ResourcePath::Root)
-            .with("craton:statement", told.unwrap_or_default());
-        let permit = self.inner.gate.read(session, ask).await?;
+        let permit = self.permit(session, statement, "RunStatement").await?;
         let failed = |e: &Error| permit.failed(e.kind(), e.reason());
         let parsed = parse(&statement.text).and_then(readable).inspect_err(failed)?;
         let turn = self.turn(session).await.inspect_err(failed)?;
@@ -237,7 +249,8 @@ impl Engine {
         let (sender, mut pieces) = mpsc::channel(BATCHES);
         let runtime = self.inner.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| Error::internal("SQL has ended"))?;
-        let work = AbortOnDropHandle::new(runtime.spawn(work(state, parsed, sender.clone())));
+        let given = statement.parameters.clone();
+        let work = AbortOnDropHandle::new(runtime.spawn(work(state, (parsed, given), sender.clone())));
         let time = statement.time.unwrap_or(TIME_MAX).min(TIME_MAX);
         self.inner.doors.spawn(async move {
             let done = timeout(time, work)
@@ -257,6 +270,48 @@ impl Engine {
             Some(Err(error)) => Err(error),
             _ => Err(Error::internal("a statement ended without a word")),
         }
+    }
+
+    /// What a statement takes and answers. It is planned, and not run.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn describe(&self, session: &Session, statement: &Statement) -> Result<Shape> {
+        let permit = self.permit(session, statement, "DescribeStatement").await?;
+        let described = async {
+            let parsed = parse(&statement.text).and_then(readable)?;
+            let _turn = self.turn(session).await?;
+            let (state, _context) = self.state(session, statement)?;
+            let runtime = self.inner.runtime.as_ref();
+            let runtime = runtime.ok_or_else(|| Error::internal("SQL has ended"))?;
+            let plan = runtime.spawn(async move {
+                let plan = state.statement_to_plan(parsed).await.map_err(|e| own(&e))?;
+                Ok(Shape {
+                    schema: plan.schema().inner().clone(),
+                    parameters: postgres::types(&plan)?,
+                })
+            });
+            let done = timeout(TIME_MAX, AbortOnDropHandle::new(plan)).await;
+            done.map_err(|_| too_long(TIME_MAX))?
+                .unwrap_or_else(|e| Err(broken(&e)))
+        };
+        described
+            .await
+            .inspect_err(|e| permit.failed(e.kind(), e.reason()))
+    }
+
+    async fn permit(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        operation: &'static str,
+    ) -> Result<ReadPermit> {
+        let told = statement
+            .text
+            .get(..statement.text.floor_char_boundary(TOLD_BYTES));
+        let ask = Ask::new(operation, "craton:RunStatement", ResourcePath::Root)
+            .with("craton:statement", told.unwrap_or_default());
+        self.inner.gate.read(session, ask).await
     }
 
     async fn turn(&self, session: &Session) -> Result<Turn> {
@@ -283,7 +338,7 @@ impl Engine {
     }
 
     /// The DataFusion session of one statement.
-    fn state(&self, session: &Session, statement: &Statement) -> Result<SessionState> {
+    fn state(&self, session: &Session, statement: &Statement) -> Result<(SessionState, Arc<Context>)> {
         let inner = &self.inner;
         let most = inner.memory.total() / 2;
         let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(inner.memory.clone(), most));
@@ -294,13 +349,12 @@ impl Engine {
             pool.clone(),
         );
         let environment = self.environment(pool.clone(), &files).map_err(|e| own(&e))?;
-        let bucket = statement.bucket.as_deref().unwrap_or(NO_BUCKET);
         let namespace = statement.namespace.as_deref().unwrap_or(NO_NAMESPACE);
         let mut config = SessionConfig::new()
             .with_target_partitions(inner.threads)
             .with_information_schema(false)
             .with_create_default_catalog_and_schema(false)
-            .with_default_catalog_and_schema(bucket, namespace);
+            .with_default_catalog_and_schema(NO_BUCKET, namespace);
         let options = config.options_mut();
         options.sql_parser.collect_spans = true;
         // What a sort that spills keeps for merging.
@@ -312,15 +366,21 @@ impl Engine {
             gate: inner.gate.clone(),
             tables: inner.tables.clone(),
             session: session.clone(),
+            bucket: statement.bucket.clone(),
             files,
             pool,
+            environment: environment.clone(),
+            partitions: inner.threads,
+            decided: Mutex::default(),
+            scans: AtomicUsize::default(),
         };
+        let context = Arc::new(context);
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(environment)
             .with_default_features()
-            .with_catalog_list(Arc::new(Buckets(Arc::new(context))));
-        Ok(functions::without_unbounded(state.build()))
+            .with_catalog_list(Arc::new(Buckets(context.clone())));
+        Ok((functions::without_unbounded(state.build()), context))
     }
 
     fn environment(&self, pool: Arc<dyn MemoryPool>, files: &Files) -> DfResult<Arc<RuntimeEnv>> {
@@ -359,30 +419,61 @@ fn readable(statement: Parsed) -> Result<Parsed> {
 }
 
 /// Plans and runs a statement.
-async fn work(state: SessionState, parsed: Parsed, pieces: mpsc::Sender<Result<Piece>>) -> Result<()> {
+async fn work(
+    state: (SessionState, Arc<Context>),
+    statement: (Parsed, Vec<Parameter>),
+    pieces: mpsc::Sender<Result<Piece>>,
+) -> Result<()> {
     let reading = pieces.clone();
     tokio::select! {
         biased;
-        done = answer(state, parsed, &pieces) => done.map_err(|e| own(&e)),
+        done = answer(state, statement, &pieces) => done.map_err(|e| own(&e)),
         () = reading.closed() => Err(gone()),
     }
 }
 
-async fn answer(state: SessionState, parsed: Parsed, pieces: &mpsc::Sender<Result<Piece>>) -> DfResult<()> {
+async fn answer(
+    (state, context): (SessionState, Arc<Context>),
+    (parsed, given): (Parsed, Vec<Parameter>),
+    pieces: &mpsc::Sender<Result<Piece>>,
+) -> DfResult<()> {
+    let explains = matches!(parsed, Parsed::Explain(_));
     let plan = state.statement_to_plan(parsed).await?;
-    let plan = state.create_physical_plan(&plan).await?;
+    let values = postgres::values(&plan, &given).map_err(external)?;
+    let plan = match values.is_empty() {
+        true => plan,
+        false => plan.with_param_values(values)?,
+    };
+    if let LogicalPlan::Explain(explained) = &plan {
+        // By itself it would answer a refusal as if it were a plan.
+        state.create_physical_plan(&explained.plan).await?;
+        context.decided.lock().clear();
+    }
+    let plan = yielding(state.create_physical_plan(&plan).await?)?;
     let mut rows = execute_stream(plan, state.task_ctx())?;
     let columns = rows.schema();
     // What fails before its first row is an error, and no answer that is cut off.
     let first = rows.next().await.transpose()?;
     let send = async |piece| pieces.send(Ok(piece)).await.map_err(|_| external(gone()));
-    send(Piece::Columns(columns)).await?;
+    send(Piece::Columns(columns.clone())).await?;
     let mut next = first;
     while let Some(batch) = next {
         send(Piece::Rows(batch)).await?;
         next = rows.next().await.transpose()?;
     }
-    Ok(())
+    match explains.then(|| decisions(&context, &columns)).flatten() {
+        Some(told) => send(Piece::Rows(told)).await,
+        None => Ok(()),
+    }
+}
+
+/// What was decided about each table, as a row more of what `EXPLAIN` answers; `None` of another form.
+fn decisions(context: &Context, columns: &SchemaRef) -> Option<RecordBatch> {
+    let told = context.decided.lock().join("\n");
+    let row: Vec<ArrayRef> = ["policies", &told]
+        .map(|text| Arc::new(StringArray::from(vec![text])) as ArrayRef)
+        .into();
+    RecordBatch::try_new(columns.clone(), row).ok()
 }
 
 fn gone() -> Error {

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - every file is decided and recorded as the S3 door would, when it is opened; what is read of it is counted in its outcome;
-//! - nothing is written, and nothing is listed by DataFusion itself;
+//! - nothing is written; what lies in a folder is listed by a permit, as S3 would list it;
 //! - bytes between reading and decoding are counted in the statement's memory until they are dropped.
 //!
 //! The store's own work is done where the doors work, not on the threads of SQL, which may panic.
@@ -12,14 +12,15 @@ use std::{fmt, num::NonZeroUsize, ops::Range, sync::Arc};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath, Result};
-use craton_gate::{Ask, Content, Gate, ReadPermit, Session};
+use craton_gate::{Ask, Content, Gate, ReadPermit, Restrictions, Session};
 use craton_objects::{
     get::{ReadRequest, get, head},
+    list::{After, Listing, PAGE_KEYS_MAX, list},
     range::{ByteRange, Selection},
 };
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::{
-    StreamExt as _,
+    StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
 use lru::LruCache;
@@ -52,10 +53,20 @@ pub(crate) struct Files {
 struct Inner {
     gate: Gate,
     session: Session,
+    reads: Reads,
     /// Where the store's work is done.
     doors: Handle,
     pool: Arc<dyn MemoryPool>,
     open: Mutex<LruCache<Path, Arc<OnceCell<Arc<Opened>>>>>,
+}
+
+/// What is read of files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reads {
+    /// The columns, as [`Ask::of_columns`]; `None`: all of them, as they are.
+    pub(crate) columns: Option<Vec<String>>,
+    /// What is applied to what is read.
+    pub(crate) restrictions: Restrictions,
 }
 
 /// A file, and the permit to read it.
@@ -87,12 +98,29 @@ pub(crate) fn path_of(bucket: &BucketName, key: &str) -> Result<Path> {
 }
 
 impl Files {
+    /// Files read as a whole.
     pub(crate) fn new(gate: Gate, session: Session, doors: Handle, pool: Arc<dyn MemoryPool>) -> Self {
         let inner = Inner {
             gate,
             session,
+            reads: Reads::default(),
             doors,
             pool,
+            open: Mutex::new(LruCache::new(OPEN_MAX)),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The same files for a scan that reads this of them.
+    pub(crate) fn reading(&self, reads: Reads) -> Self {
+        let inner = Inner {
+            gate: self.inner.gate.clone(),
+            session: self.inner.session.clone(),
+            reads,
+            doors: self.inner.doors.clone(),
+            pool: self.inner.pool.clone(),
             open: Mutex::new(LruCache::new(OPEN_MAX)),
         };
         Self {
@@ -130,9 +158,16 @@ impl Files {
         let (bucket, key) = (BucketName::new(bucket)?, ObjectKey::new(key)?);
         let resource = ResourcePath::Object(bucket, key.clone());
         let (gate, session) = (self.inner.gate.clone(), self.inner.session.clone());
+        let reads = self.inner.reads.clone();
         self.at_the_doors(async move {
-            let ask = Ask::new("GetObject", "s3:GetObject", resource);
+            let mut ask = Ask::new("GetObject", "s3:GetObject", resource);
+            ask.columns = reads.columns;
             let permit = gate.read(&session, ask).await?;
+            if !reads.restrictions.covers(permit.restrictions()) {
+                let changed = policies_changed();
+                permit.failed(changed.kind(), changed.reason());
+                return Err(changed);
+            }
             let found = head(&permit, &key, &ReadRequest::default(), None).map_err(|e| e.to_base());
             let found = noted(&permit, found)?;
             let size = found.meta.size;
@@ -173,6 +208,42 @@ impl Files {
             bytes: read.await?,
             _memory: memory,
         }))
+    }
+
+    /// A page of the objects in `bucket/folder`, and after what the next begins.
+    async fn listed(&self, folder: &str, after: Option<After>) -> Result<(Vec<ObjectMeta>, Option<After>)> {
+        let (bucket, folder) = folder.split_once('/').unwrap_or((folder, ""));
+        let (bucket, prefix) = (
+            BucketName::new(bucket)?,
+            match folder {
+                "" => String::new(),
+                folder => format!("{folder}/"),
+            },
+        );
+        let (gate, session) = (self.inner.gate.clone(), self.inner.session.clone());
+        self.at_the_doors(async move {
+            let path = ResourcePath::Objects(bucket.clone(), prefix.clone());
+            let ask = Ask::new("ListObjectsV2", "s3:ListBucket", path).with("s3:prefix", prefix.clone());
+            let permit = gate.read(&session, ask).await?;
+            let listing = Listing {
+                prefix,
+                after,
+                limit: PAGE_KEYS_MAX,
+                ..Listing::default()
+            };
+            let page = noted(&permit, list(&permit, &listing).await.map_err(|e| e.to_base()))?;
+            let objects = page.entries.into_iter().map(|object| {
+                Ok(ObjectMeta {
+                    location: path_of(&bucket, &object.key)?,
+                    last_modified: Default::default(),
+                    size: object.meta.size,
+                    e_tag: None,
+                    version: None,
+                })
+            });
+            Ok((objects.collect::<Result<_>>()?, page.next))
+        })
+        .await
     }
 
     /// All of a file, piece by piece.
@@ -217,6 +288,12 @@ async fn collected(content: Content, size: usize) -> Result<Bytes> {
             Ok(out.freeze())
         }
     }
+}
+
+/// What a file's permit keeps back and its scan does not.
+fn policies_changed() -> Error {
+    let text = "the policies on a file keep back more than those on its table did when the statement began; try again";
+    Error::new(Kind::Denied, "AccessDenied", text)
 }
 
 fn failed(error: Error) -> object_store::Error {
@@ -283,8 +360,20 @@ impl ObjectStore for Files {
         stream::once(async { Err(never()) }).boxed()
     }
 
-    fn list(&self, _: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        stream::once(async { Err(never()) }).boxed()
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let folder = prefix.map(ToString::to_string).unwrap_or_default();
+        let pages = stream::try_unfold(
+            (self.clone(), folder, Some(None)),
+            |(files, folder, at)| async move {
+                let Some(after) = at else {
+                    return Ok::<_, object_store::Error>(None);
+                };
+                let (found, next) = files.listed(&folder, after).await.map_err(failed)?;
+                let found = stream::iter(found.into_iter().map(Ok::<_, object_store::Error>));
+                Ok(Some((found, (files, folder, next.map(Some)))))
+            },
+        );
+        pages.try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, _: Option<&Path>) -> object_store::Result<ListResult> {

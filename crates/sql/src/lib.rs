@@ -21,9 +21,13 @@ mod functions;
 mod iceberg;
 mod memory;
 mod names;
+pub mod postgres;
+mod raw;
+mod system;
+mod yielding;
 
 pub use answers::{Form, Written};
-pub use engine::{Engine, Rows, Settings, Statement, TIME_MAX, is_ours};
+pub use engine::{Engine, Rows, Settings, Shape, Statement, TIME_MAX, is_ours};
 pub use names::STATEMENT_BYTES_MAX;
 
 /// What the binary's log filter must contain: these log statements and what is in them, down to each token.

@@ -98,6 +98,16 @@ fn add(name: &str, data_type: &Value, depth: usize, out: &mut BTreeMap<String, S
     fields(data_type, &format!("{name}."), depth.saturating_add(1), out)
 }
 
+/// The names of a schema's field and of all that lies in it, as policies say them.
+#[must_use]
+pub fn columns_of(field: &Value) -> Vec<String> {
+    let (name, mut out) = (field.get("name").and_then(Value::as_str), BTreeMap::new());
+    let data_type = field.get("type").unwrap_or(&Value::Null);
+    // What lies too deep is in no table that was committed.
+    drop(add(name.unwrap_or_default(), data_type, 0, &mut out));
+    out.into_keys().collect()
+}
+
 /// Whether updates of a commit change a table's labels.
 #[must_use]
 pub fn changes_labels(updates: &[Value]) -> bool {

@@ -29,7 +29,7 @@ mod table;
 mod update;
 mod view;
 
-pub use governed::changes_labels;
+pub use governed::{changes_labels, columns_of};
 pub use name::{NAMES_PAGE_MAX, Namespace, TableName, What};
 pub use table::{
     CreateTable, Loaded, METADATA_BYTES_MAX, Snapshots, TABLES_MAX, TableChange, Tables, metadata_file,

@@ -176,6 +176,15 @@ pub(crate) struct Settings {
     )]
     pub(crate) sql_spill_size: ByteSize,
 
+    /// Where PostgreSQL's clients connect (127.0.0.1:5432); without it, nowhere
+    #[arg(long, env = "CRATON_PG_ADDRESS", value_name = "ADDRESS")]
+    pub(crate) pg_address: Option<SocketAddr>,
+
+    /// The most connections of PostgreSQL's clients at once
+    #[arg(long, env = "CRATON_PG_CONNECTIONS_MAX", value_name = "N", default_value = "64",
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) pg_connections_max: u32,
+
     /// How long a day of a lifecycle rule is; anything but 24h is for tests
     #[arg(long, env = "CRATON_LIFECYCLE_DAY", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) lifecycle_day: Duration,

@@ -33,6 +33,7 @@ mod idle;
 mod kms;
 mod listen;
 mod logs;
+mod pg;
 mod sql;
 mod stall;
 mod targets;
@@ -57,6 +58,8 @@ pub(crate) struct Server {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     handler: Arc<Doors>,
+    /// Where PostgreSQL's clients connect.
+    pg: Option<pg::Line>,
     data: PathBuf,
     work: Work,
 }
@@ -123,6 +126,9 @@ pub(crate) async fn serve(settings: &Settings) -> Result<()> {
         ));
     }
     output::line(&format!("listening on {}", server.endpoint()?));
+    if let Some(line) = &server.pg {
+        output::line(&format!("PostgreSQL's clients: {}", line.endpoint()?));
+    }
     server.run(stop).await
 }
 
@@ -172,6 +178,7 @@ impl Server {
             doors: open_doors(settings, &folder)?,
             traces,
         });
+        let pg = pg::Line::take(settings, &handler.doors, tls.clone()).await?;
         let rest = craton_store::Memory::divide(memory).rest;
         let limits = Limits {
             connections: listen::connections(rest, settings.connections_max),
@@ -195,6 +202,7 @@ impl Server {
             tls,
             limits,
             handler,
+            pg,
             data: settings.data.clone(),
             work,
         })
@@ -220,10 +228,15 @@ impl Server {
             tls,
             limits,
             handler,
+            pg,
             work,
             ..
         } = self;
+        let line = pg.map(|line| tokio::spawn(line.run()));
         listen::run(listener, tls, limits, handler.clone(), stop).await;
+        if let Some(line) = line {
+            line.abort();
+        }
         work.end().await;
         let last_traces = async {
             if let Some(traces) = &handler.traces {

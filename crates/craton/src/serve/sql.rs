@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use craton_base::Result;
-use craton_doors::sql::{SqlAnswer, SqlEngine, SqlForm, SqlStart, SqlStatement};
+use craton_doors::sql::{
+    SqlAnswer, SqlBound, SqlColumn, SqlEngine, SqlForm, SqlParameter, SqlRows, SqlShape, SqlStart,
+    SqlStatement,
+};
 use craton_gate::{Gate, Session};
-use craton_sql::{Engine, Form, Statement, Written};
-use futures::StreamExt as _;
+use craton_sql::{
+    Engine, Form, Statement, Written,
+    postgres::{self, Column, Formats, Parameter},
+};
+use futures::{StreamExt as _, stream};
 
 use crate::config::Settings;
 
@@ -28,13 +34,7 @@ pub(super) fn start(settings: &Settings, gate: Gate) -> SqlStart {
 #[async_trait]
 impl SqlEngine for Behind {
     async fn run(&self, session: &Session, asked: &SqlStatement) -> Result<SqlAnswer> {
-        let statement = Statement {
-            text: asked.statement.clone(),
-            bucket: asked.bucket.clone(),
-            namespace: asked.namespace.clone(),
-            time: asked.time(),
-        };
-        let rows = self.0.run(session, &statement).await?;
+        let rows = self.0.run(session, &statement(asked)).await?;
         let form = match asked.form {
             SqlForm::Arrow => Form::Arrow,
             SqlForm::JsonLines => Form::Json,
@@ -42,4 +42,55 @@ impl SqlEngine for Behind {
         };
         Ok(Written::new(rows, form)?.boxed())
     }
+
+    async fn rows(&self, session: &Session, asked: &SqlStatement, bound: &SqlBound) -> Result<SqlRows> {
+        let parameters = bound.parameters.iter().map(|given: &SqlParameter| Parameter {
+            type_id: given.type_id,
+            binary: given.binary,
+            value: given.value.clone(),
+        });
+        let asked = Statement {
+            parameters: parameters.collect(),
+            ..statement(asked)
+        };
+        let mut rows = self.0.run(session, &asked).await?;
+        let formats = Formats(bound.binary.clone());
+        let columns = columns(&postgres::columns(&rows.schema));
+        let rows = stream::poll_fn(move |cx| {
+            rows.poll_next(cx)
+                .map(|batch| batch.map(|batch| postgres::data_rows(&batch?, &formats)))
+        });
+        Ok(SqlRows {
+            columns,
+            rows: rows.boxed(),
+        })
+    }
+
+    async fn describe(&self, session: &Session, asked: &SqlStatement) -> Result<SqlShape> {
+        let shape = self.0.describe(session, &statement(asked)).await?;
+        Ok(SqlShape {
+            columns: columns(&postgres::columns(&shape.schema)),
+            parameters: shape.parameters,
+        })
+    }
+}
+
+fn statement(asked: &SqlStatement) -> Statement {
+    Statement {
+        text: asked.statement.clone(),
+        bucket: asked.bucket.clone(),
+        namespace: asked.namespace.clone(),
+        time: asked.time(),
+        parameters: Vec::new(),
+    }
+}
+
+fn columns(columns: &[Column]) -> Vec<SqlColumn> {
+    let column = |column: &Column| SqlColumn {
+        name: column.name.clone(),
+        type_id: column.type_id,
+        size: column.size,
+        modifier: column.modifier,
+    };
+    columns.iter().map(column).collect()
 }

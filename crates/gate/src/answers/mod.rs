@@ -233,6 +233,7 @@ impl Inner {
             resource: &resource,
             bucket: bucket.as_deref(),
             extra: &said.facts,
+            columns: None,
         };
         let verdicts = self.verdicts(session, &put, None);
         let links = self.asking(session, &put, access::links);

@@ -200,6 +200,7 @@ impl Inner {
                 resource,
                 bucket: Some(bucket),
                 extra: &said.facts,
+                columns: None,
             };
             let found = self.verdicts(who, &put, None);
             match found.verdict {

@@ -24,6 +24,7 @@ use crate::{
     ledger::{Entry, Filter, Record, RecordKind, Verdict},
     policy::{self, Limits, Policy, ResourcePolicy},
     session::{Origin, Session},
+    tables,
 };
 
 /// The most records that one call looks at.
@@ -212,6 +213,7 @@ struct Asked {
     session: Session,
     resource: ResourcePath,
     facts: Vec<Fact>,
+    columns: Option<Vec<String>>,
 }
 
 impl Inner {
@@ -287,6 +289,7 @@ impl Inner {
             resource: &asked.resource,
             bucket: bucket.as_deref(),
             extra: &asked.facts,
+            columns: asked.columns.as_deref(),
         };
         let ask = || {
             (
@@ -340,6 +343,7 @@ impl Inner {
                 .map(|f| (f.key.clone().into(), f.value.clone())),
         );
         Ok(Ok(Asked {
+            columns: tables::columns_told(&record.facts),
             session,
             resource,
             facts,
@@ -451,6 +455,8 @@ fn is_decision(record: &Record) -> bool {
 
 /// The door by its recorded name.
 fn door(name: &str) -> &'static str {
-    let known = ["s3", "api", "graph", "iceberg", "query", "oauth", "command"];
+    let known = [
+        "s3", "api", "graph", "iceberg", "query", "oauth", "command", "sql", "pg",
+    ];
     known.into_iter().find(|d| *d == name).unwrap_or("s3")
 }

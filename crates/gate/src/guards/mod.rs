@@ -19,8 +19,8 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use craton_base::{BranchId, BucketId, Error, ResourcePath, Result};
 use craton_guard::{
-    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Rules, Ruling,
-    SessionFacts,
+    Asker, AskerType, BucketFacts, Circumstances, Document, Language, Needs, Question, Restrictions, Rules,
+    Ruling, SessionFacts,
 };
 use craton_store::{
     Store,
@@ -180,36 +180,41 @@ impl GuardPlane {
         if !verdicts.allowed {
             return verdicts;
         }
-        match self.forbids(store, state, asked) {
-            forbidden if forbidden.is_empty() => verdicts,
-            forbidden => denied(forbidden),
+        let (forbidden, restrictions) = self.forbids(store, state, asked);
+        match forbidden.is_empty() {
+            true => allowed(verdicts, restrictions),
+            false => denied(forbidden, restrictions),
         }
     }
 
-    /// The names of what forbids it, with [`GUARD`] before each.
-    fn forbids(&self, store: &Store, state: &State, asked: &Asked<'_>) -> Vec<String> {
+    /// The names of what forbids it, with [`GUARD`] before each, and what is left of it.
+    fn forbids(&self, store: &Store, state: &State, asked: &Asked<'_>) -> (Vec<String>, Restrictions) {
         let kind = asked.session.kind();
         let is_always_roots = || asked.actions.iter().all(|a| ALWAYS_ROOTS.contains(a));
         if kind == PrincipalKind::System || (kind == PrincipalKind::Root && is_always_roots()) {
-            return Vec::new();
+            return Default::default();
         }
         if !state.broken.is_empty() {
-            return state
-                .broken
-                .iter()
-                .map(|n| format!("{GUARD}{n}!unreadable"))
-                .collect();
+            let named = state.broken.iter().map(|n| format!("{GUARD}{n}!unreadable"));
+            return (named.collect(), Restrictions::default());
         }
         let Ok(rulings) = self.rulings(store, state, asked) else {
-            return vec![format!("{GUARD}!language")];
+            return (vec![format!("{GUARD}!language")], Restrictions::default());
         };
-        let mut names: Vec<String> = rulings
-            .into_iter()
-            .flat_map(|ruling| ruling.forbidden_by)
-            .collect();
+        let (mut names, mut restrictions, mut as_a_whole) = (Vec::new(), Restrictions::default(), false);
+        for ruling in rulings {
+            names.extend(ruling.forbidden_by);
+            restrictions.join(ruling.restrictions);
+            as_a_whole |= ruling.as_a_whole;
+        }
+        // Who may not read a table at all is not told its columns, and who says no columns is not told which.
+        if as_a_whole || asked.table.is_none_or(|table| table.reads.is_none()) {
+            restrictions.refused.clear();
+        }
         names.sort_unstable();
         names.dedup();
-        names.into_iter().map(|name| format!("{GUARD}{name}")).collect()
+        let names = names.into_iter().map(|name| format!("{GUARD}{name}"));
+        (names.collect(), restrictions)
     }
 
     fn rulings(&self, store: &Store, state: &State, asked: &Asked<'_>) -> Result<Vec<Ruling>> {
@@ -328,12 +333,26 @@ fn asker(actor: &Actor) -> Asker<'_> {
     }
 }
 
-fn denied(statements: Vec<String>) -> Verdicts {
+fn denied(statements: Vec<String>, restrictions: Restrictions) -> Verdicts {
     Verdicts {
         allowed: false,
         verdict: Verdict::ExplicitDeny,
         statements,
+        restrictions,
     }
+}
+
+/// What the access plane allowed, less what is kept back; the policies that do are named with those that allow.
+fn allowed(mut verdicts: Verdicts, restrictions: Restrictions) -> Verdicts {
+    let mut names: Vec<String> = restrictions
+        .policies()
+        .map(|name| format!("{GUARD}{name}"))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    verdicts.statements.extend(names);
+    verdicts.restrictions = restrictions;
+    verdicts
 }
 
 fn key(name: &str) -> Key {

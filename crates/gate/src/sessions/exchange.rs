@@ -171,6 +171,28 @@ impl Gate {
             .await
     }
 
+    /// Authenticates a client of a door that asks for a name and a password: an access key and its secret, or a bearer token in
+    /// place of the secret, whatever the name.
+    ///
+    /// # Errors
+    /// `Denied`, `InvalidClient`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
+    pub fn identify_password(&self, name: &str, password: &Secret, origin: Origin) -> Result<Session> {
+        if let Some(identity) = self.bearer_identity(password)? {
+            let id = identity.credential.as_deref().unwrap_or_default().to_owned();
+            return Ok(Session::of_bearer(identity, &id, origin, Proof::Bearer));
+        }
+        self.check_attempts(&origin, Some(name), ("Connect", "/system/sessions"))?;
+        let found = self.client(name, password)?.ok_or_else(invalid_client);
+        self.count_attempt(&origin, Some(name), &found);
+        match found {
+            Ok(identity) => Ok(bearer_session(identity, name, origin)),
+            Err(error) => {
+                self.refuse(&origin, Some(name), "Connect", "/system/sessions", &error)?;
+                Err(error)
+            }
+        }
+    }
+
     /// Whose an access key is, if its secret is this. A session's and root's do not count.
     fn client(&self, id: &str, secret: &Secret) -> Result<Option<std::sync::Arc<Identity>>> {
         let inner = &self.inner;

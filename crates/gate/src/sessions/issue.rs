@@ -1,6 +1,7 @@
 //! Making a session's entry and the credentials that name it.
 
 use craton_base::{Error, Kind as ErrorKind, Result, Secret, Timestamp, random};
+use craton_guard::Restrictions;
 use craton_store::{namespace::Precondition, store::Transaction};
 
 use crate::{
@@ -63,6 +64,7 @@ impl Verdicts {
                 DecisionKind::ImplicitDeny => Verdict::ImplicitDeny,
             },
             statements: decision.statements.iter().map(ToString::to_string).collect(),
+            restrictions: Restrictions::default(),
         }
     }
 
@@ -72,6 +74,7 @@ impl Verdicts {
             allowed: true,
             verdict: Verdict::Allow,
             statements: vec!["always".to_owned()],
+            restrictions: Restrictions::default(),
         }
     }
 }
@@ -165,6 +168,7 @@ impl Verdicts {
             allowed: false,
             verdict: Verdict::ImplicitDeny,
             statements: Vec::new(),
+            restrictions: Restrictions::default(),
         }
     }
 }

@@ -24,6 +24,7 @@ struct World {
     rules: Rules,
     labels: Vec<String>,
     columns: Vec<&'static str>,
+    reads: Option<Vec<String>>,
 }
 
 fn world(text: &str) -> World {
@@ -34,13 +35,14 @@ fn world(text: &str) -> World {
         language,
         rules,
         labels: Vec::new(),
+        reads: None,
         columns: vec!["id", "ssn"],
     }
 }
 
 impl World {
-    /// The policies that forbid an action on `resource`, which lies in the table `lake/sales.eu/orders`.
-    fn forbid(&self, action: &str, resource: &ResourcePath, name: &str, askers: &[&str]) -> Vec<String> {
+    /// What the policies say of an action on `resource`, which lies in the table `lake/sales.eu/orders`.
+    fn judge(&self, action: &str, resource: &ResourcePath, name: &str, askers: &[&str]) -> Ruling {
         let column = |name: &&str| Column {
             name: (*name).to_owned(),
             data_type: "string".to_owned(),
@@ -80,11 +82,16 @@ impl World {
                 view: false,
                 labels: &self.labels,
                 columns: &columns,
+                reads: self.reads.as_deref(),
             }),
             labels: &[],
             tags: &Vec::new,
         };
-        self.rules.judge(&self.language, &question).forbidden_by
+        self.rules.judge(&self.language, &question)
+    }
+
+    fn forbid(&self, action: &str, resource: &ResourcePath, name: &str, askers: &[&str]) -> Vec<String> {
+        self.judge(action, resource, name, askers).forbidden_by
     }
 
     fn table(&self, action: &str) -> Vec<String> {
@@ -240,5 +247,93 @@ fn ids_are_those_that_something_can_have() {
     ] {
         let text = format!("forbid(principal, action, resource == {wrong});");
         assert!(Document::check(&language, "d", &text).is_err(), "{wrong}");
+    }
+}
+
+const DATA: &str = "s3tables:GetTableData";
+
+fn reading(world: World, columns: &[&str]) -> World {
+    World {
+        reads: Some(columns.iter().map(|c| (*c).to_owned()).collect()),
+        ..world
+    }
+}
+
+#[test]
+fn a_column_is_forbidden_to_who_reads_it() {
+    let text = r#"forbid(principal, action, resource is Column) when { resource.name == "ssn" };"#;
+    assert_eq!(world(text).table(DATA), ["d#0"], "who does not say reads all");
+    for (columns, refused) in [(&["id"][..], &[][..]), (&[], &[]), (&["id", "ssn"], &["ssn"])] {
+        let ruling = reading(world(text), columns).judge(DATA, &folder(), "orders", &["ana"]);
+        assert_eq!(ruling.restrictions.refused, refused);
+        assert_eq!((ruling.passes(), ruling.as_a_whole), (refused.is_empty(), false));
+    }
+    let whole = format!("{text} forbid(principal, action, resource is Table);");
+    assert!(
+        reading(world(&whole), &["ssn"])
+            .judge(DATA, &folder(), "orders", &["ana"])
+            .as_a_whole
+    );
+}
+
+#[test]
+fn what_is_left_is_told_to_who_applies_it() {
+    let text = r#"@id("r") @rows("owner = ${principal}") forbid(principal, action == Action::"s3tables:GetTableData", resource in Bucket::"lake")
+        when { resource is Table };
+        @id("m") @mask("last 4") forbid(principal == User::"bot", action, resource is Column) when { resource.name == "ssn" };"#;
+    assert_eq!(
+        world(text).forbid(DATA, &folder(), "orders", &["bot"]),
+        ["d#r", "d#m"]
+    );
+    assert_eq!(
+        world(text).forbid("s3:GetObject", &file(), "orders", &["bot"]),
+        [""; 0],
+        "its table is asked about besides"
+    );
+    let told = reading(world(text), &["id", "ssn"]).judge(DATA, &folder(), "orders", &["bot", "ana"]);
+    assert!(told.passes());
+    let owned_by = |name: &str| {
+        let value = crate::Value::Text(name.to_owned());
+        let condition = crate::Condition::Compare("owner".to_owned(), crate::Comparison::Equal, value);
+        ("d#r".to_owned(), condition)
+    };
+    assert_eq!(
+        told.restrictions.rows,
+        [owned_by("bot"), owned_by("ana")],
+        "for each of them"
+    );
+    assert_eq!(
+        told.restrictions.masks,
+        [("d#m".to_owned(), "ssn".to_owned(), crate::Mask::Last(4))]
+    );
+    let put = reading(world(text), &["id"]).judge("s3tables:PutTableData", &folder(), "orders", &["ana"]);
+    assert!(put.passes() && put.restrictions.is_empty());
+}
+
+#[test]
+fn what_is_left_of_something_else_is_forbidden() {
+    for text in [
+        r#"@mask("null") forbid(principal, action, resource is Table);"#,
+        r#"@rows("id = 1") forbid(principal, action, resource is Column);"#,
+        r#"@rows("id = 1") forbid(principal, action, resource is Table) when { context.time.offset(duration("-292277022365d")) > context.time };"#,
+    ] {
+        assert!(
+            !reading(world(text), &["id"])
+                .judge(DATA, &folder(), "orders", &["ana"])
+                .passes(),
+            "{text}"
+        );
+    }
+    for wrong in [
+        r#"@rows("")"#,
+        r#"@rows("id == 1")"#,
+        r#"@mask("some")"#,
+        r#"@rows("id = 1") @mask("null")"#,
+    ] {
+        let text = format!("{wrong} forbid(principal, action, resource);");
+        assert!(
+            Document::check(&Language::new().unwrap(), "d", &text).is_err(),
+            "{wrong}"
+        );
     }
 }

@@ -5,11 +5,14 @@
 //!
 //! Source: Apache Iceberg, table specification, "Table Metadata", "Point in Time Reads (Time Travel)".
 
+use std::collections::{BTreeSet, HashMap};
+
 use craton_base::{Error, Kind, Result};
+use craton_tables::columns_of;
 use datafusion::arrow::datatypes::SchemaRef;
 use serde_json::Value as Json;
 
-use super::types;
+use super::{restricted::Meaning, types};
 
 /// Which state of a table is read.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -35,6 +38,16 @@ pub(crate) struct Snapshot {
     pub(crate) manifests: Option<String>,
     /// The columns by whose values the table is or was partitioned, by their ids.
     pub(crate) partitioned_by: Vec<i32>,
+    /// The names that columns have or had in any schema, by their ids.
+    called: HashMap<i32, Called>,
+}
+
+/// How a column is or was called.
+#[derive(Debug, Default)]
+struct Called {
+    own: BTreeSet<String>,
+    /// What is or was in it, with dots.
+    inside: BTreeSet<String>,
 }
 
 /// The snapshot of a table at a moment.
@@ -69,7 +82,75 @@ pub(crate) fn snapshot(metadata: &[u8], moment: &Moment) -> Result<Snapshot> {
         id: found.and_then(|snapshot| snapshot.get("snapshot-id")?.as_i64()),
         manifests: manifests.transpose()?,
         partitioned_by: partitioned_by(&json),
+        called: called(&json),
     })
+}
+
+impl Snapshot {
+    /// All names that columns at these places have or had, and what is in them: what policies may call them.
+    pub(crate) fn names(&self, places: &[usize]) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for field in places.iter().filter_map(|at| self.schema.fields().get(*at)) {
+            names.insert(field.name().clone());
+            let called = types::id_of(field).and_then(|id| self.called.get(&id));
+            names.extend(
+                called
+                    .into_iter()
+                    .flat_map(|c| c.own.iter().chain(&c.inside))
+                    .cloned(),
+            );
+        }
+        names.into_iter().collect()
+    }
+
+    /// How a name that a policy says is about the column at a place, if it is.
+    pub(super) fn meaning(&self, place: usize, name: &str) -> Option<Meaning> {
+        let field = self.schema.fields().get(place)?;
+        let called = types::id_of(field).and_then(|id| self.called.get(&id));
+        if field.name() == name || called.is_some_and(|c| c.own.contains(name)) {
+            return Some(Meaning::Itself);
+        }
+        called
+            .is_some_and(|c| c.inside.contains(name))
+            .then_some(Meaning::Inside)
+    }
+
+    /// The place of the column that a condition on rows means: the one of that name; or the only one that had it.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        if let Ok(place) = self.schema.index_of(name) {
+            return Some(place);
+        }
+        let mut had = self.called.iter().filter(|(_, called)| called.own.contains(name));
+        let (id, _) = had.next()?;
+        let mut places = self.schema.fields().iter();
+        let place = places.position(|field| types::id_of(field) == Some(*id))?;
+        had.next().is_none().then_some(place)
+    }
+}
+
+/// The names of all schemas.
+fn called(json: &Json) -> HashMap<i32, Called> {
+    let mut all: HashMap<i32, Called> = HashMap::new();
+    let schemas = json.get("schemas").and_then(Json::as_array);
+    let fields = schemas.into_iter().flatten().chain(json.get("schema"));
+    let fields = fields
+        .filter_map(|schema| schema.get("fields")?.as_array())
+        .flatten();
+    for field in fields {
+        let id = field
+            .get("id")
+            .and_then(Json::as_i64)
+            .and_then(|id| i32::try_from(id).ok());
+        let (Some(id), Some(name)) = (id, field.get("name").and_then(Json::as_str)) else {
+            continue;
+        };
+        let called = all.entry(id).or_default();
+        called.own.insert(name.to_owned());
+        called
+            .inside
+            .extend(columns_of(field).into_iter().filter(|inner| inner != name));
+    }
+    all
 }
 
 fn malformed() -> Error {

@@ -35,8 +35,13 @@ use super::{
     manifest::{self, DataFile, DeleteFile, Entry},
     metadata::{self, Moment, Snapshot},
     prune::Pruner,
+    restricted::Left,
 };
-use crate::{STORE, context::Context, error::external, files::path_of};
+use crate::{
+    context::Context,
+    error::external,
+    files::{Files, Reads, path_of},
+};
 
 /// The largest manifest or list of them, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
@@ -56,6 +61,8 @@ pub(crate) struct Table {
     context: Arc<Context>,
     bucket: BucketName,
     path: ResourcePath,
+    /// As the statement calls it.
+    name: String,
     snapshot: Snapshot,
 }
 
@@ -77,10 +84,13 @@ impl Table {
         (name, moment): (TableName, Moment),
     ) -> Result<Self> {
         let path = context.gate.table_named(&bucket, &name.row())?;
+        let told = format!("{bucket}.{}.{}", name.namespace.text(), name.name());
         let ask = Ask::new("LoadTable", "s3tables:GetTableMetadataLocation", path.clone())
             .with("s3tables:namespace", name.namespace.text())
             .with("s3tables:tableName", name.name())
-            .and_action("s3tables:GetTableData");
+            .and_action("s3tables:GetTableData")
+            // Which they are is told when it is scanned.
+            .of_columns(Vec::new());
         let here = context.clone();
         let load = async move {
             let permit = here.gate.read(&here.session, ask).await?;
@@ -90,17 +100,27 @@ impl Table {
         let loaded = context.files.at_the_doors(load).await?;
         Ok(Self {
             snapshot: metadata::snapshot(&loaded.metadata, &moment)?,
+            name: told,
             context,
             bucket,
             path,
         })
     }
 
+    /// The names of the columns that a scan reads: what it gives, and what it filters by.
+    fn told(&self, wanted: &[usize], filters: &[Expr]) -> Vec<String> {
+        let schema = &self.snapshot.schema;
+        let of_filters = filters.iter().flat_map(Expr::column_refs);
+        let of_filters = of_filters.filter_map(|column| schema.index_of(&column.name).ok());
+        let all: Vec<usize> = wanted.iter().copied().chain(of_filters).collect();
+        self.snapshot.names(&all)
+    }
+
     /// The permit to read what the snapshot consists of; the record says which it is.
-    async fn permit(&self) -> Result<Arc<ReadPermit>> {
+    async fn permit(&self, columns: Vec<String>) -> Result<Arc<ReadPermit>> {
         let id = self.snapshot.id.map(|id| id.to_string()).unwrap_or_default();
         let ask = Ask::new("ScanTable", "s3tables:GetTableData", self.path.clone());
-        let ask = ask.with("craton:snapshot", id);
+        let ask = ask.with("craton:snapshot", id).of_columns(columns);
         let context = self.context.clone();
         let permit = async move { context.gate.read(&context.session, ask).await.map(Arc::new) };
         self.context.files.at_the_doors(permit).await
@@ -135,7 +155,7 @@ impl Table {
     }
 
     /// What the manifests say, without the files that hold nothing that is wanted.
-    async fn find(&self, pruner: &Pruner) -> Result<Found> {
+    async fn find(&self, permit: &Arc<ReadPermit>, pruner: &Pruner) -> Result<Found> {
         let memory = MemoryConsumer::new("the files of a table").register(&self.context.pool);
         let mut found = Found {
             files: Vec::new(),
@@ -145,8 +165,7 @@ impl Table {
         let Some(list) = &self.snapshot.manifests else {
             return Ok(found);
         };
-        let permit = self.permit().await?;
-        let done = self.find_all(&permit, list, (pruner, &mut found)).await;
+        let done = self.find_all(permit, list, (pruner, &mut found)).await;
         done.inspect_err(|e| permit.failed(e.kind(), e.reason()))?;
         Ok(found)
     }
@@ -175,19 +194,17 @@ impl Table {
         Ok(())
     }
 
-    async fn deleted(&self, found: &Found) -> Result<Deleted> {
+    async fn deleted(&self, files: &Files, found: &Found) -> Result<Deleted> {
         let mut deleted = Deleted::default();
         for file in &found.deletes {
             let path = path_of(&self.bucket, self.key(&file.path)?)?;
-            deleted
-                .add(&self.context.files, (file, &path), &found.memory)
-                .await?;
+            deleted.add(files, (file, &path), &found.memory).await?;
         }
         Ok(deleted)
     }
 
     /// A file as DataFusion scans it, and how many rows it has.
-    async fn scanned(&self, file: &DataFile, deleted: &Deleted) -> Result<PartitionedFile> {
+    async fn scanned(&self, files: &Files, file: &DataFile, deleted: &Deleted) -> Result<PartitionedFile> {
         let location = path_of(&self.bucket, self.key(&file.path)?)?;
         let gone = deleted.of(file);
         let mut scanned = PartitionedFile::new_from_meta(ObjectMeta {
@@ -201,7 +218,7 @@ impl Table {
         let mut statistics = Statistics::new_unknown(&self.snapshot.schema);
         statistics.num_rows = Precision::Exact(rows);
         if !gone.is_empty() {
-            let store = Arc::new(self.context.files.clone());
+            let store = Arc::new(files.clone());
             let plan = access(store, (location, file.size), &gone).await?;
             scanned = scanned.with_extensions(Arc::new(plan));
             statistics.num_rows = Precision::Exact(rows.saturating_sub(gone.len()));
@@ -209,12 +226,17 @@ impl Table {
         Ok(scanned.with_statistics(Arc::new(statistics)))
     }
 
-    async fn groups(&self, found: &Found, partitions: usize) -> Result<(Vec<FileGroup>, usize)> {
-        let deleted = self.deleted(found).await?;
+    async fn groups(
+        &self,
+        store: &Files,
+        found: &Found,
+        partitions: usize,
+    ) -> Result<(Vec<FileGroup>, usize)> {
+        let deleted = self.deleted(store, found).await?;
         let mut files = Vec::with_capacity(found.files.len());
         let mut rows = 0usize;
         for file in &found.files {
-            let file = self.scanned(file, &deleted).await?;
+            let file = self.scanned(store, file, &deleted).await?;
             let count = file
                 .statistics
                 .as_ref()
@@ -276,43 +298,90 @@ impl TableProvider for Table {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let schema = &self.snapshot.schema;
-        let columns = DFSchema::try_from(schema.as_ref().clone())?;
+        let wanted = match projection {
+            Some(places) => places.clone(),
+            None => (0..self.snapshot.schema.fields().len()).collect(),
+        };
+        let permit = self.permit(self.told(&wanted, filters)).await.map_err(external)?;
+        let restrictions = permit.restrictions();
+        self.context.note(&permit, &self.name);
+        let scan = Scan {
+            table: self,
+            files: self.context.files.reading(Reads {
+                columns: Some(self.told(&wanted, filters)),
+                restrictions: restrictions.clone(),
+            }),
+            permit: permit.clone(),
+            state,
+        };
+        if restrictions.is_empty() {
+            return scan.plan(&wanted, filters, limit).await;
+        }
+        let left =
+            Left::new(&self.snapshot, restrictions).inspect_err(|e| permit.failed(e.kind(), e.reason()));
+        let left = left.map_err(external)?;
+        let read = left.columns(&wanted);
+        let limit = limit.filter(|_| left.rows.is_none());
+        let input = scan.plan(&read, &left.pruning(filters), limit).await?;
+        left.over(state, input, (&read, &wanted))
+    }
+}
+
+/// A scan of a table, as its permit leaves it.
+struct Scan<'a> {
+    table: &'a Table,
+    permit: Arc<ReadPermit>,
+    files: Files,
+    state: &'a dyn Session,
+}
+
+impl Scan<'_> {
+    /// The plan that reads these columns of the files that may hold what is wanted.
+    async fn plan(
+        &self,
+        columns: &[usize],
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let schema = &self.table.snapshot.schema;
+        let all = DFSchema::try_from(schema.as_ref().clone())?;
         let predicate = conjunction(filters.to_vec());
         let predicate = predicate
-            .map(|p| state.create_physical_expr(p, &columns))
+            .map(|p| self.state.create_physical_expr(p, &all))
             .transpose()?;
-        let found = self
-            .find(&Pruner::new(schema, predicate))
-            .await
-            .map_err(external)?;
-        let partitions = state.config().target_partitions();
-        let (groups, rows) = self.groups(&found, partitions).await.map_err(external)?;
+        let pruner = Pruner::new(schema, predicate);
+        let found = self.table.find(&self.permit, &pruner).await.map_err(external)?;
+        let partitions = self.state.config().target_partitions();
+        let groups = self.table.groups(&self.files, &found, partitions).await;
+        let (groups, rows) = groups.map_err(external)?;
         if groups.is_empty() {
-            let projected = match projection {
-                Some(projection) => Arc::new(schema.project(projection)?),
-                None => schema.clone(),
-            };
-            return Ok(Arc::new(EmptyExec::new(projected)));
+            return Ok(Arc::new(EmptyExec::new(Arc::new(schema.project(columns)?))));
         }
         let mut statistics = Statistics::new_unknown(schema);
         statistics.num_rows = Precision::Exact(rows);
-        let parquet = state.config().options().execution.parquet.clone();
         let options = datafusion::config::TableParquetOptions {
-            global: parquet,
+            global: self.state.config().options().execution.parquet.clone(),
             ..Default::default()
         };
         let source = ParquetSource::new(schema.clone()).with_table_parquet_options(options);
         let by_id = ById {
-            partitioned_by: self.snapshot.partitioned_by.clone(),
+            partitioned_by: self.table.snapshot.partitioned_by.clone(),
         };
-        let scan = FileScanConfigBuilder::new(ObjectStoreUrl::parse(STORE)?, Arc::new(source))
+        let scan = FileScanConfigBuilder::new(self.address()?, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_expr_adapter(Some(Arc::new(by_id)))
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(Some(columns.to_vec()))?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(scan))
+    }
+
+    /// Where the files of this scan are found while it runs.
+    fn address(&self) -> DfResult<ObjectStoreUrl> {
+        let address = ObjectStoreUrl::parse(self.table.context.next_address())?;
+        let environment = self.state.runtime_env();
+        environment.register_object_store(address.as_ref(), Arc::new(self.files.clone()));
+        Ok(address)
     }
 }
