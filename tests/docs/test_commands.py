@@ -52,7 +52,7 @@ def test_the_commands_of(document: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "craton").symlink_to(binary)
     # What a reader has who stands in the project's folder.
-    for name in ["datasets", "docs"]:
+    for name in ["datasets", "docs", "library"]:
         (tmp_path / name).symlink_to(ROOT / name)
     # Building it leaves things beside it.
     shutil.copytree(ROOT / "python", tmp_path / "python", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))

@@ -16,7 +16,7 @@ mod replication;
 mod sql;
 
 pub(crate) use asking::{AsIf, Asking};
-pub(crate) use graph::{Graph, Limits};
+pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Written as GraphWritten};
 pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use policy::{Policy, ReplayPlace};

@@ -24,6 +24,7 @@ use crate::{api::query::Query, errors, http::Body, route, settle::settle};
 
 mod explain;
 mod labels;
+mod language;
 mod load;
 mod ops;
 mod program;
@@ -57,6 +58,10 @@ pub enum Operation {
     RunRules,
     /// The matches of patterns.
     QueryFacts,
+    /// The answer of a query in SPARQL.
+    QuerySparql,
+    /// The answer of a query in openCypher.
+    QueryCypher,
     /// How rules would be answered, and what answering them takes.
     ExplainRules,
     /// The commits that can be read.
@@ -110,6 +115,24 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/_graph/v1/{bucket}/{graph}/query",
         operation: Operation::QueryFacts,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/sparql",
+        operation: Operation::QuerySparql,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/sparql",
+        operation: Operation::QuerySparql,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/cypher",
+        operation: Operation::QueryCypher,
         action: "craton:ReadGraph",
     },
     Route {
@@ -194,6 +217,8 @@ impl Operation {
             Self::RunProgram => "RunProgram",
             Self::RunRules => "RunRules",
             Self::QueryFacts => "QueryFacts",
+            Self::QuerySparql => "QuerySparql",
+            Self::QueryCypher => "QueryCypher",
             Self::ExplainRules => "ExplainRules",
             Self::ListSnapshots => "ListSnapshots",
             Self::PinSnapshot => "PinSnapshot",
@@ -292,7 +317,13 @@ async fn answer(
     let done = match find(parts) {
         Ok((route, bucket, graph)) => {
             *operation = route.operation.name();
-            let call = Query::parse(parts.uri.query()).map(|query| Call {
+            let query = parts.uri.query();
+            // Clients of SPARQL's protocol write a GET as a form.
+            let query = match route.operation {
+                Operation::QuerySparql => Query::parse(query.map(language::plain).as_deref()),
+                _ => Query::parse(query),
+            };
+            let call = query.map(|query| Call {
                 gate,
                 graphs,
                 session,

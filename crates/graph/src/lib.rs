@@ -59,6 +59,7 @@ pub use control::{Control, Limits};
 pub use facts::{Facts, Statistics};
 pub use id::{Form, Id};
 pub use names::{Names, NewNames};
+pub use sort::{SortCost, SortedTuples, Sorter};
 pub use storage::{BlobRead, BlobWrite, Storage};
 pub use table::{Bounds, COLUMNS_MAX, Order, Relation, Shape, Table};
 pub use tuples::Tuples;

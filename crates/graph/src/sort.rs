@@ -17,7 +17,8 @@ pub(crate) mod pieces;
 pub(crate) mod radix;
 
 use key::{Key, Wide};
-pub(crate) use keys::{KeySorter, SortCost};
+pub(crate) use keys::KeySorter;
+pub use keys::SortCost;
 pub(crate) use merge::Sorted;
 
 use crate::{Block, Storage, Tuples};
@@ -72,7 +73,7 @@ widths!(Sorters, KeySorter);
 widths!(Merged, Reader);
 
 /// Takes tuples in any order, gives them back sorted and distinct.
-pub(crate) struct Sorter {
+pub struct Sorter {
     arity: usize,
     inner: Sorters,
 }
@@ -82,7 +83,7 @@ impl Sorter {
     ///
     /// # Errors
     /// `Invalid` if there is no column or more than [`ARITY_MAX`].
-    pub(crate) fn new(arity: usize, budget: u64, storage: Arc<dyn Storage>) -> Result<Self> {
+    pub fn new(arity: usize, budget: u64, storage: Arc<dyn Storage>) -> Result<Self> {
         let inner = match arity {
             1 => Sorters::W1(KeySorter::new(budget, storage)),
             2 => Sorters::W2(KeySorter::new(budget, storage)),
@@ -107,7 +108,7 @@ impl Sorter {
     ///
     /// # Errors
     /// `Internal` if the columns do not fit; those of spilling.
-    pub(crate) fn push(&mut self, columns: &[&[u64]]) -> Result<()> {
+    pub fn push(&mut self, columns: &[&[u64]]) -> Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
         if columns.len() != self.arity || columns.iter().any(|column| column.len() != rows) {
             return Err(Error::internal(
@@ -125,7 +126,7 @@ impl Sorter {
     ///
     /// # Errors
     /// Those of reading spilled runs.
-    pub(crate) fn finish(self) -> Result<(SortedTuples, SortCost)> {
+    pub fn finish(self) -> Result<(SortedTuples, SortCost)> {
         Self::merge(vec![self])
     }
 
@@ -133,7 +134,7 @@ impl Sorter {
     ///
     /// # Errors
     /// `Internal` if there is none or their arities differ; those of reading spilled runs.
-    pub(crate) fn merge(sorters: Vec<Self>) -> Result<(SortedTuples, SortCost)> {
+    pub fn merge(sorters: Vec<Self>) -> Result<(SortedTuples, SortCost)> {
         let arity = sorters.first().map_or(0, |sorter| sorter.arity);
         if arity == 0 || sorters.iter().any(|sorter| sorter.arity != arity) {
             return Err(Error::internal("sorters of different shapes can not be merged"));
@@ -171,7 +172,7 @@ fn push<K: Key>(sorter: &mut KeySorter<K>, columns: &[&[u64]], rows: usize) -> R
 }
 
 /// Sorted tuples, block by block.
-pub(crate) struct SortedTuples {
+pub struct SortedTuples {
     arity: usize,
     inner: Merged,
 }

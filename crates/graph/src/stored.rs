@@ -37,6 +37,8 @@ pub mod query;
 mod read;
 mod reduce;
 
+pub use find::ground_id;
+
 /// A graph under a program.
 pub struct StoredSpace {
     writer: GraphWriter,

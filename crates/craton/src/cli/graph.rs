@@ -214,6 +214,10 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Ask in SPARQL 1.1, over triples
+    Sparql(Asked),
+    /// Ask in openCypher, over labelled edges
+    Cypher(Asked),
     /// Run rules to their least fixpoint: until they add nothing more; all or nothing
     Reason {
         /// BUCKET/GRAPH
@@ -248,4 +252,45 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+}
+
+/// A query in a language of its own.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Asked {
+    /// BUCKET/GRAPH
+    pub(crate) graph: String,
+    /// The query
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) query: Option<String>,
+    /// Read the query from a file; - is standard input
+    #[arg(long)]
+    pub(crate) file: Option<PathBuf>,
+    /// How the answer is written
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Written>,
+    /// Only the facts that begin so
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// The graph as it was after this commit, or a pinned name
+    #[arg(long)]
+    pub(crate) snapshot: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How the answer of a query is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Written {
+    /// Values between tabs, as Turtle has them
+    Tsv,
+    /// Values between commas
+    Csv,
+    /// SPARQL's results in JSON
+    Json,
+    /// An object of JSON on each line
+    Lines,
+    /// N-Triples, of CONSTRUCT
+    Triples,
 }

@@ -26,6 +26,7 @@ use crate::{
 mod columns;
 mod explain;
 mod kept;
+mod language;
 pub(super) mod repl;
 mod work;
 
@@ -50,6 +51,8 @@ pub(super) async fn run(command: Command) -> Result<()> {
             export(&graph, file.as_deref(), &parameters, &target).await
         }
         Command::Query { .. } => ask(command).await,
+        Command::Sparql(asked) => language::ask("sparql", asked).await,
+        Command::Cypher(asked) => language::ask("cypher", asked).await,
         Command::Explain {
             graph,
             rules,

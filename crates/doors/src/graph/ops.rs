@@ -21,7 +21,9 @@ use craton_graph::{
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Call, Operation, explain, labels, load, program, query, respond, snapshots, stream::Writing};
+use super::{
+    Call, Operation, explain, labels, language, load, program, query, respond, snapshots, stream::Writing,
+};
 use crate::http::Body;
 
 /// The most graphs of a listing.
@@ -37,6 +39,7 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::ClearGraph => clear(call).await,
         Operation::RunProgram | Operation::RunRules => program::run(call).await,
         Operation::QueryFacts => query::run(call).await,
+        Operation::QuerySparql | Operation::QueryCypher => language::run(call).await,
         Operation::ExplainRules => explain::run(call).await,
         Operation::GetLabels => labels::get(call).await,
         Operation::PutLabels => labels::put(call).await,

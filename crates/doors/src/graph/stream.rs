@@ -14,11 +14,13 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use craton_base::{Error, Result};
 use craton_gate::{Content, ReadPermit, identify::body::VerifiedBody};
+use craton_graph::Control;
 use futures::StreamExt as _;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::ops::Cancel;
 use crate::http::Body;
 
 /// Pieces that wait.
@@ -131,6 +133,10 @@ pub(super) fn own(error: Error) -> Error {
 /// An answer that a thread writes while it is sent.
 pub(super) struct Writing {
     pieces: Receiver<Result<Bytes>>,
+    /// A piece that was waited for.
+    first: Option<Bytes>,
+    /// Stops the thread's work when nobody takes the answer any more.
+    cancel: Option<Cancel>,
 }
 
 /// Where the thread writes.
@@ -141,7 +147,22 @@ impl Writing {
     /// An answer, and where to write it.
     pub(super) fn new() -> (Self, Out) {
         let (sender, receiver) = channel(PIECES);
-        (Self { pieces: receiver }, Out(sender))
+        let writing = Self {
+            pieces: receiver,
+            first: None,
+            cancel: None,
+        };
+        (writing, Out(sender))
+    }
+
+    /// Waits for the beginning of the answer: what fails before it is an error, not a broken answer. The work ends with the answer.
+    ///
+    /// # Errors
+    /// The work's own.
+    pub(super) async fn begun(mut self, control: Control) -> Result<Self> {
+        self.cancel = Some(Cancel(control));
+        self.first = self.pieces.recv().await.transpose()?;
+        Ok(self)
     }
 }
 
@@ -182,6 +203,9 @@ impl http_body::Body for Writing {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
         self.pieces
             .poll_recv(cx)
             .map(|piece| piece.map(|p| p.map(Frame::data)))

@@ -30,15 +30,15 @@ const FAN_IN: usize = 128;
 
 /// What sorting cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SortCost {
+pub struct SortCost {
     /// Keys taken, duplicates included.
-    pub(crate) taken: u64,
+    pub taken: u64,
     /// Bytes written to spilled runs.
-    pub(crate) spilled_bytes: u64,
+    pub spilled_bytes: u64,
     /// Spilled runs.
-    pub(crate) runs: u64,
+    pub runs: u64,
     /// The most bytes held.
-    pub(crate) peak_bytes: u64,
+    pub peak_bytes: u64,
 }
 
 impl SortCost {

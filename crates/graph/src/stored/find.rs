@@ -189,8 +189,11 @@ fn reordered(table: Table, known: &[(u16, u64)], open: Table) -> Result<Where> {
     ))
 }
 
-/// The id of a term without variables; `None` if the graph does not know it.
-pub(crate) fn ground_id(names: &dyn Names, bytes: &[u8]) -> Result<Option<Id>> {
+/// The id of an encoded term without variables; `None` if the graph does not know it.
+///
+/// # Errors
+/// `Internal` for bytes that are no term; the storage's own.
+pub fn ground_id(names: &dyn Names, bytes: &[u8]) -> Result<Option<Id>> {
     Ok(ids_of(names, bytes)?.and_then(|ids| ids.first().copied()))
 }
 
