@@ -1,10 +1,12 @@
 """Every file of library/, on random data, against an independent computation of what it says it makes."""
 
+import math
 import os
 import random
 from pathlib import Path
 
 import networkx as nx
+from networkx.algorithms.link_analysis.pagerank_alg import _pagerank_python  # the one that needs no numpy
 import pytest
 
 from server import Server, unique
@@ -275,3 +277,224 @@ def test_variants(server, seed):
                 for s2, q in shows if s2 == s and (q == p or (q in tree and p in nx.descendants(tree, q)))}
     assert reasoned.all("in-gene", 2) == inside
     assert reasoned.all("candidate", 4) == expected and expected
+
+
+def weighted(rng: random.Random, nodes: int, count: int) -> dict[tuple[int, int], int]:
+    return {(rng.randrange(nodes), rng.randrange(nodes)): rng.randrange(1, 10) for _ in range(count)}
+
+
+def numbers(found: set[tuple[str, ...]]) -> dict[int, float]:
+    assert len({row[0] for row in found}) == len(found)
+    return {int(row[0]): float(row[1]) for row in found}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_wcc(server, seed):
+    given = weighted(random.Random(seed), 60, 45)
+    reasoned = Reasoned(server, [f"(edge {a} {b})" for a, b in given] + [f"(vertex {n})" for n in range(60)], "wcc.metta")
+    graph = nx.Graph(list(given))
+    graph.add_nodes_from(range(60))
+    assert numbers(reasoned.all("component", 2)) == {n: min(part) for part in nx.connected_components(graph) for n in part}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_paths(server, seed):
+    given = weighted(random.Random(seed), 40, 90)
+    facts = [f"(edge {a} {b}) (edge {a} {b} {length})" for (a, b), length in given.items()] + ["(source 0)"]
+    reasoned = Reasoned(server, facts, "paths.metta")
+    graph = nx.DiGraph()
+    graph.add_node(0)
+    graph.add_weighted_edges_from((a, b, length) for (a, b), length in given.items())
+    assert numbers(reasoned.all("depth", 2)) == nx.single_source_shortest_path_length(graph, 0)
+    assert numbers(reasoned.all("distance", 2)) == nx.single_source_dijkstra_path_length(graph, 0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_triangles(server, seed):
+    given = weighted(random.Random(seed), 25, 120)
+    reasoned = Reasoned(server, [f"(edge {a} {b})" for a, b in given], "triangles.metta")
+    graph = nx.Graph((a, b) for a, b in given if a != b)
+    triangles = {n: count for n, count in nx.triangles(graph).items() if count}
+    assert numbers(reasoned.all("triangles", 2)) == triangles and triangles
+    shares = {}
+    for n in graph:
+        around = set(graph[n])
+        links = sum(1 for a, b in given if a != b and a in around and b in around)
+        if links:
+            shares[n] = links / (len(around) * (len(around) - 1))
+    assert numbers(reasoned.all("clustering", 2)) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pagerank(server, seed):
+    given = set(weighted(random.Random(seed), 30, 60))
+    reasoned = Reasoned(server, [f"(edge {a} {b})" for a, b in given] + [f"(vertex {n})" for n in range(30)], "pagerank.metta")
+    outgoing = {n: [b for a, b in given if a == n] for n in range(30)}
+    rank = dict.fromkeys(range(30), 1 / 30)
+    for _ in range(10):
+        lost = sum(rank[n] for n in rank if not outgoing[n]) / 30
+        next_rank = {n: 0.15 / 30 + 0.85 * lost for n in rank}
+        for n, to in outgoing.items():
+            for b in to:
+                next_rank[b] += 0.85 * rank[n] / len(to)
+        rank = next_rank
+    assert numbers(reasoned.all("page-rank", 2)) == pytest.approx(rank)
+    graph = nx.DiGraph(list(given))
+    graph.add_nodes_from(range(30))
+    # Ten steps are close to the end that networkx goes to.
+    assert rank == pytest.approx(_pagerank_python(graph, 0.85), rel=0.2)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_communities(server, seed):
+    given = set(weighted(random.Random(seed), 30, 50))
+    reasoned = Reasoned(server, [f"(edge {a} {b})" for a, b in given] + [f"(vertex {n})" for n in range(30)], "communities.metta")
+    label = {n: n for n in range(30)}
+    for _ in range(10):
+        votes = {n: {} for n in label}
+        for a, b in given:
+            votes[a][label[b]] = votes[a].get(label[b], 0) + 1
+            votes[b][label[a]] = votes[b].get(label[a], 0) + 1
+        label = {n: min(its, key=lambda one: (-its[one], one)) if (its := votes[n]) else label[n] for n in label}
+    assert numbers(reasoned.all("community", 2)) == label
+
+
+class Symbolic:
+    """Expressions as nested tuples: read, evaluated, differentiated by the textbook."""
+
+    @staticmethod
+    def random(rng: random.Random, depth: int = 3):
+        kind = rng.choice(["+", "*", "^", "sin", "cos", "exp"]) if depth and rng.random() < 0.8 else None
+        inner = lambda: Symbolic.random(rng, depth - 1)
+        match kind:
+            case None:
+                return rng.choice(["x", "y", 0, 1, 2, 3])
+            case "+" | "*":
+                return (kind, inner(), inner())
+            case "^":
+                return (kind, inner(), rng.choice([0, 1, 2, 3]))
+            case function:
+                return (function, inner())
+
+    @staticmethod
+    def text(e) -> str:
+        return f"({' '.join(Symbolic.text(part) for part in e)})" if isinstance(e, tuple) else str(e)
+
+    @staticmethod
+    def read(text: str):
+        stack: list[list] = [[]]
+        for word in text.replace("(", " ( ").replace(")", " ) ").split():
+            if word == "(":
+                stack.append([])
+            elif word == ")":
+                done = tuple(stack.pop())
+                stack[-1].append(done)
+            else:
+                stack[-1].append(float(word) if word.lstrip("-")[:1].isdigit() else word)
+        return stack[0][0]
+
+    @staticmethod
+    def value(e, at: dict) -> float:
+        match e:
+            case ("+", a, b):
+                return Symbolic.value(a, at) + Symbolic.value(b, at)
+            case ("*", a, b):
+                return Symbolic.value(a, at) * Symbolic.value(b, at)
+            case ("^", a, n):
+                return Symbolic.value(a, at) ** n
+            case (function, a):
+                return getattr(math, function)(Symbolic.value(a, at))
+            case str():
+                return at[e]
+        return e
+
+    @staticmethod
+    def is_normal(e) -> bool:
+        if not isinstance(e, tuple):
+            return True
+        head, *parts = e
+        numbers = [part for part in parts if isinstance(part, float)]
+        if head in ("+", "*") and (len(numbers) == 2 or 0 in numbers or (head == "*" and (1 in numbers or isinstance(parts[1], float)))):
+            return False
+        if head == "^" and parts[1] in (0, 1):
+            return False
+        return all(Symbolic.is_normal(part) for part in parts)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_differentiation(server, seed):
+    rng = random.Random(seed)
+    asked = {Symbolic.text(Symbolic.random(rng)) for _ in range(12)}
+    facts = ["(symbol x) (symbol y)"] + [f"(differentiate {e} x)" for e in asked]
+    reasoned = Reasoned(server, facts, "differentiation.metta")
+    answer = call(server.root, server, "POST", f"{reasoned.graph}/query", b"(, (derivative $e $x $d)) (, (pair $e $d))")
+    found = {}
+    for line in answer.text.splitlines():
+        _, e, d = Symbolic.read(line)
+        assert e not in found, "a derivative has one normal form"
+        found[e] = d
+    assert len(found) == len(asked)
+    for e, d in found.items():
+        assert Symbolic.is_normal(d), d
+        for x in (0.3, 0.7):
+            at, step = {"x": x, "y": 1.3}, 1e-6
+            slope = (Symbolic.value(e, at | {"x": x + step}) - Symbolic.value(e, at | {"x": x - step})) / (2 * step)
+            if abs(slope) < 1e6:
+                assert Symbolic.value(d, at) == pytest.approx(slope, rel=1e-4, abs=1e-4), (e, d)
+
+
+class Machine:
+    """The interpreter's machine."""
+
+    def __init__(self, code: list[str]):
+        self.code = [tuple(word.strip("()").split()) for word in code]
+
+    def states(self, stack: list[int], most: int = 500):
+        at, out = 0, []
+        while len(out) < most:
+            out.append((at, tuple(stack)))
+            match self.code[at]:
+                case ("halt",):
+                    return out, stack
+                case ("push", n):
+                    stack = [int(n), *stack]
+                case ("pop",):
+                    stack = stack[1:]
+                case ("dup",):
+                    stack = [stack[0], *stack]
+                case ("swap",):
+                    stack = [stack[1], stack[0], *stack[2:]]
+                case ("over",):
+                    stack = [stack[1], *stack]
+                case (("add" | "sub" | "mul") as name,):
+                    n, m, *stack = stack
+                    stack = [{"add": m + n, "sub": m - n, "mul": m * n}[name], *stack]
+                case ("jump", to):
+                    at = int(to)
+                    continue
+                case ("jump-zero", to):
+                    if stack[0] == 0:
+                        at = int(to)
+                        continue
+            at += 1
+        return out, None
+
+
+def test_interpreter(server):
+    # Factorial of n: the stack is n and the product.
+    factorial = ["(push 1)", "swap", "(jump-zero 10)", "swap", "over", "mul", "swap", "(push 1)", "sub", "(jump 2)", "pop", "halt"]
+    machine = Machine(factorial)
+    facts = [f"(code {n} {instruction})" for n, instruction in enumerate(factorial)]
+    facts += [f"(run r{n} (: {n} (end)))" for n in range(6)]
+    reasoned = Reasoned(server, facts, "interpreter.metta")
+    answer = call(server.root, server, "POST", f"{reasoned.graph}/query", b"(, (result $r (: $n (end)))) (, ($r $n))")
+    expected = 1
+    results = set()
+    for n in range(6):
+        states, stack = machine.states([n])
+        expected = expected * max(n, 1)
+        assert stack == [expected]
+        results.add(f"(r{n} {expected})")
+        found = call(server.root, server, "POST", f"{reasoned.graph}/query", f"(, (state r{n} $i $s)) (, ($i $s))".encode())
+        assert len(found.text.splitlines()) == len(set(states))
+    assert set(answer.text.splitlines()) == results
