@@ -438,3 +438,19 @@ def test_an_answer_larger_than_its_memory(server):
         pairs += len(seen)
     found = ours(server.root, server, graph, "SELECT (COUNT(*) AS ?n) { ?a :p0+ ?b }").json()
     assert found["results"]["bindings"][0]["n"]["value"] == str(pairs)
+
+
+def test_a_walk_over_more_edges_than_fit(server):
+    """Round by round: 20,000 chains of four nodes, the last of each the first of a circle of two."""
+    lines = []
+    for chain in range(20000):
+        nodes = [f"<http://e.org/{chain}-{n}>" for n in range(4)]
+        lines += [f"{a} <http://e.org/p0> {b} ." for a, b in zip(nodes, nodes[1:])]
+        lines.append(f"{nodes[3]} <http://e.org/p0> {nodes[2]} .")
+    bucket = unique("sparql")
+    server.command("mb", bucket)
+    graph = f"{bucket}/g"
+    assert call(server.root, server, "POST", f"{graph}/facts", "\n".join(lines).encode(), format="ntriples").status_code == 200
+    for path, pairs in [(":p0+", 3 + 2 + 2 + 2), (":p0*", 3 + 2 + 2 + 2 + 2), (":p0?", 4 + 4)]:
+        found = ours(server.root, server, graph, f"SELECT (COUNT(*) AS ?n) {{ ?a {path} ?b }}").json()
+        assert found["results"]["bindings"][0]["n"]["value"] == str(20000 * pairs), path
