@@ -147,3 +147,19 @@ def test_leases_survive_a_kill(tmp_path):
         assert short["token"] < acquire(server, server.root, exclusive("held", prefix="s/"))["token"]
     finally:
         server.kill()
+
+
+def test_the_command(server, bucket):
+    taken = json.loads(server.command("lease", "take", f"{bucket}/a/", f"{bucket}/one", "--graph", f"{bucket}/g", "--purpose", "by hand", "--json"))
+    assert [path["path"] for path in taken["paths"]] == [f"/{bucket}/objects/a/*", f"/{bucket}/objects/one", f"/{bucket}/graphs/g"]
+    assert {path["mode"] for path in taken["paths"]} == {"exclusive"}
+    refused(lambda: client(server).put_object(Bucket=bucket, Key="a/k", Body=b"x"))
+    server.command("lease", "take", f"{bucket}/a/b", "--shared", code=7)
+    renewed = json.loads(server.command("lease", "renew", taken["id"], "--seconds", "1200", "--json"))
+    assert renewed["until_micros"] > taken["until_micros"] and renewed["token"] == taken["token"]
+    assert "by hand" in server.command("lease", "list")
+    server.command("lease", "release", taken["id"])
+    second = json.loads(server.command("lease", "take", bucket, "--shared", "--json"))
+    server.command("lease", "break", second["id"])
+    server.command("lease", "release", second["id"], code=3)
+    assert second["id"] not in server.command("lease", "list")

@@ -335,3 +335,6 @@ impl Lending {
         Error::new(ErrorKind::Busy, "Borrowed", message)
     }
 }
+
+#[cfg(test)]
+mod tests;
