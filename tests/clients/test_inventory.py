@@ -154,7 +154,7 @@ def test_it_comes_by_itself_each_day_and_ends_with_its_configuration(tmp_path):
             return {o["Key"] for o in listed}
 
         until(lambda: len(files()) >= 2)
-        runs = json.loads(own.command("run", "list", "--json"))["runs"]
+        runs = json.loads(own.command("work", "list", "--json"))["runs"]
         assert any(r["worker"] == "inventory" and r["subject"] == "data/all" and r["counts"].get("rows") == 1 for r in runs)
         s3.delete_bucket_inventory_configuration(Bucket="data", Id="all")
         time.sleep(1)
@@ -181,7 +181,7 @@ def test_who_may_not_write_there_has_nothing_written_there(server, s3, filled, m
     server.command("inventory", "run", bucket, "all")
 
     def failed():
-        runs = json.loads(server.command("run", "list", "--json"))["runs"]
+        runs = json.loads(server.command("work", "list", "--json"))["runs"]
         return [r for r in runs if r["subject"] == f"{bucket}/all" and r["state"] == "failed"]
 
     assert "Denied" in until(failed)[0]["error"]

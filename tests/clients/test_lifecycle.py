@@ -138,10 +138,10 @@ def test_runs_are_seen_recorded_and_asked_for(short, s3):
     s3.put_object(Bucket="seen", Key="k", Body=b"x")
     rules(s3, "seen", {"Filter": {}, "Expiration": {"Days": 1}})
     until(lambda: keys(s3, "seen") == [])
-    assert "lifecycle" in short.command("run", "list")
+    assert "lifecycle" in short.command("work", "list")
     assert "system:lifecycle" in short.command("audit", "list", "--principal", "system:lifecycle")
-    short.command("run", "start", "lifecycle", "seen")
-    short.command("run", "cancel", "0000000000000000", code=3)
+    short.command("work", "start", "lifecycle", "seen")
+    short.command("work", "cancel", "0000000000000000", code=3)
 
 
 def test_only_who_may_sees_runs(short):

@@ -62,6 +62,9 @@ pub(crate) fn open(folder: &Path, memory: u64, runtime: &Runtime) -> Result<Serv
     gate.ensure_root(|_| Ok(()))?;
     let session = gate.operator(Origin {
         lease: None,
+        run: None,
+        trace: None,
+        purse: craton_gate::Purse::default(),
         door: "graph",
         source_ip: IpAddr::from([127, 0, 0, 1]),
         tls: None,

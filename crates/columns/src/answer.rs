@@ -38,11 +38,11 @@ impl Answer {
         Ok(Self { schema, writer })
     }
 
-    /// Takes encoded terms, one after the other; the bytes of the stream so far.
+    /// Takes encoded terms, one after the other; the bytes of the stream so far, and how many terms these were.
     ///
     /// # Errors
     /// `Internal` if a term does not fit the columns.
-    pub fn take(&mut self, mut terms: &[u8]) -> Result<Vec<u8>> {
+    pub fn take(&mut self, mut terms: &[u8]) -> Result<(Vec<u8>, u64)> {
         let width = self.schema.fields().len();
         let mut columns: Vec<StringBuilder> = (0..width).map(|_| StringBuilder::new()).collect();
         let mut text = Vec::new();
@@ -68,7 +68,7 @@ impl Answer {
             .map(|mut column| Arc::new(column.finish()) as ArrayRef);
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect()).map_err(failed)?;
         self.writer.write(&batch).map_err(failed)?;
-        Ok(std::mem::take(self.writer.get_mut()))
+        Ok((std::mem::take(self.writer.get_mut()), batch.num_rows() as u64))
     }
 
     /// The end of the stream.

@@ -41,7 +41,8 @@ fn an_answer_is_a_stream_of_columns() {
     for text in ["(a \"b c\")", "((d e) 5)"] {
         terms.extend_from_slice(parse::term(text.as_bytes()).unwrap().as_bytes());
     }
-    let mut bytes = answer.take(&terms).unwrap();
+    let (mut bytes, rows) = answer.take(&terms).unwrap();
+    assert_eq!(rows, 2);
     assert!(answer.take(parse::term(b"(a b c)").unwrap().as_bytes()).is_err());
     bytes.extend(answer.finish().unwrap());
     let mut found = Vec::new();

@@ -11,16 +11,20 @@ mod asking;
 mod graph;
 mod guard;
 mod identities;
+mod lease;
 mod policy;
 mod replication;
+mod runs;
 mod sql;
 
 pub(crate) use asking::{AsIf, Asking};
 pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Written as GraphWritten};
 pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
+pub(crate) use lease::{Lease, LeasePaths};
 pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
+pub(crate) use runs::{Lineage, Run, Work};
 pub(crate) use sql::{Sql, SqlFormat};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
@@ -173,7 +177,15 @@ pub(crate) enum Client {
     Keys(Keys),
     /// What the server does by itself: lifecycle rules, events
     #[command(subcommand)]
+    Work(Work),
+    /// Runs: what a piece of work of a client read and wrote
+    #[command(subcommand)]
     Run(Run),
+    /// Where a version came from, or what came of it
+    Lineage(Lineage),
+    /// Leases: paths that one holder keeps from others for a while
+    #[command(subcommand)]
+    Lease(Lease),
     /// Copies of a bucket's versions in other buckets
     #[command(subcommand)]
     Replication(Replication),
@@ -322,32 +334,6 @@ pub(crate) enum Keys {
     },
     /// Make a new root key and wrap every bucket's key under it
     Rotate {
-        #[command(flatten)]
-        target: Target,
-    },
-}
-
-/// What the server does by itself.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Run {
-    /// List the runs, those that go on first
-    List {
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Start one now
-    Start {
-        /// What: lifecycle
-        worker: String,
-        /// On which bucket
-        bucket: String,
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Tell one to end
-    Cancel {
-        /// Its id
-        id: String,
         #[command(flatten)]
         target: Target,
     },

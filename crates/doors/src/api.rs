@@ -33,11 +33,13 @@ mod identities;
 mod kms;
 mod leases;
 mod ledger;
+mod openlineage;
 pub(crate) mod query;
 mod routes;
 mod runs;
 mod sessions;
 mod system;
+mod work;
 
 use query::Query;
 pub(crate) use routes::AUTHZEN;
@@ -192,7 +194,7 @@ fn status(error: &Error) -> StatusCode {
     match error.reason() {
         "MethodNotAllowed" => StatusCode::METHOD_NOT_ALLOWED,
         "RequestTimeout" => StatusCode::REQUEST_TIMEOUT,
-        _ => errors::http_status(error.kind()),
+        _ => errors::http_status_of(error),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Deliberately absent: the shape of the answers (XML, JSON), which is each door's own.
 
 use craton_base::{Error, Kind};
+use craton_gate::BUDGET_EXCEEDED;
 use http::StatusCode;
 
 /// What a client is told of an error that is ours.
@@ -24,6 +25,7 @@ const S3_CODES: &[(&str, u16)] = &[
     ("BucketAlreadyExists", 409),
     ("BucketAlreadyOwnedByYou", 409),
     ("BucketNotEmpty", 409),
+    (BUDGET_EXCEEDED, 429),
     ("ConditionalRequestConflict", 409),
     ("CredentialsNotSupported", 400),
     ("EntityTooLarge", 400),
@@ -136,7 +138,7 @@ pub(crate) fn kind_of(status: StatusCode) -> Kind {
     match status.as_u16() {
         403 => Kind::Denied,
         404 => Kind::NotFound,
-        409 => Kind::Busy,
+        409 | 429 => Kind::Busy,
         304 | 412 => Kind::Precondition,
         503 => Kind::Unavailable,
         500 => Kind::Internal,
@@ -193,6 +195,7 @@ pub const fn http_status(kind: Kind) -> StatusCode {
 #[must_use]
 pub fn sqlstate(error: &Error) -> &'static str {
     match error.reason() {
+        BUDGET_EXCEEDED => return "53400",
         "ClientGone" | "StatementCancelled" | "StatementTimeout" => return "57014",
         "IncompleteName" => return "3F000",
         "InvalidClient" => return "28P01",
@@ -221,6 +224,15 @@ pub fn sqlstate(error: &Error) -> &'static str {
         Kind::Corrupt => "XX001",
         Kind::Internal => "XX000",
         Kind::Unavailable => "57P03",
+    }
+}
+
+/// The HTTP status of an error, for doors that have no finer codes.
+#[must_use]
+pub fn http_status_of(error: &Error) -> StatusCode {
+    match error.reason() {
+        BUDGET_EXCEEDED => StatusCode::TOO_MANY_REQUESTS,
+        _ => http_status(error.kind()),
     }
 }
 

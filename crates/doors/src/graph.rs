@@ -298,7 +298,7 @@ pub(crate) async fn handle(gate: &Gate, graphs: &Graphs, request: Request<Body>,
                 "message": errors::message(&error),
                 "request_id": &*request_id,
             } });
-            respond(errors::http_status(error.kind()), &body)
+            respond(errors::http_status_of(&error), &body)
         }
     };
     Answered { response, operation }

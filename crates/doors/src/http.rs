@@ -3,7 +3,8 @@
 //! ```text
 //! /_health/live   /_health/ready   /_metrics        answered here, without identity
 //! /.well-known/authzen-configuration                answered here, without identity
-//! /_api/v1/…   POST /access/v1/evaluation…          crate::api
+//! /_api/v1/…   /_openlineage/api/v1/…               crate::api
+//! POST /access/v1/evaluation…                       crate::api
 //! /_graph/v1/…                                      crate::graph
 //! /_iceberg/v1/…                                    crate::iceberg
 //! /_api/v1/oauth/…   /_iceberg/v1/oauth/tokens      crate::oauth: tokens, before who asks is known
@@ -21,7 +22,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result};
 pub use craton_gate::policy::Network;
-use craton_gate::{Gate, Origin, watch};
+use craton_gate::{Gate, Origin, Purse, watch};
 use craton_graph::engine::Graphs;
 use craton_tables::Tables;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -51,6 +52,15 @@ const LEASE: HeaderName = HeaderName::from_static("x-craton-lease");
 
 /// The longest name of a lease that is kept, in bytes; a longer one is nobody's.
 const LEASE_BYTES_MAX: usize = 64;
+
+/// The header that says what is left of a session's budget.
+const BUDGET: HeaderName = HeaderName::from_static("x-craton-budget");
+
+/// The header that names a run.
+const RUN: HeaderName = HeaderName::from_static("x-craton-run");
+
+/// The longest name of a run, in bytes; a longer one is cut.
+const RUN_BYTES_MAX: usize = 128;
 
 /// The longest `Referer` that is kept, in bytes.
 const REFERER_BYTES_MAX: usize = 1024;
@@ -190,11 +200,19 @@ impl Doors {
         let inner = &*self.inner;
         let start = inner.clock.monotonic();
         let bytes_in = request.body().size_hint().lower();
-        let request_id = inner.request_ids.draw();
+        let about = About {
+            request_id: inner.request_ids.draw(),
+            purse: Purse::default(),
+        };
         let expects = Expects::of(&request);
         inner.metrics.begin();
-        let mut answered = inner.route(request, peer, &request_id).await;
-        sign(answered.response.headers_mut(), &request_id);
+        let mut answered = inner.route(request, peer, &about).await;
+        sign(answered.response.headers_mut(), &about.request_id);
+        if let Some(left) = about.purse.left(inner.clock.now()) {
+            // Names and numbers: they are a header's value.
+            let text = HeaderValue::try_from(left.to_string()).ok();
+            text.and_then(|text| answered.response.headers_mut().insert(BUDGET, text));
+        }
         if expects.must_close(answered.response.status()) {
             answered
                 .response
@@ -217,8 +235,14 @@ impl Doors {
     }
 }
 
+/// What a request is known by, and what it can use up.
+struct About {
+    request_id: Arc<str>,
+    purse: Purse,
+}
+
 impl Inner {
-    async fn route(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
+    async fn route(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
         let path = request.uri().path();
         if let Some(operation) = open_path(path) {
             let response = self.open(operation, request.method());
@@ -229,7 +253,7 @@ impl Inner {
             };
         }
         if crate::oauth::is_for_us(path) {
-            let origin = self.origin("oauth", &request, peer, request_id);
+            let origin = self.origin("oauth", &request, peer, about);
             let done = Box::pin(crate::oauth::handle(&self.gate, &self.rooms, request, origin)).await;
             return Answered {
                 response: done.response.map(Body::http_body),
@@ -245,10 +269,15 @@ impl Inner {
             };
         }
         if path == crate::sql::PATH {
-            return self.sql(request, peer, request_id).await;
+            return self.sql(request, peer, about).await;
         }
-        if path == "/_api" || path.starts_with("/_api/") || is_authzen(&request) {
-            let origin = self.origin("api", &request, peer, request_id);
+        if ["/_api/", "/_openlineage/"]
+            .iter()
+            .any(|start| path.starts_with(start))
+            || path == "/_api"
+            || is_authzen(&request)
+        {
+            let origin = self.origin("api", &request, peer, about);
             let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
             let response = done.response.map(Body::http_body);
             return Answered {
@@ -258,7 +287,7 @@ impl Inner {
             };
         }
         if path == "/_graph" || path.starts_with("/_graph/") {
-            let origin = self.origin("graph", &request, peer, request_id);
+            let origin = self.origin("graph", &request, peer, about);
             let done = crate::graph::handle(&self.gate, &self.graphs, request, origin).await;
             return Answered {
                 response: done.response,
@@ -267,10 +296,10 @@ impl Inner {
             };
         }
         if path == "/_iceberg" || path.starts_with("/_iceberg/") {
-            return self.iceberg(request, peer, request_id).await;
+            return self.iceberg(request, peer, about).await;
         }
         if crate::query::is_for_us(&request) {
-            let origin = self.origin("query", &request, peer, request_id);
+            let origin = self.origin("query", &request, peer, about);
             let done = Box::pin(crate::query::handle(&self.gate, &self.rooms, request, origin)).await;
             return Answered {
                 response: done.response.map(Body::http_body),
@@ -278,7 +307,7 @@ impl Inner {
                 operation: done.operation,
             };
         }
-        let origin = self.origin("s3", &request, peer, request_id);
+        let origin = self.origin("s3", &request, peer, about);
         let done = self.s3.handle(request, origin).await;
         Answered {
             response: done.response,
@@ -287,8 +316,8 @@ impl Inner {
         }
     }
 
-    async fn sql(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
-        let origin = self.origin("sql", &request, peer, request_id);
+    async fn sql(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
+        let origin = self.origin("sql", &request, peer, about);
         let behind = (&self.gate, &self.rooms, self.sql.as_ref());
         let done = Box::pin(crate::sql::handle(behind, request, origin)).await;
         Answered {
@@ -298,8 +327,8 @@ impl Inner {
         }
     }
 
-    async fn iceberg(&self, request: Request<Body>, peer: &Peer, request_id: &Arc<str>) -> Answered {
-        let origin = self.origin("iceberg", &request, peer, request_id);
+    async fn iceberg(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
+        let origin = self.origin("iceberg", &request, peer, about);
         let behind = (&self.gate, &self.tables, &self.rooms);
         let public_url = self.public_url.as_deref();
         let done = Box::pin(crate::iceberg::handle(behind, public_url, request, origin)).await;
@@ -331,19 +360,16 @@ impl Inner {
         }
     }
 
-    fn origin(
-        &self,
-        door: &'static str,
-        request: &Request<Body>,
-        peer: &Peer,
-        request_id: &Arc<str>,
-    ) -> Origin {
+    fn origin(&self, door: &'static str, request: &Request<Body>, peer: &Peer, about: &About) -> Origin {
         let headers = request.headers();
         Origin {
             door,
             source_ip: source_ip(headers, peer.ip, &self.proxies),
             tls: peer.tls,
-            request_id: request_id.clone(),
+            request_id: about.request_id.clone(),
+            purse: about.purse.clone(),
+            run: kept(headers, &RUN, RUN_BYTES_MAX).filter(|name| is_name(name)),
+            trace: trace(headers),
             lease: kept(headers, &LEASE, LEASE_BYTES_MAX),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
@@ -441,6 +467,20 @@ fn sign(headers: &mut HeaderMap, request_id: &str) {
 fn kept(headers: &HeaderMap, name: &HeaderName, bytes_max: usize) -> Option<Arc<str>> {
     let text = headers.get(name)?.to_str().ok()?;
     text.get(..text.floor_char_boundary(bytes_max)).map(Arc::from)
+}
+
+/// Whether a text can name a run.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
+/// The trace that a request is of (W3C Trace Context, 3.2): `version-trace-parent-flags`.
+fn trace(headers: &HeaderMap) -> Option<Arc<str>> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let trace = text.split('-').nth(1)?;
+    let is_one =
+        trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit()) && trace.bytes().any(|b| b != b'0');
+    is_one.then(|| format!("trace-{}", trace.to_ascii_lowercase()).into())
 }
 
 /// The caller's address: the last of the forwarded addresses that is not a trusted proxy, read only if the

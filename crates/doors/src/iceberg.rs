@@ -17,7 +17,7 @@
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, Result};
 use craton_gate::{
-    Gate, Origin, Session,
+    BUDGET_EXCEEDED, Gate, Origin, Session,
     identify::{Service, body::VerifiedBody},
     tables::is_id,
 };
@@ -375,6 +375,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         "NoSuchViewException" => (404, "NoSuchViewException"),
         "NoSuchNamespaceException" => (404, "NoSuchNamespaceException"),
         "UnprocessableEntityException" => (422, "UnprocessableEntityException"),
+        BUDGET_EXCEEDED => (429, BUDGET_EXCEEDED),
         "InvalidToken"
         | "ExpiredToken"
         | "InvalidAccessKeyId"

@@ -16,8 +16,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result, Secret};
 use craton_gate::{
-    ATTEMPT_AGAIN_SECONDS, ClientGrant, Exchange, Gate, Granted, Origin, SessionLimits, TOO_MANY_ATTEMPTS,
-    TokenFault,
+    ATTEMPT_AGAIN_SECONDS, ClientGrant, Exchange, Gate, Granted, Origin, SessionBudget, SessionLimits,
+    TOO_MANY_ATTEMPTS, TokenFault,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
@@ -197,6 +197,7 @@ fn ask(parts: &Parts, fields: &FormFields) -> Result<Asked> {
         },
         run: fields.get("run").map(str::to_owned),
         purpose: fields.get("purpose").map(str::to_owned),
+        budget: fields.get("budget").map(SessionBudget::parse).transpose()?,
     };
     match fields.get("grant_type").unwrap_or_default() {
         "client_credentials" => {

@@ -16,7 +16,9 @@
 
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
-use craton_gate::{Gate, Origin, PrincipalKind, Session, TOO_MANY_ATTEMPTS, identify::Service};
+use craton_gate::{
+    BUDGET_EXCEEDED, Gate, Origin, PrincipalKind, Session, TOO_MANY_ATTEMPTS, identify::Service,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
@@ -319,6 +321,7 @@ fn code(error: &Error) -> (&'static str, StatusCode) {
         "ExpiredTokenException" => Some(("ExpiredTokenException", 400)),
         "IDPCommunicationError" => Some(("IDPCommunicationError", 400)),
         TOO_MANY_ATTEMPTS => Some(("Throttling", 400)),
+        BUDGET_EXCEEDED => Some((BUDGET_EXCEEDED, 429)),
         _ => None,
     };
     let (code, status) = by_reason.unwrap_or(match error.kind() {

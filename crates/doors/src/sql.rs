@@ -287,7 +287,7 @@ fn refusal(error: &Error, request_id: &str) -> Response<Body> {
         "MethodNotAllowed" => StatusCode::METHOD_NOT_ALLOWED,
         "NotAcceptable" => StatusCode::NOT_ACCEPTABLE,
         "RequestTimeout" => StatusCode::REQUEST_TIMEOUT,
-        _ => errors::http_status(error.kind()),
+        _ => errors::http_status_of(error),
     };
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);

@@ -52,7 +52,7 @@ impl Gate {
         ask: &Ask,
         bucket: Option<&BucketState>,
     ) -> Result<(Record, Restrictions)> {
-        session.note_asked();
+        let is_first = session.note_asked();
         watch::note(|seen| seen.asked(session.principal(), &ask.resource));
         let put = Put {
             actions: &ask.actions,
@@ -69,12 +69,35 @@ impl Gate {
         } else {
             Verdicts::session_is_over()
         };
+        let within = self.inner.spend_request(session, is_first);
+        let within = within.and_then(|()| match verdicts.allowed {
+            true => self.inner.spend_ask(session, ask),
+            false => Ok(()),
+        });
+        within.map_err(|error| self.over_budget(session, ask, error))?;
         let restrictions = match verdicts.allowed {
             true => std::mem::take(&mut verdicts.restrictions),
             false => Restrictions::default(),
         };
         let record = self.conclude(session, ask, verdicts, bucket)?;
         Ok((record, restrictions))
+    }
+
+    /// Records that a session's budget is used up.
+    fn over_budget(&self, session: &Session, ask: &Ask, error: Error) -> Error {
+        let mut record = self.record_of(session, ask);
+        record.kind = RecordKind::Denial.into();
+        record.verdict = Verdict::ExplicitDeny.into();
+        record.name_statements(std::iter::once("budget".to_owned()));
+        record.result = error.kind().as_str().to_owned();
+        record.reason = error.reason().to_owned();
+        match self.inner.ledger.append_denial(&mut record) {
+            Ok(id) => {
+                let text = format!("{} (decision {id})", error.message());
+                Error::new(error.kind(), error.reason(), text)
+            }
+            Err(unrecorded) => unrecorded,
+        }
     }
 
     /// The record of a decision. Refused: the denial is recorded and an error returned.

@@ -13,7 +13,7 @@
 //! Deliberately absent: protocols, what entries mean.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -35,8 +35,9 @@ use crate::{
     guards::GuardPlane,
     identify::{self, Regions, Verifier},
     kms::{self, DataKeys, KeyService, LocalKeys},
-    ledger::{Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
+    ledger::{Follower, Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict, Workers},
     lending::Lending,
+    lineage::Lineage,
     notice::Notices,
     permit::{ClassTier, Grant, Mode, ReadPermit, Told, WritePermit},
     replication::{Copies, RemoteBuckets},
@@ -101,6 +102,7 @@ pub(crate) struct Inner {
     pub(crate) notices: Notices,
     pub(crate) copies: Copies,
     pub(crate) runs: Runs,
+    pub(crate) lineage: Arc<Lineage>,
     pub(crate) workers_taken: AtomicBool,
 }
 
@@ -132,6 +134,15 @@ impl Gate {
             kernel_boot_id: kernel_boot_id.to_owned(),
         })?;
         let (clock, random) = (parts.clock.clone(), parts.random.clone());
+        let (namespace, committer) = (parts.namespace.clone(), parts.committer.clone());
+        let lineage = Arc::new(Lineage::open(
+            namespace,
+            committer,
+            ledger.clone(),
+            clock.clone(),
+        )?);
+        let follower: Weak<dyn Follower> = Arc::<Lineage>::downgrade(&lineage);
+        ledger.follow(follower);
         let directory = Arc::new(Directory::open(&store)?);
         let store = Arc::new(store);
         let tokens = Arc::new(Tokens::open(&store)?);
@@ -166,6 +177,7 @@ impl Gate {
             notices: Notices::default(),
             copies: Copies::default(),
             runs: Runs::default(),
+            lineage,
             workers_taken: AtomicBool::new(false),
             store,
         };

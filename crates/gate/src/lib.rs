@@ -19,6 +19,7 @@ pub mod audit;
 mod background;
 pub mod borrow;
 mod bucket;
+mod budgets;
 mod changes;
 mod configuration;
 mod cross_origin;
@@ -34,6 +35,7 @@ pub mod kms;
 mod leases;
 pub mod ledger;
 mod lending;
+mod lineage;
 mod notice;
 mod once;
 mod operate;
@@ -53,6 +55,7 @@ mod worker;
 pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::{Ask, Fact};
 pub use bucket::{BucketInfo, BucketLock, BucketSettings, DefaultRetention, RetentionPeriod, Versioning};
+pub use budgets::{BUDGET_EXCEEDED, BudgetState, Measure, Purse, SessionBudget};
 pub use changes::Changes;
 pub use configuration::{
     Acl, AclGrant, AclPermission, BucketAccess, CORS_RULES_MAX, Configuration, ConfigurationChange, Cors,
@@ -77,6 +80,10 @@ pub use identities::{
     PolicyVersion, Provider, ProviderChange, Summary, Update, VERSIONS_MAX,
 };
 pub use leases::{LEASE_PATHS_MAX, LEASE_SECONDS_MAX, LEASES_MAX, LeaseInfo, LeasedPath};
+pub use lineage::{
+    DECLARED_MAX, Declared, Direction as LineageDirection, Edge, LINEAGE_EDGES_MAX, LineageAnswer,
+    LineageAsk, RunEdges, RunSummary, Standing as DeclaredStanding, Touch,
+};
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use once::SECONDS as ONCE_SECONDS;
 pub use operate::Rotated;

@@ -319,7 +319,7 @@ impl ReadPermit {
             .content(&stored.key, &stored.value, range, self.second.get())?
         {
             StoreContent::Whole(bytes) => {
-                self.permit.moved(bytes.len() as u64);
+                self.permit.spend(bytes.len() as u64)?;
                 self.permit.tell()?;
                 Ok(Content::Whole(bytes))
             }
@@ -344,7 +344,7 @@ impl ReadPermit {
             store.content(&stored.key, &stored.value, range, self.second.get())
         });
         let whole = whole.await?;
-        self.permit.moved(whole.len() as u64);
+        self.permit.spend(whole.len() as u64)?;
         self.permit.tell()?;
         Ok(whole)
     }

@@ -17,6 +17,7 @@ use std::{
 use craton_base::{PrincipalName, Timestamp};
 
 use crate::{
+    budgets::Purse,
     directory::{Actor, Identity, SessionFacts},
     policy::Policy,
 };
@@ -53,6 +54,12 @@ pub struct Origin {
     pub referer: Option<Arc<str>>,
     /// The lease that the request stands under, as it names it.
     pub lease: Option<Arc<str>>,
+    /// The run that the request is of, as it names it.
+    pub run: Option<Arc<str>>,
+    /// The trace that the request is of: a session's run, if nothing else names one.
+    pub trace: Option<Arc<str>>,
+    /// What it can use up.
+    pub purse: Purse,
     /// When the request arrived.
     pub time: Timestamp,
 }
@@ -182,9 +189,9 @@ impl Session {
         Self::without_key(Arc::new(identity), self.inner.origin.clone())
     }
 
-    /// The gate has recorded what it decided for this session.
-    pub(crate) fn note_asked(&self) {
-        self.inner.asked.store(true, Ordering::Relaxed);
+    /// The gate has recorded what it decided for this session. Whether that is the first time.
+    pub(crate) fn note_asked(&self) -> bool {
+        !self.inner.asked.swap(true, Ordering::Relaxed)
     }
 
     /// The principal's name as records and owners have it: a user's, `role/<name>`, `root`, or `anonymous`.
@@ -322,10 +329,14 @@ impl Session {
 
     /// Says in a record who acts for whom, in which session.
     pub(crate) fn describe(&self, record: &mut crate::ledger::Record) {
-        let Some(facts) = self.facts() else { return };
         let text = |s: Option<&str>| s.unwrap_or_default().to_owned();
+        let origin = self.origin();
+        record.run = text(origin.run.as_deref());
+        let Some(facts) = self.facts() else { return };
         record.chain = self.chain().map(str::to_owned).collect();
-        record.run = text(self.run());
+        if record.run.is_empty() {
+            record.run = text(self.run().or(origin.trace.as_deref()));
+        }
         record.purpose = text(self.purpose());
         record.session = facts.id.to_string();
         record.session_name = text(self.session_name());

@@ -175,6 +175,7 @@ const BUCKET_LIST: &[&str] = &[
 ];
 
 const BUCKET_READ: &[&str] = &[
+    "craton:ReadLineage",
     "s3:GetAccelerateConfiguration",
     "s3:GetAnalyticsConfiguration",
     "s3:GetBucketAcl",
@@ -332,6 +333,7 @@ const SYSTEM_WRITE: &[&str] = &[
     "craton:BreakLease",
     "craton:CancelRun",
     "craton:Collect",
+    "craton:DeclareLineage",
     "craton:DeliverEvents",
     "craton:GrantToken",
     "craton:Lease",
@@ -339,6 +341,7 @@ const SYSTEM_WRITE: &[&str] = &[
     "craton:RevokeSession",
     "craton:RotateKeys",
     "craton:Run",
+    "craton:SetSessionBudget",
     "craton:StartRun",
     "iam:PassRole",
     "kms:CreateKey",

@@ -133,6 +133,8 @@ pub struct Rows {
     /// Its columns.
     pub schema: SchemaRef,
     pieces: mpsc::Receiver<Result<Piece>>,
+    /// Whose budget the rows are taken from.
+    taker: (Gate, Session),
 }
 
 /// What comes from a statement.
@@ -149,7 +151,11 @@ impl Rows {
     /// What the statement fails with.
     pub fn poll_next(&mut self, cx: &mut Waking<'_>) -> Poll<Option<Result<RecordBatch>>> {
         self.pieces.poll_recv(cx).map(|piece| match piece? {
-            Ok(Piece::Rows(rows)) => Some(Ok(rows)),
+            Ok(Piece::Rows(rows)) => {
+                let (gate, session) = &self.taker;
+                let taken = gate.spend_rows(session, rows.num_rows() as u64);
+                Some(taken.map(|()| rows))
+            }
             Ok(Piece::Columns(_)) => Some(Err(Error::internal("a statement has columns twice"))),
             Err(error) => Some(Err(error)),
         })
@@ -266,7 +272,11 @@ impl Engine {
             }
         });
         match pieces.recv().await {
-            Some(Ok(Piece::Columns(schema))) => Ok(Rows { schema, pieces }),
+            Some(Ok(Piece::Columns(schema))) => Ok(Rows {
+                schema,
+                pieces,
+                taker: (self.inner.gate.clone(), session.clone()),
+            }),
             Some(Err(error)) => Err(error),
             _ => Err(Error::internal("a statement ended without a word")),
         }

@@ -38,7 +38,7 @@ impl HttpPeer {
         );
         self.ask(&head, RULE.as_bytes())?;
         let status = Command::new(&own.binary)
-            .args(["run", "start", "lifecycle", &bucket])
+            .args(["work", "start", "lifecycle", &bucket])
             .arg("--data")
             .arg(&own.data)
             .arg("--endpoint")

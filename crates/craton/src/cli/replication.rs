@@ -14,7 +14,7 @@ pub(crate) enum Replication {
         #[command(flatten)]
         target: Target,
     },
-    /// Copy what was there before the rules, or failed; `craton run list` shows it
+    /// Copy what was there before the rules, or failed; `craton work list` shows it
     Resync {
         /// The bucket
         bucket: String,
@@ -26,7 +26,7 @@ pub(crate) enum Replication {
 /// Inventories.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Inventory {
-    /// Write one now; `craton run list` shows it
+    /// Write one now; `craton work list` shows it
     Run {
         /// The bucket that it is about
         bucket: String,

@@ -16,6 +16,7 @@ mod explain;
 mod graph;
 mod guard;
 mod identities;
+mod leases;
 mod objects;
 mod policies;
 mod replication;
@@ -23,6 +24,7 @@ mod runs;
 mod sessions;
 mod sql;
 mod system;
+mod work;
 
 /// Runs a command.
 ///
@@ -63,7 +65,10 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Guard(command) => guard::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => system::keys(command).await,
+        Command::Work(command) => work::run(command).await,
         Command::Run(command) => runs::run(command).await,
+        Command::Lineage(asked) => runs::lineage(asked).await,
+        Command::Lease(command) => leases::run(command).await,
         Command::Replication(command) => replication::run(command).await,
         Command::Inventory(command) => replication::inventory(command).await,
         Command::Graph(command) => graph::run(command).await,

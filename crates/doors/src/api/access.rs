@@ -16,7 +16,7 @@ use craton_gate::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Call;
+use super::{Call, sessions::budget_shown};
 
 /// The most condition keys of a question.
 const CONTEXT_MAX: usize = 64;
@@ -169,7 +169,8 @@ pub(super) async fn explain_decision(call: &mut Call<'_>) -> Result<Value> {
     let id: RecordId = call.part(0)?.parse()?;
     let explained = call.gate.explain_decision(call.session, id).await?;
     let plane = explained.plane();
-    Ok(match explained {
+    let budget = call.gate.budget_of(&explained)?;
+    let mut told = match explained {
         Explained::Whole(record) => {
             let mut all = record.to_json();
             if let Value::Object(fields) = &mut all {
@@ -197,7 +198,11 @@ pub(super) async fn explain_decision(call: &mut Call<'_>) -> Result<Value> {
             }
             all
         }
-    })
+    };
+    if let (Value::Object(fields), Some(budget)) = (&mut told, budget) {
+        fields.insert("budget".to_owned(), budget_shown(&budget));
+    }
+    Ok(told)
 }
 
 #[derive(Deserialize)]

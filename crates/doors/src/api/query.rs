@@ -52,6 +52,14 @@ impl Query {
         parse(&text).map(Some).ok_or_else(bad)
     }
 
+    /// A parameter that is a number, if it is given.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(crate) fn number<N: std::str::FromStr>(&mut self, name: &str) -> Result<Option<N>> {
+        self.parsed(name, |text| text.parse().ok())
+    }
+
     /// Fails if a parameter is left: it would have been ignored, and a filter that is ignored misleads.
     ///
     /// # Errors

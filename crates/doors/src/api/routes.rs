@@ -5,7 +5,9 @@ use craton_gate::HolderKind;
 use http::Method;
 use serde_json::Value;
 
-use super::{Call, access, authzen, guard, identities, kms, leases, ledger, runs, sessions, system};
+use super::{
+    Call, access, authzen, guard, identities, kms, leases, ledger, openlineage, runs, sessions, system, work,
+};
 use crate::route;
 
 /// One route.
@@ -163,15 +165,27 @@ routes! {
     /// Removes what is no longer needed, now.
     Collect: POST "/_api/v1/collect", "craton:Collect" => system::collect;
     /// What the system does by itself.
-    ListRuns: GET "/_api/v1/runs", "craton:ListRuns" => runs::list_runs;
-    /// Tells a run to end.
-    CancelRun: DELETE "/_api/v1/runs/{run}", "craton:CancelRun" => runs::cancel_run;
-    /// Asks for a run.
-    StartRun: POST "/_api/v1/runs/{worker}/{bucket}", "craton:StartRun" => runs::start_run;
-    /// Asks for a run on one of several things of a bucket.
-    StartNamedRun: POST "/_api/v1/runs/{worker}/{bucket}/{id}", "craton:StartRun" => runs::start_named_run;
+    ListWork: GET "/_api/v1/work", "craton:ListRuns" => work::list;
+    /// Tells a piece of work to end.
+    CancelWork: DELETE "/_api/v1/work/{run}", "craton:CancelRun" => work::cancel;
+    /// Asks for work.
+    StartWork: POST "/_api/v1/work/{worker}/{bucket}", "craton:StartRun" => work::start;
+    /// Asks for work on one of several things of a bucket.
+    StartNamedWork: POST "/_api/v1/work/{worker}/{bucket}/{id}", "craton:StartRun" => work::start_named;
     /// How a bucket's replication stands.
-    ReplicationStatus: GET "/_api/v1/replication/{bucket}", "craton:ReadReplication" => runs::replication_status;
+    ReplicationStatus: GET "/_api/v1/replication/{bucket}", "craton:ReadReplication" => work::replication_status;
+    /// Runs of clients.
+    ListRuns: GET "/_api/v1/runs", "craton:ListRuns" => runs::list;
+    /// A run, and what it touched.
+    GetRun: GET "/_api/v1/runs/{run}", "craton:ListRuns" => runs::get;
+    /// What was declared of a run, and how it stands beside what was observed.
+    GetDeclaredLineage: GET "/_api/v1/runs/{run}/declared", "craton:ListRuns" => openlineage::declared;
+    /// Takes an OpenLineage event.
+    PostLineage: POST "/_openlineage/api/v1/lineage", "craton:DeclareLineage" => openlineage::post;
+    /// Takes OpenLineage events.
+    PostLineageBatch: POST "/_openlineage/api/v1/lineage/batch", "craton:DeclareLineage" => openlineage::post_batch;
+    /// Where a version came from, or what came of it.
+    GetLineage: GET "/_api/v1/lineage", "craton:ReadLineage" => runs::lineage;
     /// Takes a lease.
     AcquireLease: POST "/_api/v1/leases", "craton:LeaseObjects" => leases::acquire;
     /// Leases that have not ended.
@@ -184,6 +198,10 @@ routes! {
     BreakLease: POST "/_api/v1/leases/{lease}/break", "craton:BreakLease" => leases::break_it;
     /// Sessions that have not ended.
     ListSessions: GET "/_api/v1/sessions", "craton:ListSessions" => sessions::list;
+    /// How a session's budget stands.
+    GetSessionBudget: GET "/_api/v1/sessions/{session}/budget", "craton:ListSessions" => sessions::budget;
+    /// Sets a session's budget.
+    SetSessionBudget: PUT "/_api/v1/sessions/{session}/budget", "craton:SetSessionBudget" => sessions::set_budget;
     /// Ends a session.
     RevokeSession: DELETE "/_api/v1/sessions/{session}", "craton:RevokeSession" => sessions::revoke;
     /// Ends the sessions of a user.

@@ -1,97 +1,130 @@
-//! What the system does by itself: its runs, listed, cancelled, asked for.
+//! Runs of clients: what each read and wrote, and where versions came from.
 
-use craton_base::{BucketName, Error, Result};
-use craton_gate::{DestinationStanding, RunInfo, Worker};
-use craton_objects::replica;
+use craton_base::{Error, Result, Timestamp};
+use craton_gate::{Edge, LineageAsk, LineageDirection, RunSummary};
 use serde_json::{Map, Value, json};
-use time::format_description::well_known::Rfc3339;
 
-use super::Call;
+use super::{Call, Query};
 
-pub(super) async fn list_runs(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let runs = call.gate.list_runs(call.session).await?;
-    Ok(json!({ "runs": runs.iter().map(listed).collect::<Vec<_>>() }))
+/// The most runs, or edges of a run, in one answer.
+const PAGE_MAX: usize = 1000;
+
+fn shown(run: &RunSummary) -> Map<String, Value> {
+    let fields = [
+        ("run", json!(run.run)),
+        ("principal", json!(run.principal)),
+        ("begun_micros", json!(run.begun.micros())),
+        ("last_micros", json!(run.last.micros())),
+        ("requests", json!(run.requests)),
+        ("denied", json!(run.denied)),
+        ("reads", json!(run.reads)),
+        ("writes", json!(run.writes)),
+        ("bytes_read", json!(run.bytes_read)),
+        ("bytes_written", json!(run.bytes_written)),
+        ("session", json!(run.session)),
+        ("purpose", json!(run.purpose)),
+        ("chain", json!(run.chain)),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
-fn listed(run: &RunInfo) -> Value {
-    let time = |t: craton_base::Timestamp| t.to_utc().format(&Rfc3339).unwrap_or_default();
-    let counts: Map<String, Value> = run
-        .counts
-        .iter()
-        .map(|(what, n)| ((*what).to_owned(), (*n).into()))
-        .collect();
+fn edge(edge: &Edge) -> Value {
     json!({
-        "id": &*run.id,
-        "worker": run.worker.name(),
-        "subject": run.subject,
-        "state": run.state.as_str(),
-        "begun": time(run.begun),
-        "ended": run.ended.map(time),
-        "counts": counts,
-        "error": run.error,
+        "run": edge.run,
+        "principal": edge.principal,
+        "mode": edge.touch.as_str(),
+        "resource": edge.resource,
+        "version": edge.version,
+        "count": edge.count,
+        "bytes": edge.bytes,
+        "first_micros": edge.first.micros(),
+        "last_micros": edge.last.micros(),
     })
 }
 
-pub(super) async fn cancel_run(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    call.gate.cancel_run(call.session, call.part(0)?).await?;
-    Ok(json!({}))
+/// A run's place in a list is its principal and its name.
+fn place(text: &str) -> Result<(String, String)> {
+    let (principal, run) = text
+        .split_once('\t')
+        .ok_or_else(|| Error::invalid("that is no place in this list"))?;
+    Ok((principal.to_owned(), run.to_owned()))
 }
 
-/// All of this work is on buckets.
-pub(super) async fn start_run(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let name = call.part(0)?;
-    let worker = Worker::named(name).ok_or_else(|| Error::invalid(format!("there is no work {name:?}")))?;
-    let bucket = BucketName::new(call.part(1)?)?;
-    call.gate
-        .ask_for_run(call.session, worker, bucket.as_str())
-        .await?;
-    Ok(json!({}))
-}
-
-/// Work on one of several things of a bucket: an inventory.
-pub(super) async fn start_named_run(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let name = call.part(0)?;
-    let worker = Worker::named(name)
-        .filter(|worker| *worker == Worker::Inventory)
-        .ok_or_else(|| Error::invalid(format!("there is no work {name:?} on one thing of a bucket")))?;
-    let bucket = BucketName::new(call.part(1)?)?;
-    let id = call.part(2)?;
-    if id.is_empty() || id.len() > craton_gate::ID_BYTES_MAX {
-        return Err(Error::invalid("an inventory's id is too long"));
-    }
-    let subject = format!("{bucket}/{id}");
-    call.gate.ask_for_run(call.session, worker, &subject).await?;
-    Ok(json!({}))
-}
-
-/// How the destinations of a bucket stand: those of its rules, and those that were copied to before.
-pub(super) async fn replication_status(call: &mut Call<'_>) -> Result<Value> {
-    call.no_query()?;
-    let bucket = BucketName::new(call.part(0)?)?;
-    let configured = |permit: &craton_gate::ReadPermit| {
-        let rules = replica::rules(permit)?;
-        Ok(rules.map_or_else(Vec::new, |rules| rules.destinations()))
-    };
-    let found = call
+pub(super) async fn list(call: &mut Call<'_>) -> Result<Value> {
+    let mut query = std::mem::replace(&mut call.query, Query::parse(None)?);
+    let principal = query.text("principal");
+    let (after, limit) = query.page(PAGE_MAX)?;
+    let after = after.as_deref().map(place).transpose()?;
+    let (runs, more) = call
         .gate
-        .replication_status(call.session, &bucket, configured)
+        .runs(call.session, principal.as_deref(), after, limit)
         .await?;
-    Ok(json!({ "destinations": found.iter().map(standing).collect::<Vec<_>>() }))
+    let next = runs
+        .last()
+        .filter(|_| more)
+        .map(|run| format!("{}\t{}", run.principal, run.run));
+    let runs = runs.iter().map(|run| Value::Object(shown(run)));
+    Ok(json!({ "runs": runs.collect::<Vec<_>>(), "next": next }))
 }
 
-fn standing(of: &DestinationStanding) -> Value {
-    let time = |t: craton_base::Timestamp| t.to_utc().format(&Rfc3339).unwrap_or_default();
-    json!({
-        "destination": of.destination,
-        "waiting": of.waiting,
-        "copied": of.standing.copied,
-        "copied_bytes": of.standing.copied_bytes,
-        "failed": of.standing.failed,
-        "last_copied": of.standing.last_copied.map(time),
-        "error": of.standing.error,
-    })
+pub(super) async fn get(call: &mut Call<'_>) -> Result<Value> {
+    let mut query = std::mem::replace(&mut call.query, Query::parse(None)?);
+    let principal = query
+        .text("principal")
+        .unwrap_or_else(|| call.session.principal().to_owned());
+    let (after, limit) = query.page(PAGE_MAX)?;
+    let run = call
+        .gate
+        .run_info(call.session, &principal, call.part(0)?)
+        .await?;
+    let page = call
+        .gate
+        .run_edges(call.session, &run, after.as_deref(), limit)
+        .await?;
+    let mut out = shown(&run);
+    out.insert("edges".to_owned(), page.edges.iter().map(edge).collect());
+    out.insert("hidden".to_owned(), json!(page.hidden));
+    out.insert("next".to_owned(), json!(page.next));
+    Ok(Value::Object(out))
+}
+
+pub(super) async fn lineage(call: &mut Call<'_>) -> Result<Value> {
+    let mut query = std::mem::replace(&mut call.query, Query::parse(None)?);
+    let resource = query
+        .text("resource")
+        .ok_or_else(|| Error::invalid("the question names no resource"))?;
+    let direction = match query.text("direction").as_deref() {
+        Some("upstream") | None => LineageDirection::Upstream,
+        Some("downstream") => LineageDirection::Downstream,
+        Some(other) => return Err(Error::invalid(format!("{other:?} is not upstream or downstream"))),
+    };
+    let asked = LineageAsk {
+        version: query.number("version")?,
+        direction,
+        depth: query.number("depth")?,
+        since: query.number("since_micros")?.map(Timestamp),
+        until: query.number("until_micros")?.map(Timestamp),
+        resource,
+    };
+    query.end()?;
+    let resource = asked.resource.clone();
+    let found = call.gate.lineage(call.session, asked).await?;
+    let mut nodes: Vec<(&str, u64)> = found
+        .edges
+        .iter()
+        .map(|e| (e.resource.as_str(), e.version))
+        .collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let node = |(resource, version): (&str, u64)| json!({ "resource": resource, "version": version });
+    Ok(json!({
+        "root": { "resource": resource, "version": found.version },
+        "nodes": nodes.into_iter().map(node).collect::<Vec<_>>(),
+        "edges": found.edges.iter().map(edge).collect::<Vec<_>>(),
+        "hidden": found.hidden,
+        "more": found.more,
+    }))
 }

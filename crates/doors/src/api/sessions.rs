@@ -1,8 +1,9 @@
 //! Sessions: which there are, and ending them.
 
 use craton_base::Result;
-use craton_gate::{HolderKind, SessionInfo};
-use serde_json::{Value, json};
+use craton_gate::{BudgetState, HolderKind, Measure, SessionBudget, SessionInfo};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::Call;
 
@@ -33,6 +34,58 @@ pub(super) async fn list(call: &mut Call<'_>) -> Result<Value> {
         .await?;
     let next = all.last().filter(|_| more).map(|s| s.id.as_str());
     Ok(json!({ "sessions": all.iter().map(shown).collect::<Vec<_>>(), "next": next }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Budget {
+    bytes: Option<u64>,
+    rows: Option<u64>,
+    objects: Option<u64>,
+    deletes: Option<u64>,
+    requests: Option<u64>,
+    seconds: Option<u64>,
+}
+
+fn numbers(of: &SessionBudget) -> Value {
+    let each = Measure::ALL
+        .into_iter()
+        .filter_map(|m| Some((m.as_str().to_owned(), of.of(m)?.into())));
+    Value::Object(each.collect::<Map<String, Value>>())
+}
+
+/// How a budget stands.
+pub(super) fn budget_shown(state: &BudgetState) -> Value {
+    json!({ "limits": numbers(&state.limits), "used": numbers(&state.used), "left": numbers(&state.left) })
+}
+
+pub(super) async fn budget(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let state = call.gate.session_budget(call.session, call.part(0)?).await?;
+    Ok(budget_shown(&state))
+}
+
+pub(super) async fn set_budget(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let Budget {
+        bytes,
+        rows,
+        objects,
+        deletes,
+        requests,
+        seconds,
+    } = call.json()?;
+    let budget = SessionBudget {
+        bytes,
+        rows,
+        objects,
+        deletes,
+        requests,
+        seconds,
+    };
+    let id = call.part(0)?;
+    call.gate.set_session_budget(call.session, id, budget).await?;
+    Ok(json!({}))
 }
 
 pub(super) async fn revoke(call: &mut Call<'_>) -> Result<Value> {

@@ -46,7 +46,11 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
             style: form.style(),
         };
         let done = match columns {
-            None => query::query(&opened, &rule, asked, &|piece| out.send(piece)).map(drop),
+            None => query::query(&opened, &rule, asked, &|piece| {
+                opened.blobs().handle().spend_rows(lines(&piece))?;
+                out.send(piece)
+            })
+            .map(drop),
             Some(columns) => as_columns(&opened, &rule, asked, columns, &out),
         };
         if let Err(error) = done {
@@ -57,12 +61,19 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
     Ok(answer(body, kind))
 }
 
+/// How many terms there are in a piece: each is a line.
+fn lines(piece: &[u8]) -> u64 {
+    piece.iter().filter(|b| **b == b'\n').count() as u64
+}
+
 /// Writes the answer as an Arrow stream of so many columns.
 fn as_columns(opened: &Snapshot, rule: &Rule, asked: Asked, columns: usize, out: &Out) -> Result<()> {
     let stream = Mutex::new(Answer::new(columns)?);
     query::query(opened, rule, asked, &|terms| {
         let mut stream = stream.lock();
-        out.send(stream.take(&terms)?)
+        let (piece, rows) = stream.take(&terms)?;
+        opened.blobs().handle().spend_rows(rows)?;
+        out.send(piece)
     })?;
     out.send(stream.into_inner().finish()?)
 }

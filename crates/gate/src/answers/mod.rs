@@ -12,6 +12,7 @@ use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use crate::{
     access::{self, Link},
     ask::Ask,
+    budgets::BudgetState,
     decide::Put,
     gate::{Gate, Inner, Verdicts},
     guards::{self, GUARD},
@@ -96,6 +97,21 @@ impl Explained {
     pub fn plane(&self) -> &'static str {
         let (Self::Whole(record) | Self::Own(record)) = self;
         plane(&record.statements)
+    }
+}
+
+impl Gate {
+    /// How the budget stands now of the session that was decided about, if it has one.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn budget_of(&self, explained: &Explained) -> Result<Option<BudgetState>> {
+        let (Explained::Whole(record) | Explained::Own(record)) = explained;
+        let state = match record.session.is_empty() {
+            true => None,
+            false => self.inner.budget_state(&record.session)?,
+        };
+        Ok(state.filter(|state| !state.left.is_empty()))
     }
 }
 

@@ -63,6 +63,9 @@ impl Said {
                 tls: Some("1.3"),
                 request_id: Arc::from("question"),
                 lease: None,
+                run: None,
+                trace: None,
+                purse: Default::default(),
                 user_agent: None,
                 referer: None,
                 time,
@@ -191,6 +194,7 @@ impl Inner {
             without_iam: false,
             files: None,
             labels: Vec::new(),
+            budgets: Vec::new(),
         };
         Ok(Identity {
             actor,

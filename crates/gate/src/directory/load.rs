@@ -17,6 +17,7 @@ use super::{
     provider_key, secrets, session_key,
 };
 use crate::{
+    budgets::BudgetOf,
     policy::{Limits, Policy, PolicySet},
     session::PrincipalKind,
 };
@@ -67,7 +68,7 @@ impl Loader<'_> {
         if record.revoked || !self.provider_lives(&record)? {
             return Ok(None);
         }
-        let Some(labels) = self.labels_if_live(&record)? else {
+        let Some((labels, budgets)) = self.gathered_if_live(id, &record)? else {
             return Ok(None);
         };
         let mut actors = Vec::new();
@@ -90,7 +91,10 @@ impl Loader<'_> {
             identity: Arc::new(Identity {
                 actor,
                 chain: actors.collect(),
-                session: Some(facts(id, record, labels)),
+                session: Some(SessionFacts {
+                    budgets,
+                    ..facts(id, record, labels)
+                }),
                 credential: Some(id.into()),
                 generation: self.generation,
             }),
@@ -101,14 +105,20 @@ impl Loader<'_> {
         }))
     }
 
-    /// Its labels and those of the sessions that it was made from; `None` if one of them, or of the keys, is no more.
-    fn labels_if_live(&self, record: &SessionRecord) -> Result<Option<Vec<String>>> {
+    /// Its labels and budget and those of the sessions that it was made from; `None` if one of them, or of the keys, is no more.
+    fn gathered_if_live(
+        &self,
+        id: &str,
+        record: &SessionRecord,
+    ) -> Result<Option<(Vec<String>, Vec<BudgetOf>)>> {
         let mut labels = record.labels.clone();
+        let mut budgets: Vec<BudgetOf> = budget_of(id, record).into_iter().collect();
         for id in &record.made_from {
             let lives = if id.starts_with(SESSION_PREFIX) {
                 let found = self.store.get(&session_key(id), self.at)?;
                 let record = found.and_then(|stored| SessionRecord::from_stored(&stored).ok());
                 record.is_some_and(|mut r| {
+                    budgets.extend(budget_of(id, &r));
                     labels.append(&mut r.labels);
                     !r.revoked
                 })
@@ -122,7 +132,7 @@ impl Loader<'_> {
         }
         labels.sort_unstable();
         labels.dedup();
-        Ok(Some(labels))
+        Ok(Some((labels, budgets)))
     }
 
     fn provider_lives(&self, record: &SessionRecord) -> Result<bool> {
@@ -274,6 +284,14 @@ impl Loader<'_> {
     }
 }
 
+fn budget_of(id: &str, record: &SessionRecord) -> Option<BudgetOf> {
+    Some(BudgetOf {
+        id: id.into(),
+        since: Timestamp(record.issued_micros),
+        limits: record.budget?,
+    })
+}
+
 fn missing(arn: &str) -> Error {
     Error::corrupt(format!("the policy {arn:?} is attached and not there"))
 }
@@ -302,5 +320,6 @@ fn facts(id: &str, record: SessionRecord, labels: Vec<String>) -> SessionFacts {
         without_iam: record.without_iam,
         files: record.files,
         labels,
+        budgets: Vec::new(),
     }
 }

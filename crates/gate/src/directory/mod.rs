@@ -293,6 +293,14 @@ pub(crate) fn no_such(kind: HolderKind, name: &str) -> Error {
     Error::new(ErrorKind::NotFound, "NoSuchEntity", text)
 }
 
+pub(crate) fn no_session(id: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "NoSuchEntity",
+        format!("there is no session {id:?}"),
+    )
+}
+
 pub(crate) fn no_such_user(name: &str) -> Error {
     no_such(HolderKind::User, name)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use craton_base::{PrincipalName, Timestamp};
 
 use super::{ACCOUNT, FilesRecord, LayerRecord};
-use crate::{policy::PolicySet, session::PrincipalKind};
+use crate::{budgets::BudgetOf, policy::PolicySet, session::PrincipalKind};
 
 /// A principal with its compiled policies.
 pub(crate) struct Principal {
@@ -127,6 +127,8 @@ pub(crate) struct SessionFacts {
     pub(crate) files: Option<FilesRecord>,
     /// The labels that it, or a session that it was made from, has picked up.
     pub(crate) labels: Vec<String>,
+    /// The budgets that count for it: its own, and those of the sessions that it was made from.
+    pub(crate) budgets: Vec<BudgetOf>,
 }
 
 /// Everything that a credential stands for.

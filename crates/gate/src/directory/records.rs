@@ -6,6 +6,7 @@ use craton_store::value::Stored;
 use prost::Message;
 
 use super::{AccessKeyInfo, decode};
+use crate::budgets::SessionBudget;
 
 /// A name and a value that somebody gave to an identity or a session.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -243,6 +244,9 @@ pub(crate) struct SessionRecord {
     /// The labels of what was read in it, as far as guard policies looked at labels then.
     #[prost(string, repeated, tag = "18")]
     pub(crate) labels: Vec<String>,
+    /// What it, and those made from it, may use up.
+    #[prost(message, optional, tag = "19")]
+    pub(crate) budget: Option<SessionBudget>,
 }
 
 impl EntityRecord {

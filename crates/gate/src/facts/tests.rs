@@ -32,6 +32,7 @@ fn session(actor: Actor, chain: Vec<Actor>) -> Session {
         without_iam: false,
         files: None,
         labels: Vec::new(),
+        budgets: Vec::new(),
     };
     let identity = Identity {
         actor,
@@ -46,6 +47,9 @@ fn session(actor: Actor, chain: Vec<Actor>) -> Session {
         tls: Some("1.3"),
         request_id: "q".into(),
         lease: None,
+        run: None,
+        trace: None,
+        purse: Default::default(),
         user_agent: Some("agent/1".into()),
         referer: None,
         time: Timestamp::from_seconds(1_780_272_000),

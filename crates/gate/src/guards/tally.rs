@@ -12,7 +12,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,7 @@ use parking_lot::Mutex;
 use prost::Message;
 
 use crate::{
+    budgets::Measure,
     directory::{SESSION_PREFIX, access_key_key, decode, session_key, stored_value},
     gate::Inner,
     session::Session,
@@ -51,11 +52,16 @@ const UNKNOWN: u64 = u64::MAX / 2;
 struct MovedRecord {
     #[prost(uint64, tag = "1")]
     bytes: u64,
+    /// What was used of a budget, in the order of [`Measure::ALL`].
+    #[prost(uint64, repeated, tag = "2")]
+    spent: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Count {
     bytes: AtomicU64,
+    spent: [AtomicU64; Measure::ALL.len()],
+    /// The sum of all counts that is written down.
     written: AtomicU64,
 }
 
@@ -65,11 +71,39 @@ pub(crate) struct Moved(Arc<Count>);
 
 impl Moved {
     /// One that goes on from what was written down.
-    fn from(bytes: u64) -> Self {
-        Self(Arc::new(Count {
-            bytes: bytes.into(),
-            written: bytes.into(),
-        }))
+    fn from(record: &MovedRecord) -> Self {
+        let count = Count {
+            bytes: record.bytes.into(),
+            ..Count::default()
+        };
+        for (to, from) in count.spent.iter().zip(&record.spent) {
+            to.store(*from, Ordering::Relaxed);
+        }
+        count.written.store(count.sum(), Ordering::Relaxed);
+        Self(Arc::new(count))
+    }
+
+    /// Counts more of a measure if that stays within a bound.
+    pub(crate) fn spend(&self, measure: Measure, amount: u64, limit: u64) -> bool {
+        let within = |used: u64| used.checked_add(amount).filter(|sum| *sum <= limit);
+        let count = self.0.spent.get(measure as usize);
+        count.is_some_and(|c| {
+            c.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
+                .is_ok()
+        })
+    }
+
+    /// Takes back what was counted and not given.
+    pub(crate) fn give_back(&self, measure: Measure, amount: u64) {
+        if let Some(count) = self.0.spent.get(measure as usize) {
+            count.fetch_sub(amount, Ordering::Relaxed);
+        }
+    }
+
+    /// How much of a measure was used so far.
+    pub(crate) fn spent(&self, measure: Measure) -> u64 {
+        let count = self.0.spent.get(measure as usize);
+        count.map_or(u64::MAX, |count| count.load(Ordering::Relaxed))
     }
 
     /// Counts more of them.
@@ -82,19 +116,36 @@ impl Moved {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// How many there are, if they are not written down yet; they count as written from here on.
-    fn take_news(&self) -> Option<u64> {
-        let bytes = self.bytes();
-        (self.0.written.swap(bytes, Ordering::Relaxed) != bytes).then_some(bytes)
+    /// What there is, if it is not written down yet; it counts as written from here on.
+    fn take_news(&self) -> Option<MovedRecord> {
+        let sum = self.0.sum();
+        (self.0.written.swap(sum, Ordering::Relaxed) != sum).then(|| MovedRecord {
+            bytes: self.bytes(),
+            spent: self.0.spent.iter().map(|n| n.load(Ordering::Relaxed)).collect(),
+        })
+    }
+}
+
+impl Count {
+    fn sum(&self) -> u64 {
+        let all = self.spent.iter().chain([&self.bytes]);
+        all.fold(0, |sum: u64, n| sum.wrapping_add(n.load(Ordering::Relaxed)))
     }
 }
 
 /// All counts.
-pub(crate) struct Tally(Mutex<LruCache<Box<str>, Moved>>);
+pub(crate) struct Tally {
+    counts: Mutex<LruCache<Box<str>, Moved>>,
+    /// Whether a session with a budget was counted.
+    is_bound: AtomicBool,
+}
 
 impl Default for Tally {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(COUNTED_MAX)))
+        Self {
+            counts: Mutex::new(LruCache::new(COUNTED_MAX)),
+            is_bound: AtomicBool::new(false),
+        }
     }
 }
 
@@ -102,21 +153,23 @@ impl Tally {
     /// The count of a session's bytes.
     pub(crate) fn of(&self, store: &Store, session: &Session) -> Moved {
         let name = session.session_id().or_else(|| session.access_key_id());
-        let written = |name: &str| {
-            read(store, name).unwrap_or_else(|error| {
-                tracing::error!(%error, "what a session has moved can not be read: it counts as beyond every bound");
-                UNKNOWN
-            })
-        };
-        self.named(name.unwrap_or_else(|| session.principal()), written)
+        self.named(name.unwrap_or_else(|| session.principal()), |name| {
+            written(store, name)
+        })
     }
 
-    fn named(&self, name: &str, written: impl FnOnce(&str) -> u64) -> Moved {
-        if let Some(moved) = self.0.lock().get(name) {
+    /// The counts of a session with a budget.
+    pub(crate) fn of_session(&self, store: &Store, id: &str) -> Moved {
+        self.is_bound.store(true, Ordering::Relaxed);
+        self.named(id, |name| written(store, name))
+    }
+
+    fn named(&self, name: &str, written: impl FnOnce(&str) -> MovedRecord) -> Moved {
+        if let Some(moved) = self.counts.lock().get(name) {
             return moved.clone();
         }
-        let moved = Moved::from(written(name));
-        let mut counts = self.0.lock();
+        let moved = Moved::from(&written(name));
+        let mut counts = self.counts.lock();
         // Another request may have been first: there is one count.
         if let Some(first) = counts.get(name) {
             return first.clone();
@@ -126,8 +179,8 @@ impl Tally {
     }
 
     /// Those that have moved more than is written down.
-    fn take_news(&self) -> Vec<(Box<str>, u64)> {
-        let counts = self.0.lock();
+    fn take_news(&self) -> Vec<(Box<str>, MovedRecord)> {
+        let counts = self.counts.lock();
         let news = counts.iter();
         news.filter_map(|(name, moved)| Some((name.clone(), moved.take_news()?)))
             .collect()
@@ -135,9 +188,10 @@ impl Tally {
 }
 
 impl Inner {
-    /// Writes counts down, if a policy in force looks at them.
+    /// Writes counts down, if a policy in force looks at them or a budget does.
     pub(crate) fn write_moved_if_asked(&self) -> Result<()> {
-        match self.guards.looks_at("bytes") {
+        let is_bound = self.guards.tally.is_bound.load(Ordering::Relaxed);
+        match is_bound || self.guards.looks_at("bytes") {
             true => self.write_moved(),
             false => Ok(()),
         }
@@ -146,8 +200,7 @@ impl Inner {
     /// Writes counts down.
     pub(crate) fn write_moved(&self) -> Result<()> {
         for some in self.guards.tally.take_news().chunks(ROWS_MAX) {
-            let row =
-                |(name, bytes): &(Box<str>, u64)| (key(name), stored_value(&MovedRecord { bytes: *bytes }));
+            let row = |(name, record): &(Box<str>, MovedRecord)| (key(name), stored_value(record));
             let transaction = Transaction {
                 puts: some.iter().map(row).collect(),
                 ..Transaction::default()
@@ -210,10 +263,21 @@ fn key(name: &str) -> Key {
 }
 
 /// What is written down of a session, a key or a principal.
-fn read(store: &Store, name: &str) -> Result<u64> {
+fn read(store: &Store, name: &str) -> Result<MovedRecord> {
     let found = store.get(&key(name), Sequence::MAX)?;
     let record = found.map(|stored| decode::<MovedRecord>(&stored, "a count of bytes"));
-    Ok(record.transpose()?.unwrap_or_default().bytes)
+    Ok(record.transpose()?.unwrap_or_default())
+}
+
+/// The same; what can not be read counts as beyond every bound.
+fn written(store: &Store, name: &str) -> MovedRecord {
+    read(store, name).unwrap_or_else(|error| {
+        tracing::error!(%error, "what a session has moved can not be read: it counts as beyond every bound");
+        MovedRecord {
+            bytes: UNKNOWN,
+            spent: vec![UNKNOWN; Measure::ALL.len()],
+        }
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! - only flushed records are integrated, so the journal is never shorter than the position in the state;
 //! - a round that fails stops the ledger: the next start begins from what is committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, Result, Sequence};
@@ -21,7 +21,9 @@ use craton_store::namespace::{Batch, Change, Direction, Key, Kind, Precondition,
 
 use super::{
     Core,
+    follow::Followed,
     parcel::{self, Parcel},
+    record::{Record, RecordId},
     subjects::Definition,
     tree::{Tree, Written},
     values::{self, CHECKPOINT, STATE, State},
@@ -55,6 +57,10 @@ pub struct Integrated {
 struct Round {
     parcels: Vec<Parcel>,
     pending: Vec<Key>,
+    /// The commits that the pending entries were in.
+    versions: HashMap<RecordId, Sequence>,
+    /// The records of runs.
+    of_runs: HashMap<RecordId, Record>,
     journal: u64,
     /// When the last record from the journal was logged: all that were logged before it are here.
     logged_micros: u64,
@@ -107,10 +113,12 @@ impl Core {
         round.journal = journal;
         self.take_pending(&mut round)?;
         // Every record opens before it gets a leaf: what changed on its way is found now.
-        round
-            .parcels
-            .iter()
-            .try_for_each(|parcel| self.reader.verify_parcel(parcel))?;
+        for parcel in &round.parcels {
+            let record = self.reader.verify_parcel(parcel)?;
+            if let Some(record) = record.filter(|record| record.run_name().is_some()) {
+                round.of_runs.insert(parcel.header.id(), record);
+            }
+        }
         round
             .parcels
             .sort_by_key(|parcel| (parcel.header.time_micros, parcel.header.id()));
@@ -132,14 +140,18 @@ impl Core {
                 break;
             }
             bytes = bytes.saturating_add(entry.value.len());
-            round.parcels.push(parcel::read_pending(&key.name, &entry.value)?);
+            let parcel = parcel::read_pending(&key.name, &entry.value)?;
+            round.versions.insert(parcel.header.id(), entry.sequence);
+            round.parcels.push(parcel);
             round.pending.push(key);
         }
         Ok(())
     }
 
     /// Appends the leaves of a round and commits it.
-    fn finish_round(&self, progress: &mut Progress, round: Round) -> Result<()> {
+    fn finish_round(&self, progress: &mut Progress, mut round: Round) -> Result<()> {
+        let from = progress.tree.size;
+        let followed = round.followed(from);
         let mut state = progress.state.clone();
         state.journal = round.journal;
         // Before this start's own flushes, only the journal tells how far it is whole.
@@ -153,8 +165,10 @@ impl Core {
         for new in &definitions {
             changes.extend(self.reader.keys.define(new, &*self.random)?);
         }
+        changes.extend(followed.iter().filter_map(Followed::place));
         let envelopes = round.parcels.iter().map(|parcel| parcel.envelope.as_slice());
         self.commit(progress, state, envelopes, changes)?;
+        self.following.tell(from, followed, progress.tree.size);
         self.subjects.committed(&definitions);
         self.log.integrated(round.bytes);
         self.log
@@ -217,6 +231,22 @@ impl Core {
         changes.push(values.put(Kind::Ledger, CHECKPOINT.as_bytes(), note.as_bytes(), random)?);
         changes.push(values.put_state(state, random)?);
         Ok(())
+    }
+}
+
+impl Round {
+    /// The records of runs in the order of the tree, the first of whose new leaves is `from`.
+    fn followed(&mut self, from: u64) -> Vec<Followed> {
+        let mut out = Vec::with_capacity(self.of_runs.len());
+        for (index, parcel) in (from..).zip(&self.parcels) {
+            let id = parcel.header.id();
+            out.extend(self.of_runs.remove(&id).map(|record| Followed {
+                index,
+                record,
+                version: self.versions.get(&id).copied(),
+            }));
+        }
+        out
     }
 }
 

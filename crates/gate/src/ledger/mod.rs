@@ -15,6 +15,7 @@
 //! Deliberately absent: who decides what, and what a request is.
 
 mod envelope;
+mod follow;
 mod integrate;
 mod journal;
 mod list;
@@ -33,7 +34,7 @@ mod workers;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -44,19 +45,22 @@ use craton_crypto::{SealKey, note::Signer};
 use craton_store::namespace::{Batch, Change, Kind, Namespace, committer::Committer};
 use parking_lot::Mutex;
 
+pub(crate) use follow::place;
+pub use follow::{Followed, Follower};
 pub use integrate::Integrated;
 pub use journal::RecordJournal;
 pub use list::{Filter, LIST_MAX, Listing};
 pub use reader::{Entry, Reader};
 pub use receipt::{Receipt, verify_receipt};
 pub use record::{
-    ANONYMOUS, CHAIN_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordKind, RecordedFact,
-    STATEMENTS_MAX, TEXT_BYTES_MAX, Verdict,
+    ANONYMOUS, CHAIN_MAX, Effect, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordKind,
+    RecordedFact, STATEMENTS_MAX, TEXT_BYTES_MAX, Verdict,
 };
 pub use verify::{Verified, VerifyOptions};
 pub use workers::Workers;
 
 use envelope::Boot;
+use follow::Following;
 use integrate::Progress;
 use log::Log;
 use subjects::Subjects;
@@ -105,6 +109,7 @@ struct Core {
     counter: AtomicU64,
     salts: Mutex<Salts>,
     progress: Mutex<Progress>,
+    following: Following,
 }
 
 impl Ledger {
@@ -181,6 +186,11 @@ impl Ledger {
     /// `Unavailable`, `LedgerUnavailable`.
     pub fn integrate(&self) -> Result<Integrated> {
         self.0.integrate_all(&mut self.0.progress.lock())
+    }
+
+    /// Gives the records of runs to `follower` from here on, as they enter the tree.
+    pub(crate) fn follow(&self, follower: Weak<dyn Follower>) {
+        self.0.following.set(follower);
     }
 
     /// What can be read of the ledger. It does not see records that are not integrated.

@@ -133,6 +133,18 @@ impl Verdict {
     }
 }
 
+/// What a write did to the versions of what it is about. The numbers are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Effect {
+    /// It is about something else: a setting, a part of an upload.
+    Nothing = 0,
+    /// It made one.
+    Made = 1,
+    /// It deleted one, or what there was.
+    Deleted = 2,
+}
+
 /// A condition key of a recorded request.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct RecordedFact {
@@ -255,6 +267,9 @@ pub struct Record {
     /// The fencing token of the lease that it was done under; 0 without one.
     #[prost(uint64, tag = "63")]
     pub lease_token: u64,
+    /// For a write: what it did to a version.
+    #[prost(enumeration = "Effect", tag = "64")]
+    pub effect: i32,
     /// The id of the session that was made by STS or OAuth.
     #[prost(string, tag = "50")]
     pub session: String,
@@ -295,6 +310,13 @@ impl Record {
     #[must_use]
     pub const fn time(&self) -> Timestamp {
         Timestamp(self.time_micros)
+    }
+
+    /// What the run that it is of is called: as it was named, or else as its session.
+    #[must_use]
+    pub fn run_name(&self) -> Option<&str> {
+        let names = [self.run.as_str(), self.session.as_str()];
+        names.into_iter().find(|name| !name.is_empty())
     }
 
     /// Whether it says how the request ended.

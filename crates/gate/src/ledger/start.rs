@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use super::{
     Core, Ledger, LedgerParts, NOTE_EVERY, Salts,
     envelope::Boot,
+    follow::Following,
     integrate::{Progress, definitions},
     log::Log,
     make_root, parcel,
@@ -94,6 +95,7 @@ impl Ledger {
                 at,
                 recovering: true,
             }),
+            following: Following::default(),
             reader,
         };
         core.begin(&before, &root, parts.kernel_boot_id)?;

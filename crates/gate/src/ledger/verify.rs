@@ -22,6 +22,7 @@ use super::{
     opener::Known,
     parcel::{self, Parcel},
     reader::{Reader, at},
+    record::Record,
     subjects,
     tree::{LEVELS_MAX, WIDTH, partial_of, perfect_root},
     values,
@@ -223,7 +224,7 @@ impl Reader {
         self.each(Kind::LedgerPending, |name, value| {
             let parcel = parcel::read_pending(name, value)?;
             count = count.saturating_add(1);
-            self.verify_parcel(&parcel)
+            self.verify_parcel(&parcel).map(drop)
         })?;
         Ok(count)
     }
@@ -234,7 +235,7 @@ impl Reader {
         while position < journal.end() {
             let next = journal.read(position, journal.end(), 1 << 20, &mut |record| {
                 count = count.saturating_add(1);
-                self.verify_parcel(&parcel::read(record)?)
+                self.verify_parcel(&parcel::read(record)?).map(drop)
             })?;
             if next <= position {
                 break;
@@ -244,8 +245,8 @@ impl Reader {
         Ok(count)
     }
 
-    /// A record on its way opens, or its subject was erased.
-    pub(super) fn verify_parcel(&self, parcel: &Parcel) -> Result<()> {
+    /// A record on its way, which opens; `None` if its subject was erased.
+    pub(super) fn verify_parcel(&self, parcel: &Parcel) -> Result<Option<Record>> {
         let header = &parcel.header;
         let named = |e: Error| {
             Error::corrupt(format!("the ledger's record {} does not verify", header.id())).with_source(e)
@@ -257,12 +258,12 @@ impl Reader {
         }
         let key = match (self.opener.key(header, &self.keys)?, &parcel.definition) {
             (Known::Key(key), _) => key,
-            (Known::Erased, _) => return Ok(()),
+            (Known::Erased, _) => return Ok(None),
             (Known::Lost, Some(new)) => self.opener.define(header, &self.keys, new).map_err(named)?,
             (Known::Lost, None) => return Err(named(Error::corrupt("the key of its subject is lost"))),
         };
         envelope::open(&parcel.envelope, header, &key)
-            .map(drop)
+            .map(|opened| Some(opened.record))
             .map_err(named)
     }
 

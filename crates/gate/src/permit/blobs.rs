@@ -141,7 +141,7 @@ impl Handle {
             .content(&key, &stored.value, 0..stored.value.len(), None)?
         {
             Content::Whole(bytes) => {
-                self.0.moved(bytes.len() as u64);
+                self.0.spend(bytes.len() as u64)?;
                 Ok(bytes)
             }
             Content::Stream(_) => Err(craton_base::Error::internal("inline content came as a stream")),
@@ -206,7 +206,7 @@ impl Blob {
     /// # Errors
     /// `Invalid` if the range is not within the blob; `Corrupt`; the disk's own.
     pub fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        self.permit.moved(range.end.saturating_sub(range.start));
+        self.permit.spend(range.end.saturating_sub(range.start))?;
         self.reader.read(range)
     }
 }

@@ -9,6 +9,7 @@ use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
     namespace::{Change, Committed, Key, Kind, Precondition},
     store::Transaction,
+    value::Value,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     bucket::BucketInfo,
     changes::{Changes, Expectation},
     directory::is_of_directory,
-    ledger::{RecordKind, Verdict},
+    ledger::{Effect, RecordKind, Verdict},
 };
 
 /// How long a commit waits for work of the server itself that is in its way.
@@ -85,17 +86,20 @@ impl WritePermit {
         let mut bucket = self.bucket()?.clone();
         for _ in 0..BUCKET_TRIES_MAX {
             let mut transaction = self.transaction(changes.clone())?;
+            let done = Done::of(&transaction);
             for (other, changes) in others {
                 if other.bucket()?.id != bucket.id {
                     return Err(Error::internal("permits of two buckets do not commit together"));
                 }
-                transaction.join(other.transaction(changes.clone())?);
-                transaction.plain.push(other.write_record()?);
+                let of_other = other.transaction(changes.clone())?;
+                let record = other.write_record(&Done::of(&of_other))?;
+                transaction.join(of_other);
+                transaction.plain.push(record);
             }
             let is_same = Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence);
             transaction.preconditions.push(is_same);
             let with = others.iter().map(|(other, _)| other.permit.clone()).collect();
-            match self.commit_joined(transaction, with).await {
+            match self.commit_joined(transaction, done, with).await {
                 Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
                 done => return done,
             }
@@ -104,13 +108,15 @@ impl WritePermit {
     }
 
     /// The record of a commit that is about to be made, for that commit.
-    fn write_record(&self) -> Result<Change> {
+    fn write_record(&self, done: &Done) -> Result<Change> {
         let permit = &self.permit;
         let (mut record, bytes) = {
             let outcome = permit.outcome.lock();
             (outcome.record.clone(), outcome.bytes())
         };
         record.kind = RecordKind::Write.into();
+        record.effect = done.effect.into();
+        record.version = done.version;
         record.verdict = Verdict::Allow.into();
         record.bytes = bytes;
         record.lease_token = permit.gate.lending.token_of(&permit.session).unwrap_or_default();
@@ -122,13 +128,15 @@ impl WritePermit {
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
     /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, transaction: Transaction) -> Result<Committed> {
-        self.commit_joined(transaction, Vec::new()).await
+        let done = Done::of(&transaction);
+        self.commit_joined(transaction, done, Vec::new()).await
     }
 
     /// The same; `others` have their changes and records in it too, and end with it.
     async fn commit_joined(
         &self,
         mut transaction: Transaction,
+        done: Done,
         others: Vec<Arc<Permit>>,
     ) -> Result<Committed> {
         let permit = self.permit.clone();
@@ -148,7 +156,7 @@ impl WritePermit {
             let text = "the session ended while the request was under way";
             return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
         }
-        let record = self.write_record()?;
+        let record = self.write_record(&done)?;
         if let Some(once) = &*permit.once.lock() {
             once.put(&mut transaction);
         }
@@ -226,6 +234,30 @@ impl WritePermit {
             out.deletes.push(self.queued(queued)?);
         }
         Ok(out)
+    }
+}
+
+/// What a commit does to versions of its permit's resource, for its record.
+struct Done {
+    effect: Effect,
+    /// The version that it erases; 0 if the commit itself is the version.
+    version: u64,
+}
+
+impl Done {
+    fn of(transaction: &Transaction) -> Self {
+        let is_data = |key: &Key| matches!(key.kind, Kind::Object | Kind::Graph | Kind::Table);
+        let puts = |all: &[(Key, Value)]| all.iter().any(|(key, _)| is_data(key));
+        let removed = transaction.removes.iter().find(|stored| is_data(&stored.key));
+        let (effect, version) = match removed {
+            _ if puts(&transaction.puts) => (Effect::Made, 0),
+            Some(removed) => (Effect::Deleted, removed.sequence.0),
+            None if transaction.deletes.iter().any(is_data) || puts(&transaction.marks) => {
+                (Effect::Deleted, 0)
+            }
+            None => (Effect::Nothing, 0),
+        };
+        Self { effect, version }
     }
 }
 

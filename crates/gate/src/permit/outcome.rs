@@ -14,7 +14,10 @@ use std::sync::Arc;
 use craton_base::{Kind as ErrorKind, Result, Sequence};
 
 use super::{Mode, Permit};
-use crate::ledger::{Record, RecordId, RecordKind};
+use crate::{
+    budgets::Measure,
+    ledger::{Record, RecordId, RecordKind},
+};
 
 /// What the ledger has been told about an access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +112,21 @@ impl Permit {
     /// Notes which version is read.
     pub(super) fn found(&self, version: Sequence) {
         self.outcome.lock().version = version.0;
+    }
+
+    /// Takes rows of an answer from what is left of the session's budgets, before they are given out.
+    ///
+    /// # Errors
+    /// `Busy`, [`crate::BUDGET_EXCEEDED`].
+    pub fn spend_rows(&self, rows: u64) -> Result<()> {
+        self.gate.spend(&self.session, Measure::Rows, rows)
+    }
+
+    /// Counts bytes that are about to be handed out, as far as the budgets of the session go.
+    pub(super) fn spend(&self, bytes: u64) -> Result<()> {
+        self.gate.spend(&self.session, Measure::Bytes, bytes)?;
+        self.moved(bytes);
+        Ok(())
     }
 
     pub(super) fn moved(&self, bytes: u64) {

@@ -1,6 +1,6 @@
 //! Content on its way through a permit: counted, and held to it to the end.
 //!
-//! Invariant: what moves is added to the permit's outcome before it is handed on.
+//! Invariant: what moves is taken from the session's budgets and added to the permit's outcome before it is handed on.
 
 use std::{pin::Pin, sync::Arc, task::Poll};
 
@@ -60,11 +60,13 @@ impl Stream for ContentBody {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut self.stream).poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(bytes))) => self.permit.moved(bytes.len() as u64),
-            Poll::Ready(Some(Err(e))) => self.permit.failed(e.kind(), e.reason()),
-            _ => {}
+        let polled = Pin::new(&mut self.stream).poll_next(cx).map_ok(|bytes| {
+            let within = self.permit.spend(bytes.len() as u64);
+            within.map(|()| bytes)
+        });
+        let polled = polled.map(|next| next.map(Result::flatten));
+        if let Poll::Ready(Some(Err(e))) = &polled {
+            self.permit.failed(e.kind(), e.reason());
         }
         polled
     }

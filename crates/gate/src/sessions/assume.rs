@@ -2,7 +2,7 @@
 //!
 //! As AWS's, and beyond it: the tag `craton:acting-for` and a source identity that is a user's name put that user
 //! into the chain, so that the session has no right that the user lacks; `craton:run` and `craton:purpose` say what
-//! the session is for; a session that acts for somebody makes only sessions that do so too; and what limits a session
+//! the session is for, `craton:budget` what it may use up; a session that acts for somebody makes only sessions that do so too; and what limits a session
 //! limits those that are made from it, of whichever role (decision 0023).
 //!
 //! Deliberately absent: the query protocol (the door), evidence from elsewhere ([`super::web`]).
@@ -18,6 +18,7 @@ use super::issue::{Issued, actor_record, made_from, tag_records};
 use crate::{
     access,
     ask::Ask,
+    budgets::SessionBudget,
     directory::{
         ACCOUNT, ActorRecord, EntityRecord, HolderKind, LayerRecord, SessionRecord, entity_arn, holder_key,
     },
@@ -50,6 +51,8 @@ const ACTING_FOR: &str = "craton:acting-for";
 const RUN: &str = "craton:run";
 /// What the session is for.
 const PURPOSE: &str = "craton:purpose";
+/// What the session may use up.
+const BUDGET: &str = "craton:budget";
 
 /// What limits a session, and how it is named.
 #[derive(Clone, Debug, Default)]
@@ -284,7 +287,9 @@ impl Gate {
                 .map(|(_, value)| value.clone());
             found.unwrap_or_default()
         };
+        let budget = SessionBudget::parse(&tag(BUDGET)).map_err(|e| invalid(e.message().to_owned()))?;
         Ok(SessionRecord {
+            budget: Some(budget).filter(|budget| !budget.is_empty()),
             actor: Some(ActorRecord {
                 kind: 2,
                 name: role.record.name.clone(),

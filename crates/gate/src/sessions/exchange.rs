@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     ask::Ask,
+    budgets::SessionBudget,
     directory::{ActorRecord, Credential, Identity, LayerRecord, SESSION_PREFIX, SessionRecord},
     gate::{Gate, Verdicts},
     identify::Service,
@@ -42,6 +43,8 @@ pub struct ClientGrant {
     pub run: Option<String>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// What it may use up.
+    pub budget: Option<SessionBudget>,
 }
 
 /// Tokens for which another is wanted.
@@ -270,6 +273,7 @@ impl Gate {
         };
         let id = self.new_session_id()?;
         let record = SessionRecord {
+            budget: grant.budget.filter(|budget| !budget.is_empty()),
             actor: actor_record(actor, 0).map(|a| limited(a, layers)),
             chain: chain(actor, subject),
             run: run.or_else(|| inherited(|s| s.run.as_ref())).unwrap_or_default(),

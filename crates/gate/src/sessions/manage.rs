@@ -3,7 +3,7 @@
 //! Invariant: what was revoked is refused from the moment that the call returns, and stays so.
 
 use craton_base::{BranchId, BucketId};
-use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp};
+use craton_base::{Error, ResourcePath, Result, Sequence, Timestamp};
 use craton_store::{
     namespace::{Direction, Kind, Precondition, Span},
     store::Transaction,
@@ -12,8 +12,8 @@ use craton_store::{
 use crate::{
     ask::Ask,
     directory::{
-        EntityRecord, HolderKind, SESSION_PREFIX, SessionRecord, holder_key, no_such, session_key,
-        stored_value,
+        EntityRecord, HolderKind, SESSION_PREFIX, SessionRecord, holder_key, no_session, no_such,
+        session_key, stored_value,
     },
     gate::{Gate, Inner, Verdicts},
     session::Session,
@@ -67,18 +67,12 @@ impl Gate {
         } else {
             self.write(session, ask).await?
         };
-        let gone = || {
-            Error::new(
-                ErrorKind::NotFound,
-                "NoSuchEntity",
-                format!("there is no session {id:?}"),
-            )
-        };
         if !id.starts_with(SESSION_PREFIX) {
-            return Err(gone());
+            return Err(no_session(id));
         }
         let key = session_key(id);
-        let stored = self.inner.store.get(&key, Sequence::MAX)?.ok_or_else(gone)?;
+        let stored = self.inner.store.get(&key, Sequence::MAX)?;
+        let stored = stored.ok_or_else(|| no_session(id))?;
         let record = SessionRecord {
             revoked: true,
             ..SessionRecord::from_stored(&stored)?

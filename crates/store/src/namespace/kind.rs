@@ -84,11 +84,13 @@ pub enum Kind {
     Done = 83,
     /// How many bytes a session, a key or a principal has moved, by its id. No history.
     Moved = 84,
+    /// What runs did, and which of them touched a version, by what it is. No history.
+    Lineage = 96,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -127,6 +129,7 @@ impl Kind {
         Self::TableNamespace,
         Self::Done,
         Self::Moved,
+        Self::Lineage,
     ];
 
     /// Whether superseded versions stay readable until they are erased.
@@ -175,6 +178,7 @@ impl Kind {
                 | Self::Replication
                 | Self::Done
                 | Self::Moved
+                | Self::Lineage
         )
     }
 
