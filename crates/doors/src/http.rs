@@ -38,6 +38,8 @@ use crate::{
     whole::Rooms,
 };
 
+mod named;
+
 /// A body, either way.
 pub type Body = s3s::Body;
 
@@ -55,12 +57,6 @@ const LEASE_BYTES_MAX: usize = 64;
 
 /// The header that says what is left of a session's budget.
 const BUDGET: HeaderName = HeaderName::from_static("x-craton-budget");
-
-/// The header that names a run.
-const RUN: HeaderName = HeaderName::from_static("x-craton-run");
-
-/// The longest name of a run, in bytes; a longer one is cut.
-const RUN_BYTES_MAX: usize = 128;
 
 /// The longest `Referer` that is kept, in bytes.
 const REFERER_BYTES_MAX: usize = 1024;
@@ -368,8 +364,8 @@ impl Inner {
             tls: peer.tls,
             request_id: about.request_id.clone(),
             purse: about.purse.clone(),
-            run: kept(headers, &RUN, RUN_BYTES_MAX).filter(|name| is_name(name)),
-            trace: trace(headers),
+            run: named::run(headers),
+            trace: named::trace(headers),
             lease: kept(headers, &LEASE, LEASE_BYTES_MAX),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
@@ -467,20 +463,6 @@ fn sign(headers: &mut HeaderMap, request_id: &str) {
 fn kept(headers: &HeaderMap, name: &HeaderName, bytes_max: usize) -> Option<Arc<str>> {
     let text = headers.get(name)?.to_str().ok()?;
     text.get(..text.floor_char_boundary(bytes_max)).map(Arc::from)
-}
-
-/// Whether a text can name a run.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
-}
-
-/// The trace that a request is of (W3C Trace Context, 3.2): `version-trace-parent-flags`.
-fn trace(headers: &HeaderMap) -> Option<Arc<str>> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let trace = text.split('-').nth(1)?;
-    let is_one =
-        trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit()) && trace.bytes().any(|b| b != b'0');
-    is_one.then(|| format!("trace-{}", trace.to_ascii_lowercase()).into())
 }
 
 /// The caller's address: the last of the forwarded addresses that is not a trusted proxy, read only if the

@@ -217,6 +217,9 @@ impl Inner {
             user_agent: client.application.clone(),
             referer: None,
             lease: None,
+            run: None,
+            trace: None,
+            purse: craton_gate::Purse::default(),
             time: self.clock.now(),
         };
         self.gate

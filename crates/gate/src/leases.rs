@@ -238,7 +238,8 @@ impl Gate {
     /// Takes a lease on all of these paths, or on none.
     ///
     /// # Errors
-    /// `Busy`, `Borrowed`, with the holder and the end of what is in the way; `Invalid`; `Denied`; `TooLarge`.
+    /// `Busy`, `Borrowed`, with the holder and the end of what is in the way; `Busy`, `LeaseOver` if it ended while it was made; `Invalid`;
+    /// `Denied`; `TooLarge`.
     pub async fn acquire_lease(
         &self,
         session: &Session,
@@ -281,7 +282,17 @@ impl Gate {
             .puts
             .push((key(&lease.id), stored_value(&lease.record()?)));
         let held = lease.id.clone();
-        let then = move |inner: &Inner, done: Result<()>| done.inspect_err(|_| inner.lending.release(&held));
+        let then = move |inner: &Inner, done: Result<()>| {
+            done.inspect_err(|_| inner.lending.release(&held))?;
+            if inner.lending.is_held(&held, inner.clock.now()) {
+                return Ok(());
+            }
+            // It ended before it could be told, and another may have taken its place with the same token.
+            inner.lending.release(&held);
+            inner.remove_lease(&held)?;
+            let text = "the lease ended before it could be given";
+            Err(Error::new(ErrorKind::Busy, "LeaseOver", text))
+        };
         self.commit_lease((session, "AcquireLease", &lease.id), transaction, then)
             .await?;
         Ok(lease)

@@ -11,11 +11,7 @@ use craton_base::{Result, Sequence};
 use craton_store::namespace::{Change, Kind};
 use parking_lot::Mutex;
 
-use super::{
-    reader::Reader,
-    record::{Effect, Record},
-    values,
-};
+use super::{kinds::Effect, reader::Reader, record::Record, values};
 
 /// What the rows' names begin with.
 const PLACE: u8 = b'W';

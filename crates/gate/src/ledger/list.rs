@@ -9,8 +9,9 @@ use craton_base::{Error, Kind as ErrorKind, Result, Timestamp};
 
 use super::{
     envelope::Header,
+    kinds::{RecordKind, Verdict},
     reader::{Entry, Reader},
-    record::{Record, RecordId, RecordKind, Verdict},
+    record::{Record, RecordId},
     tree::WIDTH,
 };
 

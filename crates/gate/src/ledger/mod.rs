@@ -18,6 +18,7 @@ mod envelope;
 mod follow;
 mod integrate;
 mod journal;
+mod kinds;
 mod list;
 mod log;
 mod opener;
@@ -49,12 +50,13 @@ pub(crate) use follow::place;
 pub use follow::{Followed, Follower};
 pub use integrate::Integrated;
 pub use journal::RecordJournal;
+pub use kinds::{Effect, RecordKind, Verdict};
 pub use list::{Filter, LIST_MAX, Listing};
 pub use reader::{Entry, Reader};
 pub use receipt::{Receipt, verify_receipt};
 pub use record::{
-    ANONYMOUS, CHAIN_MAX, Effect, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordKind,
-    RecordedFact, STATEMENTS_MAX, TEXT_BYTES_MAX, Verdict,
+    ANONYMOUS, CHAIN_MAX, RECORD_BYTES_MAX, RESOURCE_BYTES_MAX, Record, RecordId, RecordedFact,
+    STATEMENTS_MAX, TEXT_BYTES_MAX,
 };
 pub use verify::{Verified, VerifyOptions};
 pub use workers::Workers;

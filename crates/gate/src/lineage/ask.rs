@@ -1,6 +1,6 @@
 //! Asking what runs did, and where a version came from and went to.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 
 use craton_base::{BucketName, Error, Kind as ErrorKind, ResourcePath, Result, Sequence, Timestamp};
 use craton_store::namespace;
@@ -8,6 +8,7 @@ use craton_store::namespace;
 use super::{
     follow::Lineage,
     rows::{self, EdgeKey, EdgeRow, Id, RunRow, Touch},
+    walk::Walk,
 };
 use crate::{
     ask::Ask,
@@ -128,14 +129,14 @@ pub struct LineageAnswer {
 }
 
 /// Whose edges a session may know.
-struct Sight<'a> {
+pub(super) struct Sight<'a> {
     gate: &'a Gate,
     session: &'a Session,
     buckets: HashMap<String, bool>,
 }
 
 impl Sight<'_> {
-    fn sees(&mut self, edge: &EdgeRow) -> bool {
+    pub(super) fn sees(&mut self, edge: &EdgeRow) -> bool {
         if edge.principal == self.session.principal() {
             return true;
         }
@@ -175,7 +176,7 @@ impl RunSummary {
 }
 
 impl Edge {
-    fn of(key: &EdgeKey, row: EdgeRow) -> Self {
+    pub(super) fn of(key: &EdgeKey, row: EdgeRow) -> Self {
         Self {
             principal: row.principal,
             run: row.run,
@@ -310,15 +311,7 @@ impl Gate {
             let session = session.clone();
             move |gate| {
                 gate.inner.lineage.settle()?;
-                let walk = Walk {
-                    lineage: &gate.inner.lineage,
-                    sight: gate.sight(&session),
-                    asked: &asked,
-                    found: BTreeMap::new(),
-                    hidden: HashSet::new(),
-                    more: false,
-                };
-                walk.answer()
+                Walk::new(&gate.inner.lineage, gate.sight(&session), &asked).answer()
             }
         })
         .await
@@ -360,7 +353,7 @@ impl Lineage {
         Ok(count)
     }
 
-    fn edge(&self, key: &EdgeKey) -> Result<Option<EdgeRow>> {
+    pub(super) fn edge(&self, key: &EdgeKey) -> Result<Option<EdgeRow>> {
         let found = self.namespace.get(&key.by_run(), Sequence::MAX)?;
         found.map(|entry| rows::decode(&entry.value)).transpose()
     }
@@ -387,7 +380,7 @@ impl Lineage {
     }
 
     /// The newest version of a resource that a run made, or else one that a run read.
-    fn newest(&self, resource: &Id) -> Result<Option<u64>> {
+    pub(super) fn newest(&self, resource: &Id) -> Result<Option<u64>> {
         let (mut made, mut read) = (None, None);
         self.each(&[b"V", resource], |name, _| {
             let key = EdgeKey::read(name)?;
@@ -398,135 +391,5 @@ impl Lineage {
             Ok(true)
         })?;
         Ok(made.or(read))
-    }
-}
-
-/// A walk from version to version over runs.
-struct Walk<'a> {
-    lineage: &'a Lineage,
-    sight: Sight<'a>,
-    asked: &'a LineageAsk,
-    found: BTreeMap<EdgeKey, Edge>,
-    hidden: HashSet<EdgeKey>,
-    more: bool,
-}
-
-impl Walk<'_> {
-    fn answer(mut self) -> Result<LineageAnswer> {
-        let root = rows::resource_id(&self.asked.resource);
-        let version = match self.asked.version {
-            Some(version) => Some(version),
-            None => self.lineage.newest(&root)?,
-        };
-        if let Some(version) = version {
-            self.walk((root, version))?;
-        }
-        let mut edges: Vec<Edge> = self.found.into_values().collect();
-        edges.sort_by(|a, b| (a.first, &a.resource, a.version).cmp(&(b.first, &b.resource, b.version)));
-        Ok(LineageAnswer {
-            version,
-            edges,
-            hidden: self.hidden.len() as u64,
-            more: self.more,
-        })
-    }
-
-    fn walk(&mut self, root: (Id, u64)) -> Result<()> {
-        let mut seen = HashSet::from([root]);
-        // How far the edges of a run were followed: what it touched until, or from, that moment.
-        let mut runs: HashMap<Id, Timestamp> = HashMap::new();
-        let mut waiting = VecDeque::from([(root, 0_u32)]);
-        while let Some((node, depth)) = waiting.pop_front() {
-            if self.more || self.asked.depth.is_some_and(|most| depth >= most) {
-                continue;
-            }
-            for through in self.at_version(node)? {
-                let moment = match self.asked.direction {
-                    Direction::Upstream => through.1.last,
-                    Direction::Downstream => through.1.first,
-                };
-                let run = through.0.run;
-                let known = runs.get(&run).is_some_and(|known| match self.asked.direction {
-                    Direction::Upstream => *known >= moment,
-                    Direction::Downstream => *known <= moment,
-                });
-                if known {
-                    continue;
-                }
-                runs.insert(run, moment);
-                for key in self.of_run(&run, moment)? {
-                    if seen.insert((key.resource, key.version)) {
-                        waiting.push_back(((key.resource, key.version), depth.saturating_add(1)));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The runs that made a version, or that read it.
-    fn at_version(&mut self, (resource, version): (Id, u64)) -> Result<Vec<(EdgeKey, Edge)>> {
-        let mut keys = Vec::new();
-        self.lineage
-            .each(&[b"V", &resource, &version.to_be_bytes()], |name, _| {
-                keys.push(EdgeKey::read(name)?);
-                Ok(keys.len() < LINEAGE_EDGES_MAX)
-            })?;
-        let read = self.asked.direction == Direction::Downstream;
-        let mut out = Vec::new();
-        for key in keys.into_iter().filter(|key| (key.touch == Touch::Read) == read) {
-            if let Some(row) = self.lineage.edge(&key)?
-                && let Some(edge) = self.keep(key, row)
-            {
-                out.push((key, edge));
-            }
-        }
-        Ok(out)
-    }
-
-    /// What a run read until a moment, or made from one on.
-    fn of_run(&mut self, run: &Id, moment: Timestamp) -> Result<Vec<EdgeKey>> {
-        let read = self.asked.direction == Direction::Upstream;
-        let lineage = self.lineage;
-        let mut out = Vec::new();
-        lineage.each(&[b"E", run], |name, value| {
-            let key = EdgeKey::read(name)?;
-            let row: EdgeRow = rows::decode(value)?;
-            let in_time = match self.asked.direction {
-                Direction::Upstream => Timestamp(row.first_micros) <= moment,
-                Direction::Downstream => Timestamp(row.last_micros) >= moment,
-            };
-            if (key.touch == Touch::Read) == read && in_time && self.keep(key, row).is_some() {
-                out.push(key);
-            }
-            Ok(!self.more)
-        })?;
-        Ok(out)
-    }
-
-    /// Takes an edge into the answer, if it may be told.
-    fn keep(&mut self, key: EdgeKey, row: EdgeRow) -> Option<Edge> {
-        let within = self
-            .asked
-            .since
-            .is_none_or(|since| Timestamp(row.last_micros) >= since)
-            && self
-                .asked
-                .until
-                .is_none_or(|until| Timestamp(row.first_micros) < until);
-        if !within {
-            return None;
-        }
-        if !self.sight.sees(&row) {
-            self.hidden.insert(key);
-            return None;
-        }
-        if self.found.len() >= LINEAGE_EDGES_MAX && !self.found.contains_key(&key) {
-            self.more = true;
-            return None;
-        }
-        let edge = Edge::of(&key, row);
-        self.found.insert(key, edge.clone());
-        Some(edge)
     }
 }

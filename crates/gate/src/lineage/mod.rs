@@ -21,6 +21,7 @@ mod ask;
 mod declared;
 mod follow;
 mod rows;
+mod walk;
 
 pub use ask::{Direction, Edge, LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, RunEdges, RunSummary};
 pub use declared::{DECLARED_MAX, Declared, Standing};

@@ -150,7 +150,8 @@ impl Model {
                     return Vec::new();
                 }
             }
-            (Ask::Take(places, seconds), Told::Nothing) => {
+            // Nobody was told of it, or it ended before anybody could be.
+            (Ask::Take(places, seconds), Told::Nothing | Told::Over) => {
                 return self.maybe_taken(places, *seconds, number);
             }
             (Ask::Renew(id, seconds), Told::Done) if self.is_alive(id) => next.renew(id, *seconds),
