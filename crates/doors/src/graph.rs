@@ -32,6 +32,7 @@ mod progress;
 mod query;
 mod snapshots;
 mod stream;
+mod why;
 
 /// What a route does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -64,6 +65,8 @@ pub enum Operation {
     QueryCypher,
     /// How rules would be answered, and what answering them takes.
     ExplainRules,
+    /// Why a fact is there: a derivation of it by rules.
+    DeriveFact,
     /// The commits that can be read.
     ListSnapshots,
     /// Keeps a snapshot.
@@ -154,6 +157,12 @@ pub const ROUTES: &[Route] = &[
         action: "craton:ReadGraph",
     },
     Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/why",
+        operation: Operation::DeriveFact,
+        action: "craton:ReadGraph",
+    },
+    Route {
         method: "GET",
         path: "/_graph/v1/{bucket}/{graph}/snapshots",
         operation: Operation::ListSnapshots,
@@ -220,6 +229,7 @@ impl Operation {
             Self::QuerySparql => "QuerySparql",
             Self::QueryCypher => "QueryCypher",
             Self::ExplainRules => "ExplainRules",
+            Self::DeriveFact => "DeriveFact",
             Self::ListSnapshots => "ListSnapshots",
             Self::PinSnapshot => "PinSnapshot",
             Self::UnpinSnapshot => "UnpinSnapshot",

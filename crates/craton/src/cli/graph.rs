@@ -119,6 +119,25 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Say why a fact is there: a derivation of it by rules
+    Why {
+        /// BUCKET/GRAPH
+        graph: String,
+        /// A file of `rule` facts; other facts in it are passed over
+        rules: PathBuf,
+        /// The fact: '(ancestor tom ann)'
+        fact: String,
+        /// Tell so many levels of it. Default: 64
+        #[arg(long)]
+        depth: Option<u32>,
+        /// Look at so many facts at most. Default: 10000
+        #[arg(long)]
+        look: Option<u64>,
+        #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Say how rules would be answered; with --run, what answering them takes. Nothing is changed
     Explain {
         /// BUCKET/GRAPH

@@ -28,6 +28,7 @@ mod explain;
 mod kept;
 mod language;
 pub(super) mod repl;
+mod why;
 mod work;
 
 /// The content type of an answer in JSON lines.
@@ -65,6 +66,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
             let parameters = limited(&parameters, &limits);
             explain::explain(&graph, &rules, &parameters, &target).await
         }
+        Command::Why { .. } => why::run(command).await,
         Command::Snapshots { graph, target } => explain::snapshots(&graph, &target).await,
         Command::Pin { .. } | Command::Unpin { .. } | Command::Loads { .. } => kept::run(command).await,
         Command::Repl {

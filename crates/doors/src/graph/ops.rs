@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     Call, Operation, explain, labels, language, load, program, query, respond, snapshots, stream::Writing,
+    why,
 };
 use crate::http::Body;
 
@@ -41,6 +42,7 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::QueryFacts => query::run(call).await,
         Operation::QuerySparql | Operation::QueryCypher => language::run(call).await,
         Operation::ExplainRules => explain::run(call).await,
+        Operation::DeriveFact => why::run(call).await,
         Operation::GetLabels => labels::get(call).await,
         Operation::PutLabels => labels::put(call).await,
         Operation::ListSnapshots => snapshots::list(call).await,

@@ -33,7 +33,7 @@ use crate::{
     levels,
     load::runs_of,
     manifest::FactsManifest,
-    rules::{Checked, Rules, wrong},
+    rules::{Checked, Reduce, Rules, wrong},
     run::{Run, Writer},
     snapshot::WithoutHead,
     transform::transform,
@@ -48,6 +48,7 @@ mod number;
 mod prepared;
 mod rows;
 mod runs;
+pub mod why;
 
 use best::Kept;
 use fresh::{Fresh, Layer};
@@ -112,8 +113,10 @@ impl Failures {
 
 /// What rules found in a round.
 #[derive(Default)]
-struct Found {
+struct Found<'a> {
     facts: Runs,
+    /// Rows of aggregates.
+    groups: Vec<(&'a Checked, &'a Reduce, Run)>,
     /// Of relations of which the best are kept.
     best: BTreeMap<(Table, Id), Vec<Run>>,
 }
@@ -154,7 +157,7 @@ fn run_layer(
         report.rounds = report.rounds.saturating_add(1);
         control.at_step(report.rounds);
         let found = fixpoint.round(fresh.as_ref())?;
-        let new = fixpoint.only_new(&found)?;
+        let new = fixpoint.only_new(found)?;
         if new.adds.is_empty() {
             break;
         }
@@ -228,7 +231,7 @@ impl<'a> Fixpoint<'a> {
         if found.best.is_empty() {
             return Ok(());
         }
-        let new = self.only_new(&found)?;
+        let new = self.only_new(found)?;
         match new.adds.is_empty() && new.removes.is_empty() {
             true => Ok(()),
             false => self.take(&new, report),
@@ -273,7 +276,7 @@ impl<'a> Fixpoint<'a> {
     }
 
     /// What the rules find: from all facts, or only what is found by new ones.
-    fn round(&mut self, fresh: Option<&Fresh>) -> Result<Found> {
+    fn round(&mut self, fresh: Option<&Fresh>) -> Result<Found<'a>> {
         let mut failures = std::mem::take(&mut self.failures);
         let mut found = Found::default();
         for rule in &self.rules {
@@ -320,10 +323,10 @@ impl<'a> Fixpoint<'a> {
 
     fn answer(
         &self,
-        rule: &Prepared<'_>,
+        rule: &Prepared<'a>,
         query: Query,
         fresh: Option<&Fresh>,
-        (found, failures): (&mut Found, &mut Failures),
+        (found, failures): (&mut Found<'a>, &mut Failures),
     ) -> Result<()> {
         let resources = bulk::resources(self.space, 1);
         let layer = Layer::new(&self.space.base, fresh);
@@ -351,8 +354,18 @@ impl<'a> Fixpoint<'a> {
     }
 
     /// What of the results is not there yet.
-    fn only_new(&mut self, found: &Found) -> Result<New> {
+    fn only_new(&mut self, mut found: Found<'_>) -> Result<New> {
         let mut new = New::default();
+        if !found.groups.is_empty() || !found.best.is_empty() {
+            // Values have names since a moment ago.
+            self.space.base.refresh(&self.space.writer)?;
+        }
+        for (rule, reduce, rows) in &found.groups {
+            let facts = groups::reduce(&self.making(), rule, reduce, rows)?;
+            self.space.base.blobs().control().made_facts(facts.rows())?;
+            let table = Table::facts(reduce.template.len());
+            found.facts.entry(table).or_default().push(facts);
+        }
         for (table, runs) in &found.facts {
             let width = table.width();
             let order = Order::natural(width);
@@ -362,10 +375,6 @@ impl<'a> Fixpoint<'a> {
             if run.rows() > 0 {
                 new.adds.insert(*table, run);
             }
-        }
-        if !found.best.is_empty() {
-            // Values have names since a moment ago.
-            self.space.base.refresh(&self.space.writer)?;
         }
         for kept in self.kept()? {
             let table = kept.table;

@@ -1,6 +1,16 @@
 //! Rules on a stored graph give what a naive evaluator gives that shares nothing with them.
 
-use craton_graph::{load::Mode, rules::Rules, stored::fixpoint::Options};
+use std::collections::BTreeSet;
+
+use craton_graph::{
+    load::Mode,
+    parse,
+    rules::Rules,
+    stored::fixpoint::{
+        Options,
+        why::{Asked, Derivation, How, why},
+    },
+};
 use proptest::prelude::*;
 
 use super::{new_server, reference::naive, server::path, set};
@@ -91,6 +101,8 @@ fn rules_of_many_kinds() {
            (O (count (count $of $k) $k $who) (sum (total $of $k) $k $n $who) (sum (different $of $k) $k $n) (mean (mean $of $k) $k $n $who) (+ (of $of))))
          (rule all (, (pay $who $n $of)) (O (count (all $k) $k $who $of) (mean (mean $k) $k $n)))
          (rule more (, (total $of $n) (mean $m) (< $m $n)) (O (count (rich $k $k) $k $of)))",
+        // What is aggregated was computed just now.
+        "(n 1) (n 3) (n 4) (rule halves (, (n $x) (:= $v (/ $x 8))) (O (sum (sum $k) $k $v) (top 2 (top $v) $v) (max (max $k) $k $v)))",
         "(s a 3 x) (s b 9 x) (s c 9 x) (s d 9 x) (s e 1 x) (s f 2 y) (rule top (, (s $who $n $of))
            (O (top 2 (best $of $who $n) $n $who) (bottom 1 (worst $of $n $who) $n $who) (top 2 (numbers $of $n) $n)))",
         // Shortest and widest paths, what is better than what was there, sets.
@@ -266,6 +278,20 @@ proptest! {
     }
 
     #[test]
+    fn random_rules_are_explained(
+        facts in prop::collection::btree_set(("[pqr]", 0..4u8, 0..4u8), 0..8),
+        rules in prop::collection::vec(prop_oneof![a_rule(), a_computing_rule()], 1..4),
+    ) {
+        let facts: String = facts.iter().map(|(head, a, b)| format!("({head} {a} {b})\n")).collect();
+        let rules = rules.join("\n");
+        // What was kept on the way of relations of which the best are kept is not there any more.
+        let keeps = ["(O (min", "(O (max", "(O (union"].iter().any(|sink| rules.contains(sink));
+        if Rules::read(rules.as_bytes()).is_ok() && !keeps {
+            explained(&facts, &rules);
+        }
+    }
+
+    #[test]
     fn random_rules_that_compute(
         facts in prop::collection::btree_set(("[pqr]", 0..4u8, 0..4u8), 0..10),
         rules in prop::collection::vec(a_computing_rule(), 1..5),
@@ -277,6 +303,128 @@ proptest! {
             Err(error) => prop_assert!(error.to_string().contains("what follows from it"), "{}\n{}", rules, error),
         }
     }
+}
+
+/// A derivation is one: what rules make follows from what is below it, and what is given was there before.
+fn is_derived(derivation: &Derivation, given: &BTreeSet<String>, rules: &str, seen: &mut BTreeSet<String>) {
+    match derivation.how {
+        How::Given => assert!(
+            given.contains(&derivation.fact),
+            "{} was not given\n{rules}",
+            derivation.fact
+        ),
+        How::Unfollowed => panic!("{} was not followed", derivation.fact),
+        How::Above => assert!(
+            seen.contains(&derivation.fact),
+            "{} is not above",
+            derivation.fact
+        ),
+        How::Rule => {
+            seen.insert(derivation.fact.clone());
+            let below: Vec<&str> = derivation.because.iter().map(|d| d.fact.as_str()).collect();
+            assert!(
+                !below.contains(&derivation.fact.as_str()),
+                "{} of itself",
+                derivation.fact
+            );
+            let made = naive(&below.join("\n"), rules);
+            assert!(
+                made.contains(&derivation.fact),
+                "{} does not follow from {below:?}\n{rules}",
+                derivation.fact
+            );
+            derivation
+                .because
+                .iter()
+                .for_each(|d| is_derived(d, given, rules, seen));
+        }
+    }
+}
+
+/// Every fact that rules make has a derivation.
+fn explained(facts: &str, rules: &str) {
+    let (_disk, server) = new_server();
+    server.load(path("g", ""), facts, Mode::Add).expect("loads");
+    let given = server.facts(path("g", ""));
+    server.reason("g", rules).expect("runs");
+    let read = Rules::read(rules.as_bytes()).expect("rules");
+    let snapshot = server.snapshot(path("g", "")).expect("a snapshot");
+    for fact in server.facts(path("g", "")) {
+        let term = parse::term(fact.as_bytes()).expect("a fact");
+        let found = why(&snapshot, &read, &term, Asked::default()).expect("is looked for");
+        is_derived(&found.expect("is there"), &given, rules, &mut BTreeSet::new());
+    }
+    let other = parse::term(b"(never there)").expect("a fact");
+    assert_eq!(
+        why(&snapshot, &read, &other, Asked::default()).expect("is looked for"),
+        None
+    );
+}
+
+#[test]
+fn facts_are_explained() {
+    let facts = "(edge a b) (edge b c) (edge c a) (edge c d) (n 1) (n 3) (w a b 2) (w b c 2) (w a c 5)";
+    for rules in [
+        CLOSURE,
+        "(rule base (, (edge $x $y)) (, (path $x $y))) (rule back (, (path $x $y)) (, (path $y $x)))
+         (rule apart (, (edge $x $a) (edge $b $y) (not (path $x $y))) (, (apart $x $y)))",
+        "(rule next (, (n $x) (< $x 9) (:= $y (+ $x 2))) (, (n $y) (made (f $x $y) (:= (* $x $y)))))",
+        "(rule some (, (edge $x $y) (exists $z)) (, (through $x $z) (through $z $y)))",
+        "(rule start (, (w a $x $_)) (O (min (dist a $k) $k 0)))
+         (rule step (, (dist $x $d) (w $x $y $n)) (O (min (dist $y $k) $k (:= (+ $d $n)))))",
+        "(rule out (, (edge $x $y)) (O (count (out $x $k) $k $y))) (rule many (, (out $x $n) (< 1 $n)) (, (many $x)))",
+    ] {
+        explained(facts, rules);
+    }
+}
+
+#[test]
+fn a_derivation_is_cut_where_it_is_asked_to_be() {
+    let (_disk, server) = new_server();
+    let chain: String = (0..30).map(|n| format!("(edge n{n} n{})\n", n + 1)).collect();
+    server.load(path("g", ""), &chain, Mode::Add).expect("loads");
+    let rules = "(rule base (, (edge $x $y)) (, (path $x $y))) (rule step (, (path $x $y) (edge $y $z)) (, (path $x $z)))";
+    server.reason("g", rules).expect("runs");
+    let read = Rules::read(rules.as_bytes()).expect("rules");
+    let snapshot = server.snapshot(path("g", "")).expect("a snapshot");
+    let fact = parse::term(b"(path n0 n30)").expect("a fact");
+    let of = |asked| {
+        why(&snapshot, &read, &fact, asked)
+            .expect("is looked for")
+            .expect("is there")
+    };
+    let depth = |mut derivation: &Derivation| {
+        let mut depth = 0;
+        while let Some(below) = derivation.because.first() {
+            (derivation, depth) = (below, depth + 1);
+        }
+        (depth, derivation.how)
+    };
+    assert_eq!(depth(&of(Asked::default())), (30, How::Given));
+    assert_eq!(
+        depth(&of(Asked {
+            depth: 5,
+            ..Asked::default()
+        })),
+        (5, How::Unfollowed)
+    );
+    assert_eq!(
+        depth(&of(Asked {
+            facts: 7,
+            ..Asked::default()
+        }))
+        .1,
+        How::Unfollowed
+    );
+    let only = server.snapshot(path("g", "(path ")).expect("a snapshot");
+    let found = why(&only, &read, &fact, Asked::default())
+        .expect("is looked for")
+        .expect("is there");
+    assert_eq!(
+        (found.how, found.because.len()),
+        (How::Given, 0),
+        "what may not be read is not told"
+    );
 }
 
 /// A rule over numbers with a computed value, whose head is any that there is.

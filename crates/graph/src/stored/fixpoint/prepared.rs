@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use craton_base::{Error, Result};
 
-use super::{Failures, Found, groups, rows, rows::Making};
+use super::{Failures, Found, rows, rows::Making};
 use crate::{
     Id, Shape, Table,
     exec::flat::{Cell, Does, Flat},
@@ -137,11 +137,10 @@ impl<'a> Prepared<'a> {
         making: &Making<'_>,
         runs: &[(Table, Run)],
         space: &StoredSpace,
-        (found, failures): (&mut Found, &mut Failures),
+        (found, failures): (&mut Found<'a>, &mut Failures),
     ) -> Result<bool> {
         let (made, holds) = rows::pass(making, self.rule, &self.heads, runs, failures)?;
         for (head, run) in self.heads.iter().zip(made) {
-            let control = making.base.blobs().control();
             match head {
                 Head::Add(items) => found
                     .facts
@@ -155,12 +154,7 @@ impl<'a> Prepared<'a> {
                     let key = (Table::facts(items.len()), bulk::made_id(space, head)?);
                     found.best.entry(key).or_default().push(run);
                 }
-                Head::Reduce(reduce) => {
-                    let facts = groups::reduce(making, self.rule, reduce, &run)?;
-                    control.made_facts(facts.rows())?;
-                    let table = Table::facts(reduce.template.len());
-                    found.facts.entry(table).or_default().push(facts);
-                }
+                Head::Reduce(reduce) => found.groups.push((self.rule, reduce, run)),
             }
         }
         Ok(holds)

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Block, Bounds, Names, Table, Tuples as _,
-    rules::{Build, Checked, Head, Step},
+    rules::{self, Build, Checked, Head},
     run::{Run, Writer},
     snapshot::Snapshot,
     sort::Sorter,
@@ -93,7 +93,7 @@ pub(super) fn settle(making: &Making<'_>, evaluator: &mut Evaluator<'_>, sheets:
 }
 
 /// A step whose constants are looked up.
-enum Prepared {
+pub(super) enum Step {
     Absent(Table, Vec<Cell>),
     Same(bool, [Cell; 2]),
     Less(bool, [Formula; 2]),
@@ -101,20 +101,22 @@ enum Prepared {
     Equals([Cell; 2]),
 }
 
-impl Prepared {
-    fn of(names: &dyn Names, step: &Step) -> Result<Self> {
+impl Step {
+    pub(super) fn of(names: &dyn Names, step: &rules::Step) -> Result<Self> {
         let cell = |build: &Build| Cell::of(names, build);
         Ok(match step {
-            Step::Absent(items) => {
+            rules::Step::Absent(items) => {
                 let cells: Vec<Cell> = items.iter().map(cell).collect::<Result<_>>()?;
                 Self::Absent(Table::facts(cells.len()), cells)
             }
-            Step::Same(same, [left, right]) => Self::Same(*same, [cell(left)?, cell(right)?]),
-            Step::Less(or_same, [left, right]) => {
+            rules::Step::Same(same, [left, right]) => Self::Same(*same, [cell(left)?, cell(right)?]),
+            rules::Step::Less(or_same, [left, right]) => {
                 Self::Less(*or_same, [Formula::of(names, left)?, Formula::of(names, right)?])
             }
-            Step::Bind(variable, code) => Self::Bind(usize::from(*variable), Formula::of(names, code)?),
-            Step::Equals(variable, code) => {
+            rules::Step::Bind(variable, code) => {
+                Self::Bind(usize::from(*variable), Formula::of(names, code)?)
+            }
+            rules::Step::Equals(variable, code) => {
                 let value = Cell::Value(Box::new(Formula::of(names, code)?));
                 Self::Equals([Cell::Variable(usize::from(*variable)), value])
             }
@@ -123,14 +125,14 @@ impl Prepared {
 }
 
 /// The steps of a rule that depend on its rows.
-pub(super) fn steps(rule: &Checked) -> impl Iterator<Item = &Step> {
+pub(super) fn steps(rule: &Checked) -> impl Iterator<Item = &rules::Step> {
     rule.steps.iter().filter(|step| is_of_rows(step))
 }
 
 /// Whether a step's outcome differs from row to row.
-pub(super) fn is_of_rows(step: &Step) -> bool {
+pub(super) fn is_of_rows(step: &rules::Step) -> bool {
     match step {
-        Step::Absent(items) => !items.iter().all(Build::is_constant),
+        rules::Step::Absent(items) => !items.iter().all(Build::is_constant),
         _ => true,
     }
 }
@@ -146,7 +148,7 @@ pub(super) fn variables(rule: &Checked) -> Vec<u16> {
         build.each_variable(&mut take);
     }
     for step in steps(rule) {
-        if let Step::Bind(variable, _) = step {
+        if let rules::Step::Bind(variable, _) = step {
             out.remove(variable);
         }
     }
@@ -163,8 +165,8 @@ pub(super) fn pass(
 ) -> Result<(Vec<Run>, bool)> {
     let base = making.base;
     let variables = variables(rule);
-    let steps: Vec<Prepared> = steps(rule)
-        .map(|step| Prepared::of(base, step))
+    let steps: Vec<Step> = steps(rule)
+        .map(|step| Step::of(base, step))
         .collect::<Result<_>>()?;
     let mut evaluator = Evaluator::new(base, making.writer.graphs().seed()?, making.depth_max);
     let (mut cells, mut sheets) = (Vec::new(), Vec::new());
@@ -217,7 +219,7 @@ fn named(error: Error, rule: &Checked) -> Error {
 fn take(
     base: &Snapshot,
     evaluator: &mut Evaluator<'_>,
-    (steps, cells): (&[Prepared], &[Vec<Cell>]),
+    (steps, cells): (&[Step], &[Vec<Cell>]),
     sheets: &mut [Sheet],
     tuple: &mut Vec<u64>,
 ) -> Valued<bool> {
@@ -238,14 +240,15 @@ fn take(
     Ok(true)
 }
 
-fn passes(
+/// Whether what a step says holds for the values of variables; a variable that it binds has its value then.
+pub(super) fn passes(
     base: &Snapshot,
     evaluator: &mut Evaluator<'_>,
-    step: &Prepared,
+    step: &Step,
     tuple: &mut Vec<u64>,
 ) -> Valued<bool> {
     match step {
-        Prepared::Absent(table, cells) => {
+        Step::Absent(table, cells) => {
             tuple.clear();
             for cell in cells {
                 match evaluator.find(cell)? {
@@ -255,9 +258,9 @@ fn passes(
             }
             Ok(!base.contains(*table, tuple)?)
         }
-        Prepared::Same(same, [left, right]) => Ok(evaluator.same(left, right)? == *same),
-        Prepared::Equals([left, right]) => evaluator.same(left, right),
-        Prepared::Less(or_same, [left, right]) => {
+        Step::Same(same, [left, right]) => Ok(evaluator.same(left, right)? == *same),
+        Step::Equals([left, right]) => evaluator.same(left, right),
+        Step::Less(or_same, [left, right]) => {
             // What is no number is neither less nor greater.
             let both = evaluator
                 .number(left)
@@ -271,7 +274,7 @@ fn passes(
                 Err(error) => Err(error),
             }
         }
-        Prepared::Bind(variable, formula) => {
+        Step::Bind(variable, formula) => {
             let value = evaluator.evaluate(formula)?;
             evaluator.bind(*variable, value);
             Ok(true)
