@@ -3,8 +3,7 @@
 //! ```text
 //! /_health/live   /_health/ready   /_metrics        answered here, without identity
 //! /.well-known/authzen-configuration                answered here, without identity
-//! /_api/v1/…   /_openlineage/api/v1/…               crate::api
-//! POST /access/v1/evaluation…                       crate::api
+//! /_api/v1/…   /_openlineage/…   POST /access/v1/…    crate::api
 //! /_graph/v1/…                                      crate::graph
 //! /_iceberg/v1/…                                    crate::iceberg
 //! /_api/v1/oauth/…   /_iceberg/v1/oauth/tokens      crate::oauth: tokens, before who asks is known
@@ -48,15 +47,6 @@ pub type Response = http::Response<Body>;
 
 /// The longest `User-Agent` that is kept, in bytes.
 const USER_AGENT_BYTES_MAX: usize = 256;
-
-/// The header that names a lease.
-const LEASE: HeaderName = HeaderName::from_static("x-craton-lease");
-
-/// The longest name of a lease that is kept, in bytes; a longer one is nobody's.
-const LEASE_BYTES_MAX: usize = 64;
-
-/// The header that says what is left of a session's budget.
-const BUDGET: HeaderName = HeaderName::from_static("x-craton-budget");
 
 /// The longest `Referer` that is kept, in bytes.
 const REFERER_BYTES_MAX: usize = 1024;
@@ -205,9 +195,7 @@ impl Doors {
         let mut answered = inner.route(request, peer, &about).await;
         sign(answered.response.headers_mut(), &about.request_id);
         if let Some(left) = about.purse.left(inner.clock.now()) {
-            // Names and numbers: they are a header's value.
-            let text = HeaderValue::try_from(left.to_string()).ok();
-            text.and_then(|text| answered.response.headers_mut().insert(BUDGET, text));
+            named::tell_left(answered.response.headers_mut(), &left);
         }
         if expects.must_close(answered.response.status()) {
             answered
@@ -366,7 +354,7 @@ impl Inner {
             purse: about.purse.clone(),
             run: named::run(headers),
             trace: named::trace(headers),
-            lease: kept(headers, &LEASE, LEASE_BYTES_MAX),
+            lease: named::lease(headers),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
             time: self.clock.now(),

@@ -1,16 +1,39 @@
-//! How a request says which run it is of: by name, or by the trace that it is part of.
+//! What requests name by headers of ours, a lease and a run, and what answers say of a budget.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
+use craton_gate::SessionBudget;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::kept;
+
+/// The header that names a lease.
+const LEASE: HeaderName = HeaderName::from_static("x-craton-lease");
+
+/// The longest name of a lease that is kept, in bytes; a longer one is nobody's.
+const LEASE_BYTES_MAX: usize = 64;
+
+/// The header that says what is left of a session's budget.
+const BUDGET: HeaderName = HeaderName::from_static("x-craton-budget");
 
 /// The header that names a run.
 const RUN: HeaderName = HeaderName::from_static("x-craton-run");
 
 /// The longest name of a run, in bytes; a longer one is cut.
 const RUN_BYTES_MAX: usize = 128;
+
+/// The lease that a request names.
+pub(super) fn lease(headers: &HeaderMap) -> Option<Arc<str>> {
+    kept(headers, &LEASE, LEASE_BYTES_MAX)
+}
+
+/// Says what is left of a budget.
+pub(super) fn tell_left(headers: &mut HeaderMap, left: &SessionBudget) {
+    // Names and numbers: they are a header's value.
+    if let Ok(text) = HeaderValue::try_from(left.to_string()) {
+        headers.insert(BUDGET, text);
+    }
+}
 
 /// The run that a request names.
 pub(super) fn run(headers: &HeaderMap) -> Option<Arc<str>> {
