@@ -156,7 +156,7 @@ impl Model {
             }
             (Ask::Renew(id, seconds), Told::Done) if self.is_alive(id) => next.renew(id, *seconds),
             (Ask::Renew(id, _) | Ask::Release(id), Told::Over) if !self.is_alive(id) => {}
-            (Ask::Release(id), Told::Done) if self.is_alive(id) => drop(next.leases.remove(id)),
+            (Ask::Release(id), Told::Done) if self.is_alive(id) || excused => drop(next.leases.remove(id)),
             (Ask::Renew(id, seconds), Told::Nothing) if self.is_alive(id) => {
                 next.renew(id, *seconds);
                 return vec![next, self.clone()];
@@ -227,16 +227,19 @@ pub(crate) fn is_linearizable(operations: &[Operation]) -> bool {
     false
 }
 
-/// A lease may be refused for a plain write that is under way, which the model does not see: writes take no time there.
+/// What the model does not see, in which operations take no time: a lease may be refused for a plain write that is under way, and two who give
+/// the same lease back at the same time are both told that it is done.
 fn is_excused(op: &Operation, all: &[Operation]) -> bool {
-    let Ask::Take(places, _) = &op.ask else {
-        return false;
-    };
-    all.iter().any(|other| {
-        let Ask::Write(prefix, _) = other.ask else {
-            return false;
-        };
-        let beside = other.begun < op.ended && op.begun < other.ended;
-        beside && places.iter().any(|(place, _)| covers(*place, prefix))
-    })
+    let others = all
+        .iter()
+        .filter(|other| other.begun < op.ended && op.begun < other.ended);
+    let mut beside = others.filter(|other| other.begun != op.begun);
+    match &op.ask {
+        Ask::Take(places, _) => beside.any(|other| match other.ask {
+            Ask::Write(prefix, _) => places.iter().any(|(place, _)| covers(*place, prefix)),
+            _ => false,
+        }),
+        Ask::Release(_) => beside.any(|other| other.ask == op.ask),
+        _ => false,
+    }
 }
