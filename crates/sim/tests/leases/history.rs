@@ -167,7 +167,8 @@ impl Model {
             }
             (Ask::Write(..) | Ask::Renew(..), Told::Nothing) => {}
             (Ask::Write(_, Some(id)), Told::Over) if !self.is_alive(id) => {}
-            (Ask::Write(_, Some(id)), Told::Done | Told::Busy) if !self.is_alive(id) => return Vec::new(),
+            // Refused either way: under a lease that is over, for that or for what is held there now.
+            (Ask::Write(_, Some(id)), Told::Done) if !self.is_alive(id) => return Vec::new(),
             (Ask::Write(prefix, under), Told::Done) if !self.keeps_from_writing(*prefix, under.as_ref()) => {}
             (Ask::Write(prefix, under), Told::Busy) if self.keeps_from_writing(*prefix, under.as_ref()) => {}
             _ => return Vec::new(),
