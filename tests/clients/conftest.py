@@ -1,6 +1,7 @@
 """What the client tests share: one server for the whole run, clients of it, users, fresh buckets."""
 
 import json
+from pathlib import Path
 
 import boto3
 import pytest
@@ -91,21 +92,22 @@ def root(server: Server) -> Signer:
     return Signer(server, server.root)
 
 
+def new_user(server: Server, folder: Path, *statements: dict) -> Key:
+    """A user with a policy of these statements."""
+    name = unique("user")
+    made = json.loads(server.command("user", "add", name, "--json"))
+    key = server.keep(Key(made["id"], made["secret"], name))
+    if statements:
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+        server.command("policy", "put", name, "test", str(file))
+    return key
+
+
 @pytest.fixture
 def make_user(server: Server, tmp_path):
     """Makes a user with a policy of these statements."""
-
-    def make(*statements: dict) -> Key:
-        name = unique("user")
-        made = json.loads(server.command("user", "add", name, "--json"))
-        key = server.keep(Key(made["id"], made["secret"], name))
-        if statements:
-            file = tmp_path / f"{name}.json"
-            file.write_text(json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
-            server.command("policy", "put", name, "test", str(file))
-        return key
-
-    return make
+    return lambda *statements: new_user(server, tmp_path, *statements)
 
 
 def allow(actions: str | list[str], resources: str | list[str] = "*") -> dict:

@@ -203,3 +203,17 @@ def test_a_rename_makes_a_table_at_its_destination(server, bucket, make_user, do
 
     assert theirs.ask("POST", "tables/rename", renaming("to")).status == 403
     assert theirs.ask("POST", "tables/rename", renaming("ns")).status == 204
+
+
+def test_earlier_metadata_files_go_if_the_table_wants_it(server, s3, bucket, door):
+    table = door.table(properties={"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "2"})
+    folder = table["metadata"]["location"].removeprefix(f"s3://{bucket}/")
+    files = lambda: [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix=f"{folder}/metadata/")["Contents"]]  # noqa: E731
+    for n in range(5):
+        assert door.commit([{"action": "set-properties", "updates": {"n": str(n)}}]).status == 200
+    loaded = door.did("GET", "namespaces/ns/tables/t", query="referenced-by=ns%1Fv")
+    named = {loaded["metadata-location"], *(entry["metadata-file"] for entry in loaded["metadata"]["metadata-log"])}
+    assert {f"s3://{bucket}/{key}" for key in files()} == named and len(named) == 3
+    assert door.commit([{"action": "set-properties", "updates": {"write.metadata.delete-after-commit.enabled": "false"}}]).status == 200
+    door.commit([{"action": "set-properties", "updates": {"n": "x"}}])
+    assert len(files()) > 3

@@ -189,7 +189,7 @@ class Sent:
             self.method, path = rest
             self.query = QUERIES.get(self.operation, "").replace("BUCKET", bucket)
             parts = PARTS | ({"worker": "inventory"} if "{id}" in path else {})
-            self.path = re.sub(r"\{(\w+)\}", lambda m: parts.get(m[1], "x").replace("BUCKET", bucket), path)
+            self.path = re.sub(r"\{([\w-]+)\}", lambda m: parts.get(m[1], "x").replace("BUCKET", bucket), path)
             body = BODIES.get(self.operation, "")
         self.body = body.replace("BUCKET", bucket).encode()
 

@@ -12,7 +12,7 @@
 //!
 //! Source: Apache Iceberg, REST catalog OpenAPI (`rest-catalog-open-api.yaml`).
 //!
-//! Deliberately absent: what a commit means (the engine); scan planning.
+//! Deliberately absent: what a commit means (the engine).
 
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, Result};
@@ -41,6 +41,7 @@ mod delegation;
 mod loaded;
 mod names;
 mod ops;
+mod plans;
 mod tables;
 mod transaction;
 mod views;
@@ -77,6 +78,10 @@ pub enum Operation {
     UnregisterTable,
     LoadCredentials,
     SignRequest,
+    PlanTableScan,
+    FetchPlanningResult,
+    CancelPlanning,
+    FetchScanTasks,
     CommitTransaction,
     ListViews,
     CreateView,
@@ -133,6 +138,10 @@ routes! {
     "POST" "{bucket}/namespaces/{namespace}/tables/{table}/unregister" UnregisterTable "DeleteTable";
     "GET" "{bucket}/namespaces/{namespace}/tables/{table}/credentials" LoadCredentials "GetTableData";
     "POST" "{bucket}/namespaces/{namespace}/tables/{table}/sign" SignRequest "GetTableData";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}/plan" PlanTableScan "GetTableData";
+    "GET" "{bucket}/namespaces/{namespace}/tables/{table}/plan/{plan-id}" FetchPlanningResult "GetTableData";
+    "DELETE" "{bucket}/namespaces/{namespace}/tables/{table}/plan/{plan-id}" CancelPlanning "GetTableData";
+    "POST" "{bucket}/namespaces/{namespace}/tables/{table}/tasks" FetchScanTasks "GetTableData";
     "POST" "{bucket}/transactions/commit" CommitTransaction "UpdateTableMetadataLocation";
     "GET" "{bucket}/namespaces/{namespace}/views" ListViews "ListViews";
     "POST" "{bucket}/namespaces/{namespace}/views" CreateView "CreateView";
@@ -359,6 +368,8 @@ fn find(parts: &Parts) -> Result<(&'static Route, Place)> {
         match name {
             "{bucket}" => place.bucket = Some(BucketName::new(&text)?),
             "{namespace}" => place.namespace = Some(Namespace::parse(&text)?),
+            // Of plans nothing is kept.
+            "{plan-id}" => {}
             _ => place.table = Some(text),
         }
     }
@@ -374,6 +385,8 @@ fn code(error: &Error) -> (u16, &'static str) {
         "NoSuchTableException" => (404, "NoSuchTableException"),
         "NoSuchViewException" => (404, "NoSuchViewException"),
         "NoSuchNamespaceException" => (404, "NoSuchNamespaceException"),
+        "NoSuchPlanIdException" => (404, "NoSuchPlanIdException"),
+        "NoSuchPlanTaskException" => (404, "NoSuchPlanTaskException"),
         "UnprocessableEntityException" => (422, "UnprocessableEntityException"),
         BUDGET_EXCEEDED => (429, BUDGET_EXCEEDED),
         "InvalidToken"

@@ -15,7 +15,9 @@
 //! Invariant: a row that was superseded is reached by no name.
 
 use craton_base::{ObjectKey, ResourcePath, Sequence, Timestamp};
-use craton_gate::{Changes, Kind, Permit, Standing, Stored, StoredVersion, Value, Versioning, WritePermit};
+use craton_gate::{
+    Changes, Kind, Permit, Standing, Stored, StoredVersion, Value, Versioning, WritePermit, tables,
+};
 
 use crate::{
     Error, Fault, Result,
@@ -203,7 +205,13 @@ pub(crate) fn nulls(permit: &Permit, name: &[u8], mut after: Option<Sequence>) -
 /// Who may list the bucket may know that something does not exist; for others it is as if denied.
 fn missing(permit: &Permit, name: &[u8], target: Target) -> Result<Error> {
     let bucket = permit.bucket()?;
-    if !permit.also("s3:ListBucket", &ResourcePath::Bucket(bucket.name.clone())) {
+    let name_of = || bucket.name.clone();
+    // A table's files are listed as those of its folder.
+    let listed = match tables::id_of(permit.resource()) {
+        Some(id) => tables::table(name_of(), id),
+        None => ResourcePath::Bucket(name_of()),
+    };
+    if !permit.also("s3:ListBucket", &listed) {
         return Ok(Error::fault(Fault::AccessDenied, "Access Denied"));
     }
     if target != Target::Current {

@@ -12,7 +12,16 @@ use datafusion::{
     common::{DataFusionError, Result as DfResult},
 };
 
-use crate::{context::Context, error::external, iceberg::Table, names::moment_of, raw, system};
+use crate::{
+    context::Context,
+    error::external,
+    iceberg::{
+        Table,
+        positions::{self, Positions},
+    },
+    names::moment_of,
+    raw, system,
+};
 
 /// The catalog of names that have no bucket: the statement's, or the system's own tables. No bucket is called so.
 pub(crate) const NO_BUCKET: &str = "?";
@@ -90,13 +99,16 @@ impl Space {
             let text = format!("{name:?} is no whole name: a table is bucket.namespace.table");
             return Err(Error::new(Kind::Invalid, "IncompleteName", text));
         };
+        let (name, is_target) = positions::target_of(name);
         let (name, moment) = moment_of(name)?;
         let namespace = Namespace::new(self.name.split('.').map(str::to_owned).collect())?;
         let table = TableName::new(namespace, name)?;
         let bucket = BucketName::new(bucket)?;
-        Ok(Arc::new(
-            Table::open(self.context.clone(), bucket, (table, moment)).await?,
-        ))
+        let table = Table::open(self.context.clone(), bucket, (table, moment)).await?;
+        Ok(match is_target {
+            true => Arc::new(Positions::new(table)),
+            false => Arc::new(table),
+        })
     }
 }
 

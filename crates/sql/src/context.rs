@@ -10,7 +10,7 @@ use craton_tables::Tables;
 use datafusion::execution::{memory_pool::MemoryPool, runtime_env::RuntimeEnv};
 use parking_lot::Mutex;
 
-use crate::{STORE, files::Files};
+use crate::{STORE, files::Files, iceberg::positions::Scanned};
 
 /// Shared by all parts of one statement.
 pub(crate) struct Context {
@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) decided: Mutex<Vec<String>>,
     /// How many scans have files of their own.
     pub(crate) scans: AtomicUsize,
+    /// What the statement found of the table whose rows it changes.
+    pub(crate) changed: Mutex<Option<Arc<Scanned>>>,
 }
 
 impl Context {

@@ -62,6 +62,7 @@ use crate::{
     memory::Pool,
     names::parse,
     postgres::{self, Parameter},
+    write,
     yielding::yielding,
 };
 
@@ -383,6 +384,7 @@ impl Engine {
             partitions: inner.threads,
             decided: Mutex::default(),
             scans: AtomicUsize::default(),
+            changed: Mutex::default(),
         };
         let context = Arc::new(context);
         let state = SessionStateBuilder::new()
@@ -414,7 +416,7 @@ impl Engine {
     }
 }
 
-/// Fails unless a statement reads, and does nothing else.
+/// Fails unless a statement reads, or is one that writes ([`write`]).
 fn readable(statement: Parsed) -> Result<Parsed> {
     let mut inner = &statement;
     while let Parsed::Explain(explain) = inner {
@@ -422,9 +424,8 @@ fn readable(statement: Parsed) -> Result<Parsed> {
     }
     match inner {
         Parsed::Statement(sql) if matches!(**sql, Sql::Query(_) | Sql::ExplainTable { .. }) => Ok(statement),
-        _ => Err(not_yet(
-            "statements other than SELECT, VALUES, EXPLAIN and DESCRIBE",
-        )),
+        _ if write::writes(&statement) => Ok(statement),
+        _ => Err(not_yet("statements of this kind")),
     }
 }
 
@@ -448,6 +449,12 @@ async fn answer(
     pieces: &mpsc::Sender<Result<Piece>>,
 ) -> DfResult<()> {
     let explains = matches!(parsed, Parsed::Explain(_));
+    let send = async |piece| pieces.send(Ok(piece)).await.map_err(|_| external(gone()));
+    if write::writes(&parsed) {
+        let done = write::run(&state, (parsed, &given)).await.map_err(external)?;
+        send(Piece::Columns(done.schema())).await?;
+        return send(Piece::Rows(done)).await;
+    }
     let plan = state.statement_to_plan(parsed).await?;
     let values = postgres::values(&plan, &given).map_err(external)?;
     let plan = match values.is_empty() {
@@ -463,10 +470,8 @@ async fn answer(
     let mut rows = execute_stream(plan, state.task_ctx())?;
     let columns = rows.schema();
     // What fails before its first row is an error, and no answer that is cut off.
-    let first = rows.next().await.transpose()?;
-    let send = async |piece| pieces.send(Ok(piece)).await.map_err(|_| external(gone()));
+    let mut next = rows.next().await.transpose()?;
     send(Piece::Columns(columns.clone())).await?;
-    let mut next = first;
     while let Some(batch) = next {
         send(Piece::Rows(batch)).await?;
         next = rows.next().await.transpose()?;
@@ -487,11 +492,8 @@ fn decisions(context: &Context, columns: &SchemaRef) -> Option<RecordBatch> {
 }
 
 fn gone() -> Error {
-    Error::new(
-        Kind::Unavailable,
-        "ClientGone",
-        "the client does not read any more",
-    )
+    let text = "the client does not read any more";
+    Error::new(Kind::Unavailable, "ClientGone", text)
 }
 
 fn too_long(time: Duration) -> Error {

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! statement ─▶ [`engine`] ─▶ [`names`] ─▶ [`catalog`] ─▶ [`iceberg`] ─▶ plan ─▶ [`files`] ─▶ gate ─▶ bytes ─▶ rows ─▶ [`answers`]
+//!                                                  └▶ [`write`] ─▶ rows and files ─▶ gate ─▶ catalog
 //! ```
 //!
 //! Invariants
-//! - no data without a permit: a table is resolved by one, each of its files is read by one ([`files`]);
+//! - no data without a permit: a table is resolved by one, each of its files is read or written by one ([`files`], [`write`]);
 //! - rows are never wrong: what is not done yet is an error that says so;
 //! - a statement has limits of time, memory, length and depth; what it does wrong ends itself alone ([`engine`]).
 //!
@@ -24,6 +25,7 @@ mod names;
 pub mod postgres;
 mod raw;
 mod system;
+mod write;
 mod yielding;
 
 pub use answers::{Form, Written};

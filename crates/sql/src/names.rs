@@ -25,7 +25,7 @@ use datafusion::{
     },
 };
 
-use crate::{error::own, iceberg::metadata::Moment};
+use crate::{error::own, iceberg::metadata::Moment, write::arranged};
 
 /// The longest statement, in bytes.
 pub const STATEMENT_BYTES_MAX: usize = 256 << 10;
@@ -73,7 +73,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement> {
         let message = format!("a statement has at most {OPERATORS_MAX} operators");
         return Err(Error::new(Kind::TooLarge, "StatementTooLong", message));
     }
-    let mut parser = DFParserBuilder::new(with_moments(tokens)?)
+    let mut parser = DFParserBuilder::new(arranged(with_moments(tokens)?))
         .with_recursion_limit(DEPTH_MAX)
         .build()
         .map_err(|e| own(&e))?;

@@ -15,8 +15,9 @@
 //! - every location in metadata lies in the table's own folder, as of every commit;
 //! - a dropped table's files are still governed by its name.
 //!
-//! Deliberately absent: HTTP, identity, decisions (permits come from the gate), what data and manifest files hold.
+//! Deliberately absent: HTTP, identity, decisions (permits come from the gate), what data files hold; manifests are read to plan scans ([`scan`]).
 
+pub mod avro;
 mod error;
 mod fresh;
 mod governed;
@@ -25,6 +26,7 @@ mod metadata;
 mod name;
 pub mod namespaces;
 mod requirement;
+mod scan;
 mod table;
 mod update;
 mod view;

@@ -49,6 +49,12 @@ impl Folder {
         format!("s3://{}/{key}", self.bucket)
     }
 
+    /// The key that a location in the bucket names.
+    pub(crate) fn key_of<'a>(&self, location: &'a str) -> Option<&'a str> {
+        let (_, rest) = location.split_once("://")?;
+        rest.strip_prefix(self.bucket.as_str())?.strip_prefix('/')
+    }
+
     /// The key of a metadata file in the folder.
     pub(crate) fn metadata_key(&self, file: &str) -> Result<ObjectKey> {
         ObjectKey::new(&format!("{FOLDER}{}/metadata/{file}", self.id))

@@ -153,8 +153,10 @@ impl Metadata {
         }
     }
 
-    /// Ends a change: the time, the log of earlier files, and what version 1 says twice.
-    pub(crate) fn finish(&mut self, before: Option<Before>, now_ms: i64) -> Result<()> {
+    /// Ends a change: the time, the log of earlier files, and what version 1 says twice. Answers the earlier files that are not named
+    /// any more.
+    pub(crate) fn finish(&mut self, before: Option<Before>, now_ms: i64) -> Result<Vec<String>> {
+        let mut unnamed = Vec::new();
         // A client's clock may be ahead.
         let earlier = self.number("last-updated-ms").unwrap_or(0);
         self.set("last-updated-ms", now_ms.max(earlier));
@@ -167,7 +169,9 @@ impl Metadata {
                 .clamp(1, PREVIOUS_FILES);
             self.change_list("metadata-log", |log| {
                 log.push(entry);
-                log.drain(..log.len().saturating_sub(most));
+                let gone = log.drain(..log.len().saturating_sub(most));
+                let file = |entry: Value| entry.get("metadata-file")?.as_str().map(str::to_owned);
+                unnamed.extend(gone.filter_map(file));
             });
         }
         let current = |list: &str, id: &str, of: &str| {
@@ -187,7 +191,7 @@ impl Metadata {
                 spec.get("fields").cloned().unwrap_or_else(|| json!([])),
             );
         }
-        Ok(())
+        Ok(unnamed)
     }
 }
 

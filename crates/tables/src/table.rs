@@ -341,7 +341,10 @@ impl Tables {
     }
 
     /// A random UUID (RFC 9562, version 4).
-    pub(crate) fn uuid(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// Those of the source of random bytes.
+    pub fn uuid(&self) -> Result<String> {
         let mut bytes = random::bytes::<16>(&*self.random)?;
         for (at, byte) in bytes.iter_mut().enumerate() {
             match at {

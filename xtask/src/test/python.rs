@@ -16,6 +16,9 @@ const ALONE: &str = "tests/requirements-alone.txt";
 /// What goes with Debian's torch.
 const WITH_TORCH: &str = "tests/requirements-torch.txt";
 
+/// Spark, and packages that have the jars it needs for Iceberg.
+const WITH_SPARK: &str = "tests/requirements-spark.txt";
+
 /// Debian's Python, and what of Debian's is imported there: torch from PyPI is 3 GB.
 const DEBIAN: &str = "/usr/bin/python3";
 const FROM_DEBIAN: &[(&str, &str)] = &[
@@ -51,6 +54,13 @@ pub(super) fn with_torch(context: &Context) -> Result<PathBuf, String> {
     programs(FROM_DEBIAN)?;
     let install = |python: &Path| pip(context, python, &["-r", WITH_TORCH]);
     environment(context, "venv-torch", &[WITH_TORCH], DEBIAN, install)
+}
+
+/// The Python that has Spark, for `CRATON_SPARK_PYTHON`.
+pub(super) fn with_spark(context: &Context) -> Result<PathBuf, String> {
+    programs(&[("java", "openjdk-17-jre-headless")])?;
+    let install = |python: &Path| pip(context, python, &["--no-deps", "-r", WITH_SPARK]);
+    environment(context, "venv-spark", &[WITH_SPARK], "python3", install)
 }
 
 /// The Python of a virtual environment, which is made again when its requirements have changed. Debian's sees what Debian installed.

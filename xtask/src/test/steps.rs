@@ -196,6 +196,7 @@ fn clients(context: &Context) -> Result<Counts, String> {
         .map_err(|e| format!("tests/clients/node: {e}"))?;
     python::pytest(context, "tests/clients")?
         .variable("CRATON_NODE", node)
+        .variable("CRATON_SPARK_PYTHON", python::with_spark(context)?)
         .variable("CRATON_TORCH_PYTHON", python::with_torch(context)?)
         .variable("CRATON_CLIENT_RUST", client_in_rust(context)?)
         .run()

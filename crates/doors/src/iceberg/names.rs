@@ -20,6 +20,7 @@ use super::{
     respond,
     tables::READ_DATA,
 };
+use crate::api::query::Query;
 
 /// An ask about a table or a view by its name. Where there is none it is about no table, and decided all the same.
 pub(super) fn ask_for(call: &Call<'_>, name: &TableName) -> Result<Ask> {
@@ -31,6 +32,15 @@ pub(super) fn ask_about(call: &Call<'_>, path: ResourcePath, name: &TableName) -
     Ask::new(call.route.operation.name(), call.route.action, path)
         .with("s3tables:namespace", name.namespace.text())
         .with("s3tables:tableName", name.name())
+}
+
+/// The same with the views by which a client says that it came to the table. It grants nothing: it is in the record, and policies may
+/// look at it.
+pub(super) fn referencing(ask: Ask, query: &mut Query) -> Ask {
+    match query.text("referenced-by") {
+        Some(views) => ask.with("craton:referencedBy", views.replace('\u{1f}', ".")),
+        None => ask,
+    }
 }
 
 /// An ask to make a table or a view of this name.

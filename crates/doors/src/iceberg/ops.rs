@@ -11,7 +11,9 @@ use craton_tables::{
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Call, Operation, ROUTES, bad, delegation, empty, names, respond, tables, transaction, views};
+use super::{
+    Call, Operation, ROUTES, bad, delegation, empty, names, plans, respond, tables, transaction, views,
+};
 
 pub(super) type Answer = Response<http_body_util::Full<bytes::Bytes>>;
 
@@ -36,6 +38,9 @@ pub(super) async fn run(call: Call<'_>) -> Result<Answer> {
         Operation::UnregisterTable => tables::unregister(call).await,
         Operation::LoadCredentials => delegation::credentials(call).await,
         Operation::SignRequest => delegation::sign(call).await,
+        Operation::PlanTableScan => plans::plan(call).await,
+        Operation::FetchPlanningResult | Operation::CancelPlanning => plans::none(call).await,
+        Operation::FetchScanTasks => plans::tasks(call).await,
         Operation::CommitTransaction => transaction::commit(call).await,
         Operation::ListViews => names::list(call, What::View).await,
         Operation::CreateView => views::create(call).await,

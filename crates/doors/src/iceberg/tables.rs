@@ -17,7 +17,7 @@ use super::{
     delegation::{Given, given},
     empty,
     loaded::{again, answered, has, made, tag},
-    names::{ask_about, ask_for, creating, has_labels, labelling, name_in, named_in, taken},
+    names::{ask_about, ask_for, creating, has_labels, labelling, name_in, named_in, referencing, taken},
     ops::{Answer, noted, once},
 };
 
@@ -76,7 +76,7 @@ pub(super) async fn load(mut call: Call<'_>) -> Result<Answer> {
         Some("refs") => Snapshots::Named,
         Some(_) => return Err(bad("snapshots are all or refs")),
     };
-    let ask = ask_for(&call, &name)?.and_action(READ_DATA);
+    let ask = referencing(ask_for(&call, &name)?.and_action(READ_DATA), &mut call.query);
     let permit = call.gate.read(call.session, ask).await?;
     let loaded = call.tables.load(&permit, (&name, What::Table), snapshots).await;
     let loaded = noted(&permit, loaded)?;

@@ -19,7 +19,8 @@ fn every_route_is_found() {
             .replace("{bucket}", "data")
             .replace("{namespace}", "a%1Fb")
             .replace("{table}", "t")
-            .replace("{view}", "v");
+            .replace("{view}", "v")
+            .replace("{plan-id}", "p");
         assert_eq!(found(route.method, &path), Ok(route.operation.name()), "{path}");
     }
 }

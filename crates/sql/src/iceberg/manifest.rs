@@ -24,6 +24,9 @@ pub(crate) struct Manifest {
     pub(crate) path: String,
     pub(crate) holds_deletes: bool,
     sequence: i64,
+    spec: i32,
+    /// The number of its first row that has none of its own (format version 3).
+    first_row: Option<i64>,
 }
 
 /// A file of a snapshot.
@@ -38,6 +41,12 @@ pub(crate) struct DataFile {
     pub(crate) lower: Vec<(i32, Bytes)>,
     pub(crate) upper: Vec<(i32, Bytes)>,
     pub(crate) nulls: Vec<(i32, i64)>,
+    /// The number of its first row (format version 3).
+    pub(crate) first_row: Option<i64>,
+    /// The spec that it is partitioned by.
+    pub(crate) spec: i32,
+    /// Its partition's values, by the ids of the spec's fields.
+    pub(crate) partition: Value,
 }
 
 /// A file of deletes.
@@ -100,6 +109,8 @@ pub(crate) fn list(file: Bytes) -> Result<Vec<Manifest>> {
                     other => return Err(not_yet(format!("manifests of content {other}"))),
                 },
                 sequence: number(515).unwrap_or(0),
+                spec: number(502).and_then(|id| i32::try_from(id).ok()).unwrap_or(0),
+                first_row: number(520),
             });
         }
     }
@@ -116,11 +127,19 @@ pub(crate) fn read(
     mut take: impl FnMut(Entry) -> Result<()>,
 ) -> Result<()> {
     let mut file = File::open(file)?;
+    let mut next_row = manifest.first_row;
     while let Some(block) = file.block()? {
         for record in block {
-            if let Some(entry) = entry(manifest, &record?)? {
-                take(entry)?;
+            let Some(mut entry) = entry(manifest, &record?)? else {
+                continue;
+            };
+            if let (Entry::Data(data), Some(next)) = (&mut entry, next_row.as_mut())
+                && data.first_row.is_none()
+            {
+                data.first_row = Some(*next);
+                *next = next.saturating_add(i64::try_from(data.records).unwrap_or(i64::MAX));
             }
+            take(entry)?;
         }
     }
     Ok(())
@@ -166,6 +185,9 @@ fn entry(manifest: &Manifest, record: &Value) -> Result<Option<Entry>> {
                 lower: bounds(file, 125),
                 upper: bounds(file, 128),
                 nulls: map(file, 110, Value::integer),
+                first_row: number(142),
+                spec: manifest.spec,
+                partition: file.field(102).cloned().unwrap_or(Value::Null),
             })));
         }
         (1, "PARQUET") => Deletes::Positions,

@@ -13,18 +13,18 @@
 //!   ([`restricted`]);
 //! - pruning leaves out only what can hold no row that is wanted.
 //!
-//! Deliberately absent: who may read what (the gate), writing, how Parquet is read (DataFusion).
+//! Deliberately absent: who may read what (the gate), what is written ([`crate::write`]), how Parquet is read (DataFusion).
 
-mod avro;
 mod columns;
 mod deletes;
-mod manifest;
+pub(crate) mod manifest;
 mod mask;
 pub(crate) mod metadata;
 mod prune;
 mod restricted;
 mod table;
 pub(crate) mod types;
-mod vector;
+pub(crate) mod vector;
 
-pub(crate) use table::Table;
+pub(crate) use craton_tables::avro;
+pub(crate) use table::{Table, positions};

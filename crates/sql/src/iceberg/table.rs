@@ -43,6 +43,8 @@ use crate::{
     files::{Files, Reads, path_of},
 };
 
+pub(crate) mod positions;
+
 /// The largest manifest or list of them, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 128 << 20;
 
@@ -118,9 +120,18 @@ impl Table {
 
     /// The permit to read what the snapshot consists of; the record says which it is.
     async fn permit(&self, columns: Vec<String>) -> Result<Arc<ReadPermit>> {
+        self.permit_of(Some(columns)).await
+    }
+
+    /// The same; `None`: to read whole rows.
+    async fn permit_of(&self, columns: Option<Vec<String>>) -> Result<Arc<ReadPermit>> {
         let id = self.snapshot.id.map(|id| id.to_string()).unwrap_or_default();
         let ask = Ask::new("ScanTable", "s3tables:GetTableData", self.path.clone());
-        let ask = ask.with("craton:snapshot", id).of_columns(columns);
+        let ask = ask.with("craton:snapshot", id);
+        let ask = match columns {
+            Some(columns) => ask.of_columns(columns),
+            None => ask,
+        };
         let context = self.context.clone();
         let permit = async move { context.gate.read(&context.session, ask).await.map(Arc::new) };
         self.context.files.at_the_doors(permit).await

@@ -155,5 +155,7 @@ fn take(from: &mut Bytes, size: usize) -> Result<Bytes> {
     }
 }
 
+pub(crate) mod write;
+
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use craton_base::{Result, Sequence};
 use craton_gate::{
-    Changes, Kind, Stored, WritePermit,
+    Changes, Kind, Stored, Versioning, WritePermit,
     tables::{TableRow, is_id},
 };
 use serde_json::Value;
@@ -17,13 +17,16 @@ use super::{
 };
 use crate::{
     error::{bad, commit_failed, no_such},
-    location::Folder,
+    location::{Folder, of_metadata_file},
     metadata::{Before, Metadata},
     name::{Namespace, TableName, What},
     namespaces::entered,
     requirement,
     update::{Change, UPDATES_MAX},
 };
+
+/// The property by which a table's earlier metadata files go once its metadata does not name them any more.
+const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 
 /// The most tables in one commit.
 pub const TABLES_MAX: usize = 16;
@@ -138,7 +141,10 @@ impl Tables {
             updated_ms: metadata.number("last-updated-ms").unwrap_or(0),
         };
         let change = Change::new(metadata, false, milliseconds(permit));
-        let metadata = changed(change, &wanted.updates, Some(before), &folder)?;
+        let (metadata, unnamed) = changed(change, &wanted.updates, Some(before), &folder)?;
+        for key in outdated(permit, &metadata, &found.id, &unnamed)? {
+            all.changes = all.changes.delete(Kind::Object, key);
+        }
         let written = self
             .write(permit, &folder, &metadata, found.next_number())
             .await?;
@@ -162,7 +168,7 @@ impl Tables {
             .filter(|r| !requirement::is_for_none(r));
         others.try_for_each(|requirement| requirement::check(&empty, requirement))?;
         let change = Change::new(empty, true, milliseconds(permit));
-        let metadata = changed(change, &wanted.updates, None, &folder)?;
+        let (metadata, _) = changed(change, &wanted.updates, None, &folder)?;
         let written = self.write(permit, &folder, &metadata, 0).await?;
         let row = written.named_by(row);
         let changes = having(all.changes, (name, What::Table), id);
@@ -222,10 +228,25 @@ fn changed(
     updates: &[Value],
     before: Option<Before>,
     folder: &Folder,
-) -> Result<Metadata> {
+) -> Result<(Metadata, Vec<String>)> {
     let now_ms = change.now_ms;
     updates.iter().try_for_each(|update| change.apply(update))?;
-    change.metadata.finish(before, now_ms)?;
+    let unnamed = change.metadata.finish(before, now_ms)?;
     folder.check_all(&change.metadata)?;
-    Ok(change.metadata)
+    Ok((change.metadata, unnamed))
+}
+
+/// The keys of earlier metadata files that go with a commit, because the table wants it so: those that its log came not to name.
+/// Where versions are kept, they stay.
+fn outdated(permit: &WritePermit, metadata: &Metadata, id: &str, unnamed: &[String]) -> Result<Vec<Vec<u8>>> {
+    let bucket = permit.bucket()?;
+    let wanted = metadata.property(DELETE_AFTER_COMMIT) == Some("true");
+    if !wanted || bucket.versioning != Versioning::Unversioned {
+        return Ok(Vec::new());
+    }
+    let key = |file: &String| {
+        let (of, key) = of_metadata_file(&bucket.name, file).ok()?;
+        (of == id).then(|| key.as_str().as_bytes().to_vec())
+    };
+    Ok(unnamed.iter().filter_map(key).collect())
 }

@@ -25,6 +25,9 @@ fn deletes_apply_to_their_commit_and_to_earlier_ones() {
             lower: vec![],
             upper: vec![],
             nulls: vec![],
+            first_row: None,
+            spec: 0,
+            partition: crate::iceberg::avro::Value::Null,
         })
     };
     assert_eq!(of(3), [1, 5, 9]);

@@ -28,6 +28,9 @@ fn file(path: &str, bounds: Option<(i32, i32)>, nulls: Option<i64>) -> DataFile 
         lower: bounds.iter().map(|(low, _)| bytes(*low)).collect(),
         upper: bounds.iter().map(|(_, high)| bytes(*high)).collect(),
         nulls: nulls.iter().map(|count| (3, *count)).collect(),
+        first_row: None,
+        spec: 0,
+        partition: crate::iceberg::avro::Value::Null,
     }
 }
 

@@ -51,22 +51,29 @@ enum Schema {
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// Yes or no.
     Boolean(bool),
+    /// Of `int` and `long`.
     Integer(i64),
+    /// Of 32 bits.
     Float(f32),
+    /// Of 64 bits.
     Double(f64),
     /// Of bytes, text or fixed.
     Bytes(Bytes),
     /// Values by the ids of their fields.
     Record(Vec<(i32, Value)>),
+    /// Items of an array, or entries of a map: records of key and value.
     List(Vec<Value>),
 }
 
 impl Value {
     /// A field of a record; `None` also where it is null.
-    pub(crate) fn field(&self, id: i32) -> Option<&Self> {
+    #[must_use]
+    pub fn field(&self, id: i32) -> Option<&Self> {
         let Self::Record(fields) = self else {
             return None;
         };
@@ -76,25 +83,33 @@ impl Value {
             .filter(|value| **value != Self::Null)
     }
 
-    pub(crate) fn integer(&self) -> Option<i64> {
+    /// A number.
+    #[must_use]
+    pub fn integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
             _ => None,
         }
     }
 
-    pub(crate) fn bytes(&self) -> Option<&Bytes> {
+    /// Bytes, those of a text included.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
             _ => None,
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// A text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
-    pub(crate) fn list(&self) -> &[Self] {
+    /// Items; none of what is no list.
+    #[must_use]
+    pub fn list(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
             _ => &[],
@@ -102,7 +117,8 @@ impl Value {
     }
 
     /// The two values of a record that is an entry of a map.
-    pub(crate) fn pair(&self) -> Option<(&Self, &Self)> {
+    #[must_use]
+    pub fn pair(&self) -> Option<(&Self, &Self)> {
         match self {
             Self::Record(fields) => match fields.as_slice() {
                 [(_, key), (_, value)] => Some((key, value)),
@@ -118,7 +134,7 @@ fn corrupt(what: &'static str) -> Error {
 }
 
 /// A file that is read block by block.
-pub(crate) struct File {
+pub struct File {
     schema: Schema,
     codec: String,
     sync: Bytes,
@@ -130,7 +146,7 @@ impl File {
     ///
     /// # Errors
     /// `Corrupt`.
-    pub(crate) fn open(mut rest: Bytes) -> Result<Self> {
+    pub fn open(mut rest: Bytes) -> Result<Self> {
         if !rest.starts_with(MAGIC) {
             return Err(corrupt("it does not begin like one"));
         }
@@ -164,7 +180,7 @@ impl File {
     ///
     /// # Errors
     /// `Corrupt`; `Invalid` for a compression that is not read.
-    pub(crate) fn block(&mut self) -> Result<Option<Block<'_>>> {
+    pub fn block(&mut self) -> Result<Option<Block<'_>>> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -184,7 +200,7 @@ impl File {
 }
 
 /// Records that are read one by one.
-pub(crate) struct Block<'a> {
+pub struct Block<'a> {
     schema: &'a Schema,
     left: u64,
     rest: Bytes,
@@ -375,6 +391,8 @@ fn integer(from: &mut Bytes) -> Result<i64> {
     }
     Err(corrupt("a number is too long"))
 }
+
+pub mod write;
 
 #[cfg(test)]
 mod tests;
