@@ -311,7 +311,8 @@ impl Gate {
         let (name, until) = (id.to_owned(), lease.until);
         let then = move |inner: &Inner, done: Result<()>| {
             done?;
-            if inner.lending.renew(&name, until, now) {
+            // By the clock as it is now: what was over for anybody does not begin again.
+            if inner.lending.renew(&name, until, inner.clock.now()) {
                 return Ok(());
             }
             // It ended while it was renewed, and another may have taken its place.
