@@ -7,6 +7,7 @@
 //! /_graph/v1/…                                      crate::graph
 //! /_iceberg/v1/…                                    crate::iceberg
 //! /_api/v1/oauth/…   /_iceberg/v1/oauth/tokens      crate::oauth: tokens, before who asks is known
+//! /_mcp   /.well-known/oauth-…                      crate::mcp: the door for agents, by requests to the others
 //! POST / with a form                                crate::query: IAM and STS
 //! everything else                                   crate::s3
 //! ```
@@ -21,7 +22,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use craton_base::{Clock, Error, Random, Result};
 pub use craton_gate::policy::Network;
-use craton_gate::{Gate, Origin, Purse, watch};
+use craton_gate::{Gate, Origin, Purse, Within, watch};
 use craton_graph::engine::Graphs;
 use craton_tables::Tables;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -37,7 +38,10 @@ use crate::{
     whole::Rooms,
 };
 
+mod agents;
 mod named;
+
+pub(crate) use agents::base_of;
 
 /// A body, either way.
 pub type Body = s3s::Body;
@@ -237,13 +241,10 @@ impl Inner {
             };
         }
         if crate::oauth::is_for_us(path) {
-            let origin = self.origin("oauth", &request, peer, about);
-            let done = Box::pin(crate::oauth::handle(&self.gate, &self.rooms, request, origin)).await;
-            return Answered {
-                response: done.response.map(Body::http_body),
-                door: "oauth",
-                operation: done.operation,
-            };
+            return self.oauth(request, peer, about).await;
+        }
+        if crate::mcp::is_for_us(path) {
+            return self.mcp(request, peer, about).await;
         }
         if path == AUTHZEN_CONFIGURATION && matches!(*request.method(), Method::GET | Method::HEAD) {
             return Answered {
@@ -346,6 +347,12 @@ impl Inner {
 
     fn origin(&self, door: &'static str, request: &Request<Body>, peer: &Peer, about: &About) -> Origin {
         let headers = request.headers();
+        let lease = named::lease(headers);
+        if let Some(within) = request.extensions().get::<Within>() {
+            let around = within.origin().clone();
+            let lease = lease.or_else(|| around.lease.clone());
+            return Origin { lease, ..around };
+        }
         Origin {
             door,
             source_ip: source_ip(headers, peer.ip, &self.proxies),
@@ -354,7 +361,7 @@ impl Inner {
             purse: about.purse.clone(),
             run: named::run(headers),
             trace: named::trace(headers),
-            lease: named::lease(headers),
+            lease,
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
             time: self.clock.now(),
@@ -391,13 +398,9 @@ const AUTHZEN_CONFIGURATION: &str = "/.well-known/authzen-configuration";
 
 /// Where questions are put, at the address that the client used itself. It is told to nobody else: no cache keeps it.
 fn authzen_configuration(request: &Request<Body>, secure: bool) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    let Some(host) = host.filter(|h| h.chars().all(plain)) else {
+    let Some(base) = base_of(request.headers(), request.uri(), secure) else {
         return text(StatusCode::BAD_REQUEST, "the request names no host\n".into());
     };
-    let base = format!("{}://{host}", if secure { "https" } else { "http" });
     let [evaluation, evaluations] = crate::api::AUTHZEN;
     let told = serde_json::json!({
         "policy_decision_point": base,

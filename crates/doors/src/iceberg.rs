@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use crate::{
     api::query::Query,
     errors,
-    http::Body,
+    http::{Body, base_of},
     query::{read_up_to, signed_for},
     route,
     settle::settle,
@@ -248,7 +248,7 @@ pub(crate) async fn handle(
     let request_id = origin.request_id.clone();
     let mut operation = "Unknown";
     let base = public_url.map(|url| url.trim_end_matches('/').to_owned());
-    let base = base.or_else(|| base_of(&parts, origin.is_secure()));
+    let base = base.or_else(|| base_of(&parts.headers, &parts.uri, origin.is_secure()));
     let done = answer(
         (gate, tables, rooms),
         base,
@@ -349,15 +349,6 @@ async fn admit_by_body(
     })?;
     let admitted = gate.identify_with_body(parts, service, &body, origin)?;
     Ok((admitted.session, body, room))
-}
-
-/// The address that the client used itself, for what it alone is told of where objects are. What proxies say of it is not looked at.
-fn base_of(parts: &Parts, secure: bool) -> Option<String> {
-    let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    let scheme = if secure { "https" } else { "http" };
-    host.chars().all(plain).then(|| format!("{scheme}://{host}"))
 }
 
 /// The route of a request, and what its path is about.

@@ -12,6 +12,7 @@ pub mod errors;
 pub mod graph;
 pub mod http;
 pub mod iceberg;
+pub mod mcp;
 pub mod metrics;
 pub mod oauth;
 pub mod pg;

@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result, Secret};
 use craton_gate::{
-    ATTEMPT_AGAIN_SECONDS, ClientGrant, Exchange, Gate, Granted, Origin, SessionBudget, SessionLimits,
+    ATTEMPT_AGAIN_SECONDS, Audience, ClientGrant, Exchange, Gate, Granted, Origin, SessionBudget, SessionLimits,
     TOO_MANY_ATTEMPTS, TokenFault,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -82,8 +82,12 @@ pub(crate) fn is_for_us(path: &str) -> bool {
     path.starts_with(PREFIX) || path == crate::iceberg::TOKENS
 }
 
-/// Answers a request.
-pub(crate) async fn handle<B>(gate: &Gate, rooms: &Rooms, request: Request<B>, origin: Origin) -> Answered
+/// Answers a request. `base` is the address that the client used.
+pub(crate) async fn handle<B>(
+    (gate, rooms, base): (&Gate, &Rooms, Option<&str>),
+    request: Request<B>,
+    origin: Origin,
+) -> Answered
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -99,7 +103,7 @@ where
     }
     let done = match parts.method {
         Method::GET => Ok(gate.token_keys()),
-        _ => form(gate, rooms, (&parts, body), &origin, route).await,
+        _ => form((gate, rooms, base), (&parts, body), &origin, route).await,
     };
     let response = match done {
         Ok(value) => respond(StatusCode::OK, &value),
@@ -119,8 +123,7 @@ fn not_here(status: StatusCode) -> Answered {
 }
 
 async fn form<B>(
-    gate: &Gate,
-    rooms: &Rooms,
+    (gate, rooms, base): (&Gate, &Rooms, Option<&str>),
     (parts, body): (&Parts, B),
     origin: &Origin,
     route: &Route,
@@ -146,12 +149,17 @@ where
     };
     match route.operation {
         "RevokeToken" => revoke(gate, &fields, origin).await,
-        _ => token(gate, parts, &fields, origin).await,
+        _ => token((gate, base), parts, &fields, origin).await,
     }
 }
 
-async fn token(gate: &Gate, parts: &Parts, fields: &FormFields, origin: &Origin) -> Result<Value> {
-    let prepared = ask(parts, fields);
+async fn token(
+    (gate, base): (&Gate, Option<&str>),
+    parts: &Parts,
+    fields: &FormFields,
+    origin: &Origin,
+) -> Result<Value> {
+    let prepared = ask(parts, fields, base);
     let asked = match prepared {
         Ok(asked) => asked,
         Err(error) => {
@@ -185,7 +193,23 @@ enum Asked {
     Exchange(Exchange),
 }
 
-fn ask(parts: &Parts, fields: &FormFields) -> Result<Asked> {
+/// For which doors the token is to be, by `resource` (RFC 8707).
+fn audience(fields: &FormFields, base: Option<&str>) -> Result<Audience> {
+    let Some(resource) = fields.get("resource") else {
+        return Ok(Audience::Server);
+    };
+    match crate::mcp::metadata::means_us(resource, base) {
+        Some(true) => Ok(Audience::Mcp),
+        Some(false) => Ok(Audience::Server),
+        None => Err(Error::new(
+            Kind::Invalid,
+            "InvalidTarget",
+            "the resource is not this server or a door of it that has tokens of its own",
+        )),
+    }
+}
+
+fn ask(parts: &Parts, fields: &FormFields, base: Option<&str>) -> Result<Asked> {
     let grant = ClientGrant {
         limits: SessionLimits {
             policy: fields.get("policy").map(|p| Bytes::copy_from_slice(p.as_bytes())),
@@ -198,6 +222,7 @@ fn ask(parts: &Parts, fields: &FormFields) -> Result<Asked> {
         run: fields.get("run").map(str::to_owned),
         purpose: fields.get("purpose").map(str::to_owned),
         budget: fields.get("budget").map(SessionBudget::parse).transpose()?,
+        audience: audience(fields, base)?,
     };
     match fields.get("grant_type").unwrap_or_default() {
         "client_credentials" => {
@@ -287,6 +312,7 @@ fn refusal(error: &Error) -> Response<Full<Bytes>> {
     let fault = TokenFault::of(error);
     let word = match (ours, error.reason()) {
         (true, _) => "server_error",
+        (_, "InvalidTarget") => "invalid_target",
         (_, "UnsupportedGrantType") => "unsupported_grant_type",
         // RFC 6749 has no word for it; RFC 8628, 3.5, has this one.
         (_, TOO_MANY_ATTEMPTS) => "slow_down",

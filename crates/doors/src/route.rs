@@ -6,7 +6,14 @@
 
 use craton_base::{Error, Kind, Result};
 use http::Method;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+
+/// What is not encoded in a segment of a path.
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One route to an operation of a door.
 #[derive(Clone, Copy, Debug)]

@@ -16,8 +16,8 @@ use crate::{
         Caller, Credentials, How, Identified, Lookup, Mode, Payload, Service,
         post_policy::{Fields, Form},
     },
-    session::{self, Origin, Proof, Session},
-    sessions::{TokenState, Tokens},
+    session::{self, Origin, Proof, Session, Within},
+    sessions::{Audience, TokenState, Tokens},
 };
 
 /// An admitted request: who it is from, and how its body is to be read.
@@ -108,6 +108,12 @@ impl Gate {
     /// # Errors
     /// `Denied` or `Invalid` with S3's code as the reason; `Unavailable` if a denial can not be recorded.
     pub fn identify(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
+        if let Some(within) = parts.extensions.get::<Within>() {
+            return Ok(Admitted {
+                session: within.session(origin),
+                payload: Payload::of_bearer(parts)?,
+            });
+        }
         let caller = self.inner.verifier.identify(parts);
         self.admit(caller, parts, origin)
     }
@@ -117,27 +123,48 @@ impl Gate {
     /// # Errors
     /// As [`Gate::identify`]; `Denied`, `InvalidToken` for a token that is not good.
     pub fn identify_or_bearer(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
-        let Some(token) = bearer_token(parts) else {
-            return self.identify(parts, origin);
-        };
-        let known = token.and_then(|token| {
-            let identity = self.bearer_identity(&token).transpose()?;
-            Some(identity)
-        });
-        let error = match known.transpose()? {
-            Some(identity) => {
-                let id = identity.credential.as_deref().unwrap_or_default().to_owned();
-                return Ok(Admitted {
-                    session: Session::of_bearer(identity, &id, origin, Proof::Bearer),
-                    payload: Payload::of_bearer(parts)?,
-                });
-            }
-            None => Error::new(
-                ErrorKind::Denied,
-                "InvalidToken",
-                "the bearer token is not one of this server, or is over",
-            ),
-        };
+        match bearer_token(parts) {
+            None => self.identify(parts, origin),
+            Some(token) => self.admit_bearer(parts, token, (Audience::Server, origin)),
+        }
+    }
+
+    /// Authenticates a request to the door for agents, by a token for it alone.
+    ///
+    /// # Errors
+    /// `Denied`, `InvalidToken`; `MissingAuthenticationToken` without any.
+    pub fn identify_agent(&self, parts: &Parts, origin: Origin) -> Result<Admitted> {
+        if let Some(token) = bearer_token(parts) {
+            return self.admit_bearer(parts, token, (Audience::Mcp, origin));
+        }
+        let error = Error::new(
+            ErrorKind::Denied,
+            "MissingAuthenticationToken",
+            "this door answers requests with a bearer token only",
+        );
+        self.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
+        Err(error)
+    }
+
+    fn admit_bearer(
+        &self,
+        parts: &Parts,
+        token: Option<Secret>,
+        (audience, origin): (Audience, Origin),
+    ) -> Result<Admitted> {
+        let known = token.and_then(|token| self.bearer_identity(&token, audience).transpose());
+        if let Some(identity) = known.transpose()? {
+            let id = identity.credential.as_deref().unwrap_or_default().to_owned();
+            return Ok(Admitted {
+                session: Session::of_bearer(identity, &id, origin, Proof::Bearer),
+                payload: Payload::of_bearer(parts)?,
+            });
+        }
+        let error = Error::new(
+            ErrorKind::Denied,
+            "InvalidToken",
+            "the bearer token is not one of this server for this door, or is over",
+        );
         self.refuse(&origin, None, parts.method.as_str(), parts.uri.path(), &error)?;
         Err(error)
     }

@@ -95,11 +95,11 @@ pub use replication::{
     DestinationStanding, QueuedCopy, QueuedPlace, RemoteBuckets, Standing as CopyStanding,
 };
 pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
-pub use session::{Origin, PrincipalKind, Proof, Session};
+pub use session::{Origin, PrincipalKind, Proof, Session, Within};
 pub use sessions::{
-    ATTEMPT_AGAIN_SECONDS, AssumeRole, CallerIdentity, ClientGrant, Exchange, Fetch, Granted, Issued,
-    SESSION_SECONDS_MAX, SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TOO_MANY_ATTEMPTS, TokenFault,
-    WebIdentity, WebSession,
+    ATTEMPT_AGAIN_SECONDS, AssumeRole, Audience, CallerIdentity, ClientGrant, Exchange, Fetch, Granted,
+    Issued, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TOO_MANY_ATTEMPTS,
+    TokenFault, WebIdentity, WebSession,
 };
 pub use work::{Lease, PARTS_BYTES_MAX, PARTS_MAX, Parts, Work};
 pub use worker::{Worker, Workers};

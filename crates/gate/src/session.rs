@@ -100,6 +100,35 @@ impl Proof {
     }
 }
 
+/// Who asks in a request that a door makes within an authenticated one. It is never made of anything that a client sends.
+#[derive(Clone)]
+pub struct Within(Session);
+
+impl Within {
+    /// Where the request around it came from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        self.0.origin()
+    }
+
+    /// The session of the request within: the same identity, and decisions of its own.
+    pub(crate) fn session(&self, origin: Origin) -> Session {
+        let outer = &self.0.inner;
+        let inner = Inner {
+            identity: outer.identity.clone(),
+            access_key_id: outer.access_key_id.clone(),
+            origin,
+            proof: outer.proof,
+            signature_age_ms: outer.signature_age_ms,
+            content_sha256: None,
+            asked: false.into(),
+        };
+        Session {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
 /// An authenticated request's identity.
 #[derive(Clone)]
 pub struct Session {
@@ -150,6 +179,12 @@ impl Session {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// For a request that a door makes within one of this session: put into the extensions of its head, it is who asks.
+    #[must_use]
+    pub fn within(&self) -> Within {
+        Within(self.clone())
     }
 
     pub(crate) fn identity(&self) -> &Arc<Identity> {

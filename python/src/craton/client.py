@@ -56,6 +56,8 @@ class Client:
         self.region = region
         self.headers: dict[str, str] = dict(headers or {})
         """What every request says beside what it is signed with."""
+        self.left: dict[str, int] | None = None
+        """What is left of the session's budget, as the last answer said; ``None`` if it has none."""
 
     def __enter__(self: C) -> C:
         return self
@@ -100,7 +102,11 @@ class Client:
             asked["content-length"] = str(length)
         outgoing = Outgoing(method, self.transport.host, target, joined, asked, digest, service, self.region)
         proven = self.auth.headers(outgoing)
-        return self.transport.send(method, f"{target}?{joined}" if joined else target, proven, body or None)
+        answer = self.transport.send(method, f"{target}?{joined}" if joined else target, proven, body or None)
+        if told := answer.headers.get("x-craton-budget"):
+            pairs_left = (part.partition("=") for part in told.split())
+            self.left = {name: int(amount) for name, _, amount in pairs_left}
+        return answer
 
     def json(self, method: str, path: str, *, query: Query | None = None, body: Any = None) -> Any:
         """Sends a value as JSON, if there is one, and returns the answer's."""
@@ -141,19 +147,23 @@ class Client:
         return self.with_auth(AssumedRole(self, role, name, all_tags, policy, seconds))
 
     def token(self, *, run: str | None = None, purpose: str | None = None, budget: Mapping[str, int] | None = None,
-              policy: Mapping[str, Any] | None = None, seconds: int | None = None) -> Client:
-        """A client with a bearer token for the access key of this one, narrowed as asked."""
+              policy: Mapping[str, Any] | None = None, seconds: int | None = None, mcp: bool = False) -> Client:
+        """A client with a bearer token for the access key of this one, narrowed as asked.
+
+        Args:
+            mcp: whether the token is for the door for agents, and for nothing else: hand ``client.auth.token`` to an agent.
+        """
         from .sessions import client_token
 
-        return self.with_auth(client_token(self, run, purpose, budget, policy, seconds))
+        return self.with_auth(client_token(self, run, purpose, budget, policy, seconds, mcp))
 
     def exchange(self, subject: str, *, actor: str | None = None, run: str | None = None, purpose: str | None = None,
-                 policy: Mapping[str, Any] | None = None, seconds: int | None = None) -> Client:
+                 policy: Mapping[str, Any] | None = None, seconds: int | None = None, mcp: bool = False) -> Client:
         """A client with a token made of the token ``subject``, and of the token ``actor`` of who acts for the subject
-        (RFC 8693)."""
+        (RFC 8693). ``mcp`` is as in ``token``."""
         from .sessions import exchanged
 
-        return self.with_auth(exchanged(self, subject, actor, run, purpose, policy, seconds))
+        return self.with_auth(exchanged(self, subject, actor, run, purpose, policy, seconds, mcp))
 
     def explain(self, principal: str, action: str, resource: str, *, acting_for: Sequence[str] = (),
                 context: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -166,6 +176,19 @@ class Client:
     def explain_decision(self, decision: str) -> dict[str, Any]:
         """Why something was denied, by the id that the denial names (``CratonError.decision``)."""
         found: dict[str, Any] = self.json("GET", f"/_api/v1/decisions/{decision}")
+        return found
+
+    def lineage(self, resource: str, *, version: int | None = None, direction: str = "upstream", depth: int | None = None) -> dict[str, Any]:
+        """What something was made from, or what was made from it: ``nodes`` and the ``edges`` of runs between them.
+
+        Args:
+            resource: its path, as ``/bucket/objects/key``.
+            version: which version; all if ``None``.
+            direction: ``upstream`` or ``downstream``.
+            depth: how many steps.
+        """
+        query: Query = {"resource": resource, "version": version, "direction": direction, "depth": depth}
+        found: dict[str, Any] = self.json("GET", "/_api/v1/lineage", query=query)
         return found
 
     # What there is ----------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .auth import encoded
@@ -26,6 +28,36 @@ class Run(Client):
         if not 0 < len(self.name) <= 128 or not all(" " <= letter <= "~" for letter in self.name):
             raise ValueError("a run's name is at most 128 letters of printable ASCII")
         self.headers[RUN] = self.name
+
+    def _place(self) -> str:
+        return f"/_api/v1/runs/{encoded(self.name)}"
+
+    def describe(self) -> dict[str, Any]:
+        """What it did, in numbers: ``requests``, ``reads``, ``writes``, ``bytes_read``, ``bytes_written``, from when to when."""
+        with self.send("GET", self._place(), query={"limit": 1}) as answer:
+            told: dict[str, Any] = json.loads(answer.read())
+        return {name: value for name, value in told.items() if name not in ("edges", "next")}
+
+    def edges(self) -> Iterator[dict[str, Any]]:
+        """What it read, wrote and deleted: an edge for each resource and version, with ``mode``, ``count`` and ``bytes``."""
+        after: str | None = None
+        while True:
+            with self.send("GET", self._place(), query={"after": after}) as answer:
+                page = json.loads(answer.read())
+            yield from page["edges"]
+            after = page.get("next")
+            if not after:
+                return
+
+    def manifest(self, format: str = "croissant") -> dict[str, Any]:
+        """What it read, for others to check: every version with its SHA-256, labels and size.
+
+        Args:
+            format: ``croissant`` (1.1) or ``in-toto``.
+        """
+        with self.send("GET", f"{self._place()}/manifest", query={"format": format}) as answer:
+            told: dict[str, Any] = json.loads(answer.read())
+        return told
 
     def __enter__(self) -> Self:
         return self

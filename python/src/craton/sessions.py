@@ -101,22 +101,27 @@ def _granted(client: Client, fields: Mapping[str, str | None], policy: Mapping[s
         return Bearer(json.loads(answer.read())["access_token"])
 
 
+def _resource(client: Client, mcp: bool) -> str | None:
+    """What a token is for (RFC 8707)."""
+    return f"{client.transport.endpoint}/_mcp" if mcp else None
+
+
 def client_token(client: Client, run: str | None, purpose: str | None, budget: Mapping[str, int] | None,
-                 policy: Mapping[str, Any] | None, seconds: int | None) -> Bearer:
+                 policy: Mapping[str, Any] | None, seconds: int | None, mcp: bool) -> Bearer:
     """A token for the client's access key."""
     auth = client.auth
     if not isinstance(auth, AccessKey) or auth.token:
         raise TypeError("a token is given for a user's access key; a token is exchanged by `exchange`")
     fields = {"grant_type": "client_credentials", "client_id": auth.id, "client_secret": auth.secret, "run": run,
-              "purpose": purpose, "budget": budget_text(budget), "expires_in": None if seconds is None else str(seconds)}
+              "purpose": purpose, "budget": budget_text(budget), "expires_in": None if seconds is None else str(seconds), "resource": _resource(client, mcp)}
     return _granted(client, fields, policy)
 
 
 def exchanged(client: Client, subject: str, actor: str | None, run: str | None, purpose: str | None,
-              policy: Mapping[str, Any] | None, seconds: int | None) -> Bearer:
+              policy: Mapping[str, Any] | None, seconds: int | None, mcp: bool) -> Bearer:
     """A token for tokens."""
     kind = "urn:ietf:params:oauth:token-type:access_token"
     fields = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": subject, "subject_token_type": kind,
               "actor_token": actor, "actor_token_type": kind if actor else None, "run": run, "purpose": purpose,
-              "expires_in": None if seconds is None else str(seconds)}
+              "expires_in": None if seconds is None else str(seconds), "resource": _resource(client, mcp)}
     return _granted(client, fields, policy)

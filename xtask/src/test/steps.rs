@@ -194,9 +194,13 @@ fn clients(context: &Context) -> Result<Counts, String> {
     let node = context.target.join("clients-node");
     npm::packages(&context.root.join("tests/clients/node"), &node)
         .map_err(|e| format!("tests/clients/node: {e}"))?;
+    let conformance = context.target.join("clients-mcp");
+    npm::packages(&context.root.join("tests/clients/conformance"), &conformance)
+        .map_err(|e| format!("tests/clients/conformance: {e}"))?;
     python::pytest(context, "tests/clients")?
         .variable("CRATON_NODE", node)
         .variable("CRATON_SPARK_PYTHON", python::with_spark(context)?)
+        .variable("CRATON_MCP_CONFORMANCE", conformance)
         .variable("CRATON_TORCH_PYTHON", python::with_torch(context)?)
         .variable("CRATON_CLIENT_RUST", client_in_rust(context)?)
         .run()

@@ -109,6 +109,9 @@ fn the_clients_tests_know_every_route() {
     let sql = crate::sql::ROUTES
         .iter()
         .map(|(method, path, operation, action)| format!("sql {operation} {action} {method} {path}"));
+    let mcp = crate::mcp::ROUTES
+        .iter()
+        .map(|(method, path, operation)| format!("mcp {operation} - {method} {path}"));
     let routes: Vec<String> = s3
         .chain(api)
         .chain(graph)
@@ -116,6 +119,7 @@ fn the_clients_tests_know_every_route() {
         .chain(query)
         .chain(oauth)
         .chain(sql)
+        .chain(mcp)
         .collect();
     let known: Vec<&str> = include_str!("../../../../tests/clients/routes.txt")
         .lines()

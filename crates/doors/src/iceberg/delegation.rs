@@ -15,7 +15,7 @@ use craton_gate::{
 };
 use craton_tables::{TableName, What};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, request::Parts};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -25,16 +25,10 @@ use super::{
     respond,
     tables::WRITE_DATA,
 };
+use crate::route::SEGMENT;
 
 /// The header by which a client says what it takes.
 const DELEGATION: &str = "x-iceberg-access-delegation";
-
-/// What is not encoded in a segment of a path.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// The most headers of a request that is signed.
 const HEADERS_MAX: usize = 64;

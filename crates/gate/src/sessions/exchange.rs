@@ -27,8 +27,26 @@ use crate::{
 
 /// How long a token is good for if nobody says, in seconds.
 const TOKEN_SECONDS_DEFAULT: u32 = 3600;
-/// The audience of every token of ours.
-const AUDIENCE: &str = "craton";
+/// For which doors a token is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Audience {
+    /// All but that for agents.
+    #[default]
+    Server,
+    /// The door for agents (MCP) alone: what such a token is given to can use it nowhere else.
+    Mcp,
+}
+
+impl Audience {
+    /// As tokens say it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "craton",
+            Self::Mcp => "craton/_mcp",
+        }
+    }
+}
+
 /// The issuer that every token of ours names.
 const ISSUER: &str = "craton";
 /// The longest run or purpose, in bytes.
@@ -45,6 +63,8 @@ pub struct ClientGrant {
     pub purpose: Option<String>,
     /// What it may use up.
     pub budget: Option<SessionBudget>,
+    /// Where it is taken.
+    pub audience: Audience,
 }
 
 /// Tokens for which another is wanted.
@@ -149,9 +169,9 @@ impl Gate {
     /// `Denied`, `InvalidGrant`; `Invalid`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
     pub async fn exchange_token(&self, exchange: Exchange, origin: Origin) -> Result<Granted> {
         self.check_attempts(&origin, None, ("ExchangeToken", "/system/sessions"))?;
-        let subject = self.bearer_identity(&exchange.subject)?;
+        let subject = self.bearer_identity(&exchange.subject, Audience::Server)?;
         let actor = match &exchange.actor {
-            Some(token) => Some(self.bearer_identity(token)?),
+            Some(token) => Some(self.bearer_identity(token, Audience::Server)?),
             None => None,
         };
         let good = match (subject, actor) {
@@ -180,7 +200,7 @@ impl Gate {
     /// # Errors
     /// `Denied`, `InvalidClient`; `Busy`, `Throttling` after too many that failed. What fails is in the ledger.
     pub fn identify_password(&self, name: &str, password: &Secret, origin: Origin) -> Result<Session> {
-        if let Some(identity) = self.bearer_identity(password)? {
+        if let Some(identity) = self.bearer_identity(password, Audience::Server)? {
             let id = identity.credential.as_deref().unwrap_or_default().to_owned();
             return Ok(Session::of_bearer(identity, &id, origin, Proof::Bearer));
         }
@@ -218,7 +238,11 @@ impl Gate {
     }
 
     /// Whose a bearer token is; `None` if it is not good now.
-    pub(crate) fn bearer_identity(&self, token: &Secret) -> Result<Option<std::sync::Arc<Identity>>> {
+    pub(crate) fn bearer_identity(
+        &self,
+        token: &Secret,
+        audience: Audience,
+    ) -> Result<Option<std::sync::Arc<Identity>>> {
         let inner = &self.inner;
         let claims = std::str::from_utf8(token.expose())
             .ok()
@@ -230,7 +254,7 @@ impl Gate {
             .get("exp")
             .and_then(Json::as_u64)
             .is_some_and(|exp| now < Timestamp::from_seconds(exp));
-        let ours = text("iss") == Some(ISSUER) && text("aud") == Some(AUDIENCE) && in_time;
+        let ours = text("iss") == Some(ISSUER) && text("aud") == Some(audience.as_str()) && in_time;
         let Some(id) = text("jti").filter(|id| ours && id.starts_with(SESSION_PREFIX)) else {
             return Ok(None);
         };
@@ -249,7 +273,7 @@ impl Gate {
         subject: Option<&Identity>,
         grant: ClientGrant,
     ) -> Result<Granted> {
-        let (run, purpose) = (short(grant.run)?, short(grant.purpose)?);
+        let (run, purpose, audience) = (short(grant.run)?, short(grant.purpose)?, grant.audience);
         let layers = self.session_layers(&grant.limits)?;
         let seconds = grant.limits.seconds.unwrap_or(TOKEN_SECONDS_DEFAULT);
         if !(SESSION_SECONDS_MIN..=SESSION_SECONDS_MAX).contains(&seconds) {
@@ -285,7 +309,7 @@ impl Gate {
             without_iam: actor.without_iam() || subject.is_some_and(Identity::without_iam),
             ..record
         };
-        let token = self.inner.tokens.bearer(&claims(&id, &record))?;
+        let token = self.inner.tokens.bearer(&claims(&id, &record, audience))?;
         self.store_session(&permit, &id, &record).await?;
         let left = record.expires_micros.saturating_sub(record.issued_micros);
         Ok(Granted {
@@ -300,7 +324,12 @@ impl Gate {
     /// # Errors
     /// `Unavailable` if it can not be recorded; the store's own.
     pub async fn revoke_token(&self, token: &Secret, origin: Origin) -> Result<()> {
-        let Some(identity) = self.bearer_identity(token)? else {
+        let of_server = self.bearer_identity(token, Audience::Server)?;
+        let found = match of_server {
+            None => self.bearer_identity(token, Audience::Mcp)?,
+            found => found,
+        };
+        let Some(identity) = found else {
             return self.refuse(&origin, None, "RevokeToken", "/system/sessions", &invalid_grant());
         };
         let id = identity.credential.as_deref().unwrap_or_default().to_owned();
@@ -353,7 +382,7 @@ fn rests_on(actor: &Identity, subject: Option<&Identity>) -> Vec<String> {
 }
 
 /// What a token says: who it is about first, then who acts for them, nested (RFC 8693, 4.1).
-fn claims(id: &str, record: &SessionRecord) -> Json {
+fn claims(id: &str, record: &SessionRecord, audience: Audience) -> Json {
     let name = |a: &ActorRecord| match a.kind {
         2 => format!("role/{}", a.name),
         _ => a.name.clone(),
@@ -370,7 +399,7 @@ fn claims(id: &str, record: &SessionRecord) -> Json {
     }
     let mut out = json!({
         "iss": ISSUER,
-        "aud": AUDIENCE,
+        "aud": audience.as_str(),
         "sub": everyone.last(),
         "jti": id,
         "iat": record.issued_micros / 1_000_000,

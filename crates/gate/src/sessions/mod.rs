@@ -26,7 +26,7 @@ mod web;
 pub use assume::{AssumeRole, Limits as SessionLimits, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN};
 pub(crate) use attempts::Attempts;
 pub use attempts::{ATTEMPT_AGAIN_SECONDS, TOO_MANY_ATTEMPTS};
-pub use exchange::{ClientGrant, Exchange, Granted, TokenFault};
+pub use exchange::{Audience, ClientGrant, Exchange, Granted, TokenFault};
 pub use issue::{CallerIdentity, Issued};
 pub use issuers::Fetch;
 pub(crate) use issuers::Issuers;
