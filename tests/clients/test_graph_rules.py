@@ -33,7 +33,7 @@ def test_what_rules_say_of_themselves(server, graph):
     told = done.json()
     assert (told["added"], told["replaced"]) == (1, 1) and told["failed_evaluations"] > 0
     assert told["failures"] == ["rule r: x is no number"]
-    assert told["warnings"] == ["line 1, column 15, rule r: $p stands in one place only; $_ says that it may"]
+    assert told["warnings"] == ["line 1, column 13, rule r: $p stands in one place only; $_ says that it may"]
     wrong = reason(server, graph, "\n (rule odd (, (parent $x $y)) (, (p $z)))")
     assert wrong.status_code == 400
     assert "line 2, column 2, rule odd: the template (p $z) has a variable that no pattern" in wrong.json()["error"]["message"]
