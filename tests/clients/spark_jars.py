@@ -14,6 +14,10 @@ SHADED = b"org/apache/iceberg/shaded/"
 RENAMED = (b"org/apache/hc/", b"com/fasterxml/jackson/")
 RELOCATED = ("httpclient5-", "httpcore5-", "jackson-core-2", "jackson-databind-", "jackson-annotations-")
 SDK = "2.29.26"
+# To be raised with any change of what is put together here: a jar that is there is not made again.
+VERSION = 2
+# The runtime names it, and the client in the packages is older than it. Nothing of it is used.
+STRATEGY = "org/apache/hc/client5/http/ssl/TlsSocketStrategy"
 PLAIN = ("reactive-streams-", "eventstream-", "slf4j-none")
 
 # Bytes of a constant behind its tag, by the tag (JVM specification, 4.4); 1 has a length of its own, 5 and 6 take two places.
@@ -46,6 +50,12 @@ def relocated(content: bytes) -> bytes:
     return b"".join(out) + content[at:]
 
 
+def interface(name: bytes) -> bytes:
+    """An interface without methods (JVM specification, 4.1)."""
+    constants = [b"\x01" + struct.pack(">H", len(text)) + text + b"\x07" + struct.pack(">H", at) for at, text in ((1, name), (3, b"java/lang/Object"))]
+    return struct.pack(">IHHH", 0xCAFEBABE, 0, 52, 5) + b"".join(constants) + struct.pack(">HHHHHHH", 0x0601, 2, 4, 0, 0, 0, 0)
+
+
 def relocate(jars: list[Path], out: Path) -> None:
     seen = set()
     with zipfile.ZipFile(out, "w") as written:
@@ -58,13 +68,16 @@ def relocate(jars: list[Path], out: Path) -> None:
                     content = read.read(name)
                     content = relocated(content) if name.endswith(".class") else content
                     written.writestr(renamed(name.encode()).decode(), content)
+        if f"{STRATEGY}.class" not in seen:
+            name = renamed(STRATEGY.encode())
+            written.writestr(f"{name.decode()}.class", interface(name))
 
 
 def prepare(packages: Path, folder: Path) -> list[Path]:
     """The jars of a classpath, made once in a folder."""
     libs = packages / "bodo_iceberg_connector/jars/libs"
     runtime = packages / "snowpark_connect_deps_iceberg/jars/iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
-    jar = folder / "iceberg-shaded.jar"
+    jar = folder / f"iceberg-shaded-{VERSION}.jar"
     if not jar.exists():
         folder.mkdir(parents=True, exist_ok=True)
         begun = folder / f"{jar.name}.begun"

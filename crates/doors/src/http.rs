@@ -347,11 +347,8 @@ impl Inner {
 
     fn origin(&self, door: &'static str, request: &Request<Body>, peer: &Peer, about: &About) -> Origin {
         let headers = request.headers();
-        let lease = named::lease(headers);
         if let Some(within) = request.extensions().get::<Within>() {
-            let around = within.origin().clone();
-            let lease = lease.or_else(|| around.lease.clone());
-            return Origin { lease, ..around };
+            return agents::origin(within, named::lease(headers));
         }
         Origin {
             door,
@@ -361,7 +358,7 @@ impl Inner {
             purse: about.purse.clone(),
             run: named::run(headers),
             trace: named::trace(headers),
-            lease,
+            lease: named::lease(headers),
             user_agent: kept(headers, &header::USER_AGENT, USER_AGENT_BYTES_MAX),
             referer: kept(headers, &header::REFERER, REFERER_BYTES_MAX),
             time: self.clock.now(),

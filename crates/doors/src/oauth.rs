@@ -16,8 +16,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result, Secret};
 use craton_gate::{
-    ATTEMPT_AGAIN_SECONDS, Audience, ClientGrant, Exchange, Gate, Granted, Origin, SessionBudget, SessionLimits,
-    TOO_MANY_ATTEMPTS, TokenFault,
+    ATTEMPT_AGAIN_SECONDS, Audience, ClientGrant, Exchange, Gate, Granted, Origin, SessionBudget,
+    SessionLimits, TOO_MANY_ATTEMPTS, TokenFault,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;

@@ -46,7 +46,6 @@ use parking_lot::Mutex;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::JoinError,
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -55,7 +54,7 @@ use crate::{
     STORE,
     catalog::{Buckets, NO_BUCKET, NO_NAMESPACE},
     context::Context,
-    error::{external, own},
+    error::{broken, external, gone, own, too_long},
     files::Files,
     functions,
     iceberg::types::not_yet,
@@ -489,22 +488,4 @@ fn decisions(context: &Context, columns: &SchemaRef) -> Option<RecordBatch> {
         .map(|text| Arc::new(StringArray::from(vec![text])) as ArrayRef)
         .into();
     RecordBatch::try_new(columns.clone(), row).ok()
-}
-
-fn gone() -> Error {
-    let text = "the client does not read any more";
-    Error::new(Kind::Unavailable, "ClientGone", text)
-}
-
-fn too_long(time: Duration) -> Error {
-    let text = format!("the statement took more than its {} seconds", time.as_secs());
-    Error::new(Kind::TooLarge, "StatementTimeout", text)
-}
-
-fn broken(error: &JoinError) -> Error {
-    if error.is_panic() {
-        let text = "the engine has a fault that this statement meets; others go on";
-        return Error::new(Kind::Internal, "StatementBroken", text);
-    }
-    Error::new(Kind::Unavailable, "ServiceUnavailable", "the server ends")
 }

@@ -2,11 +2,35 @@
 //!
 //! Invariant: an error of ours that DataFusion hands on comes out as what it was: a denial stays a denial.
 
+use std::time::Duration;
+
 use craton_base::{Error, Kind};
 use datafusion::common::{DataFusionError, SchemaError};
+use tokio::task::JoinError;
 
 /// The longest text of an error, in bytes: plans and values can be long.
 const TEXT_BYTES_MAX: usize = 2000;
+
+/// Nobody reads the answer.
+pub(crate) fn gone() -> Error {
+    let text = "the client does not read any more";
+    Error::new(Kind::Unavailable, "ClientGone", text)
+}
+
+/// A statement's time is over.
+pub(crate) fn too_long(time: Duration) -> Error {
+    let text = format!("the statement took more than its {} seconds", time.as_secs());
+    Error::new(Kind::TooLarge, "StatementTimeout", text)
+}
+
+/// A statement's task ended otherwise than by itself.
+pub(crate) fn broken(error: &JoinError) -> Error {
+    if error.is_panic() {
+        let text = "the engine has a fault that this statement meets; others go on";
+        return Error::new(Kind::Internal, "StatementBroken", text);
+    }
+    Error::new(Kind::Unavailable, "ServiceUnavailable", "the server ends")
+}
 
 /// An error of ours for DataFusion to hand on.
 pub(crate) fn external(error: Error) -> DataFusionError {

@@ -4,6 +4,9 @@
 //!
 //! Deliberately absent: the door (`mcp`), tokens (`oauth`).
 
+use std::sync::Arc;
+
+use craton_gate::{Origin, Within};
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Uri, header};
 
@@ -70,6 +73,13 @@ impl Inner {
             operation: done.operation,
         }
     }
+}
+
+/// Where a request within comes from: where the one around it does, under the lease that it names itself, if it does.
+pub(super) fn origin(within: &Within, lease: Option<Arc<str>>) -> Origin {
+    let around = within.origin().clone();
+    let lease = lease.or_else(|| around.lease.clone());
+    Origin { lease, ..around }
 }
 
 /// The address that the client used itself, for what it alone is told. What proxies say of it is not looked at.
