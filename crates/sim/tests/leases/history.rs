@@ -1,7 +1,10 @@
 //! What clients of leases did and were told, and whether one order of it explains everything: the search of Wing and Gong ("Testing
 //! and verifying concurrent objects", 1993) with Lowe's memory of what was tried ("Testing for linearizability", 2017).
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::RangeInclusive,
+};
 
 /// The prefixes that leases are on.
 pub(crate) const PREFIXES: [&str; 4] = ["a/", "a/x/", "b/", ""];
@@ -29,8 +32,10 @@ pub(crate) enum Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Done,
-    /// A lease: its id and its token.
-    Taken(String, u64),
+    /// A lease: its id, its token and its end, in seconds since the history began.
+    Taken(String, u64, u64),
+    /// A renewal: the new end.
+    Until(u64),
     /// Something is in the way.
     Busy,
     /// The lease is over, or there is none.
@@ -46,6 +51,8 @@ pub(crate) struct Operation {
     pub(crate) told: Told,
     pub(crate) begun: u64,
     pub(crate) ended: u64,
+    /// What the clock read when it was asked, in seconds since the history began: from then on a lease's seconds count.
+    pub(crate) at: u64,
 }
 
 fn overlap(a: usize, b: usize) -> bool {
@@ -104,8 +111,7 @@ impl Model {
         self.alive().any(|(known, _)| known == id)
     }
 
-    fn take(&mut self, id: &str, places: &[Place], seconds: u64, token: u64, lost: bool) {
-        let until = self.now + seconds;
+    fn take(&mut self, id: &str, places: &[Place], until: u64, token: u64, lost: bool) {
         for (place, _) in places {
             self.tokens[*place] = self.tokens[*place].max(token);
         }
@@ -139,11 +145,12 @@ impl Model {
         match (&operation.ask, &operation.told) {
             (Ask::Pass(seconds), _) => next.now += seconds,
             (Ask::Kill, _) => next.leases.retain(|_, lease| !lease.lost),
-            (Ask::Take(places, seconds), Told::Taken(id, token)) => {
-                if self.keeps_from_leasing(places) || !self.is_newest(places, *token) {
+            (Ask::Take(places, seconds), Told::Taken(id, token, until)) => {
+                let is_free = !self.keeps_from_leasing(places) && self.is_newest(places, *token);
+                if !is_free || !self.ends(operation, *seconds).contains(until) {
                     return Vec::new();
                 }
-                next.take(id, places, *seconds, *token, false);
+                next.take(id, places, *until, *token, false);
             }
             (Ask::Take(places, _), Told::Busy) => {
                 if !self.keeps_from_leasing(places) && !excused {
@@ -152,14 +159,23 @@ impl Model {
             }
             // Nobody was told of it, or it ended before anybody could be.
             (Ask::Take(places, seconds), Told::Nothing | Told::Over) => {
-                return self.maybe_taken(places, *seconds, number);
+                return self.maybe_taken(places, self.ends(operation, *seconds), number);
             }
-            (Ask::Renew(id, seconds), Told::Done) if self.is_alive(id) => next.renew(id, *seconds),
+            (Ask::Renew(id, seconds), Told::Until(until)) if self.is_alive(id) => {
+                if !self.ends(operation, *seconds).contains(until) {
+                    return Vec::new();
+                }
+                next.renew(id, *until);
+            }
             (Ask::Renew(id, _) | Ask::Release(id), Told::Over) if !self.is_alive(id) => {}
             (Ask::Release(id), Told::Done) if self.is_alive(id) || excused => drop(next.leases.remove(id)),
             (Ask::Renew(id, seconds), Told::Nothing) if self.is_alive(id) => {
-                next.renew(id, *seconds);
-                return vec![next, self.clone()];
+                let renewed = self.ends(operation, *seconds).map(|until| {
+                    let mut next = self.clone();
+                    next.renew(id, until);
+                    next
+                });
+                return renewed.chain([self.clone()]).collect();
             }
             (Ask::Release(id), Told::Nothing) => {
                 next.leases.remove(id);
@@ -176,24 +192,30 @@ impl Model {
         vec![next]
     }
 
-    fn renew(&mut self, id: &str, seconds: u64) {
+    fn renew(&mut self, id: &str, until: u64) {
         if let Some(lease) = self.leases.get_mut(id) {
-            lease.until = self.now + seconds;
+            lease.until = until;
         }
     }
 
+    /// When a lease may end that was asked for so many seconds: they count from the beginning of its request.
+    fn ends(&self, operation: &Operation, seconds: u64) -> RangeInclusive<u64> {
+        operation.at + seconds..=self.now + seconds
+    }
+
     /// A lease that nobody was told of: not taken; taken; or held until the process was killed, and its row not committed.
-    fn maybe_taken(&self, places: &[Place], seconds: u64, number: usize) -> Vec<Self> {
+    fn maybe_taken(&self, places: &[Place], ends: RangeInclusive<u64>, number: usize) -> Vec<Self> {
         if self.keeps_from_leasing(places) {
             return vec![self.clone()];
         }
-        let with = |lost| {
+        let with = |(until, lost)| {
             let mut next = self.clone();
             // Its token is not known: less than any that was told later is all that matters.
-            next.take(&format!("nobody's {number}"), places, seconds, 0, lost);
+            next.take(&format!("nobody's {number}"), places, until, 0, lost);
             next
         };
-        vec![self.clone(), with(false), with(true)]
+        let taken = ends.flat_map(|until| [(until, false), (until, true)]);
+        std::iter::once(self.clone()).chain(taken.map(with)).collect()
     }
 }
 

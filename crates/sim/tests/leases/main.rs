@@ -45,7 +45,7 @@ fn histories_of_leases_are_linearizable() {
 
 fn told(told: &Told) -> usize {
     match told {
-        Told::Done => 0,
+        Told::Done | Told::Until(_) => 0,
         Told::Taken(..) => 1,
         Told::Busy => 2,
         Told::Over => 3,
@@ -59,13 +59,14 @@ fn operation(ask: Ask, told: Told, (begun, ended): (u64, u64)) -> Operation {
         told,
         begun,
         ended,
+        at: 0,
     }
 }
 
 /// The checker itself: it finds what must not be.
 #[test]
 fn the_checker_finds_a_broken_lease() {
-    let taken = |id: &str, token| Told::Taken(id.to_owned(), token);
+    let taken = |id: &str, token| Told::Taken(id.to_owned(), token, 10);
     let take = || Ask::Take(vec![(0, true)], 10);
     let two = |second: Told, at| {
         vec![
@@ -79,8 +80,14 @@ fn the_checker_finds_a_broken_lease() {
         "two hold the same"
     );
     assert!(is_linearizable(&two(Told::Busy, (1, 4))));
-    let passed = |seconds, second| {
+    // The second is asked for when those seconds have passed.
+    let passed = |seconds, second: Told| {
+        let second = match second {
+            Told::Taken(id, token, until) => Told::Taken(id, token, until + seconds),
+            other => other,
+        };
         let mut all = two(second, (5, 6));
+        all[1].at = seconds;
         all.push(operation(Ask::Pass(seconds), Told::Done, (3, 4)));
         all
     };

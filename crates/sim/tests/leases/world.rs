@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use craton_base::{
-    BucketName, ByteSize, Clock as _, Error, Kind as ErrorKind, ObjectKey, ResourcePath, Result,
+    BucketName, ByteSize, Clock as _, Error, Kind as ErrorKind, ObjectKey, ResourcePath, Result, Timestamp,
 };
 use craton_gate::{
     Ask as GateAsk, BucketSettings, Changes, Gate, Kind, LeasedPath, Origin, Session, Settings, Value,
@@ -41,6 +41,8 @@ pub(crate) struct World {
 struct Shared {
     gate: Gate,
     clock: SimClock,
+    /// What the clock read when the history began.
+    start: Timestamp,
     bucket: BucketName,
     /// The order of begins and ends.
     moment: AtomicU64,
@@ -91,6 +93,7 @@ impl World {
         let mut shared = Shared {
             gate,
             clock: self.clock.clone(),
+            start: self.clock.now(),
             bucket,
             moment: AtomicU64::new(0),
             known: Mutex::default(),
@@ -119,7 +122,7 @@ impl World {
         self.runtime.block_on(async { drop(gate) });
         self.disk.heal();
         shared.gate = self.open();
-        shared.note(Ask::Kill, Told::Done, begun);
+        shared.note(Ask::Kill, Told::Done, (begun, shared.seconds()));
         shared
     }
 
@@ -152,24 +155,34 @@ impl Shared {
         } else {
             self.draw(random)
         };
-        let begun = self.moment.fetch_add(1, Ordering::SeqCst);
+        let begun = (self.moment.fetch_add(1, Ordering::SeqCst), self.seconds());
         // Others come in between, before and after.
         tokio::time::sleep(Duration::from_micros(random.below(200))).await;
         let told = self.answer(&ask).await;
         tokio::time::sleep(Duration::from_micros(random.below(100))).await;
-        if let Told::Taken(id, _) = &told {
+        if let Told::Taken(id, ..) = &told {
             self.known.lock().unwrap().push(id.clone());
         }
         self.note(ask, told, begun);
     }
 
-    fn note(&self, ask: Ask, told: Told, begun: u64) {
+    /// Seconds since the history began.
+    fn seconds(&self) -> u64 {
+        self.since(self.clock.now())
+    }
+
+    fn since(&self, time: Timestamp) -> u64 {
+        (time.micros() - self.start.micros()) / 1_000_000
+    }
+
+    fn note(&self, ask: Ask, told: Told, (begun, at): (u64, u64)) {
         let ended = self.moment.fetch_add(1, Ordering::SeqCst);
         let operation = Operation {
             ask,
             told,
             begun,
             ended,
+            at,
         };
         self.done.lock().unwrap().push(operation);
     }
@@ -205,13 +218,16 @@ impl Shared {
                     let paths = places.iter().map(|place| self.leased(*place)).collect();
                     let taken = self.gate.acquire_lease(&session, paths, *seconds, String::new());
                     match taken.await {
-                        Ok(lease) => return Told::Taken(lease.id, lease.token),
+                        Ok(lease) => return Told::Taken(lease.id, lease.token, self.since(lease.until)),
                         Err(error) => Err(error),
                     }
                 }
             },
             Ask::Renew(id, seconds) => match root(None) {
-                Ok(session) => self.gate.renew_lease(&session, id, *seconds).await.map(drop),
+                Ok(session) => match self.gate.renew_lease(&session, id, *seconds).await {
+                    Ok(lease) => return Told::Until(self.since(lease.until)),
+                    Err(error) => Err(error),
+                },
                 Err(error) => Err(error),
             },
             Ask::Release(id) => match root(None) {
