@@ -232,3 +232,22 @@ def test_a_policy_that_does_not_fit_refuses(refused, sql, user, guard):  # noqa:
     for condition in ("nothing = 1", "id = 'x'", "born = 'yesterday'"):
         guard(forbid(user, "is Table)", f'@id("p") @rows("{condition}")'))
         assert "does not fit" in refused("SELECT id FROM people").message
+
+
+@pytest.mark.parametrize("policy", ["rows", "mask", "column"])
+def test_who_sees_a_part_of_a_table_changes_none_of_it(sql, refused, user, guard, policy, server, bucket):  # noqa: F811
+    """What a change touches, and how many rows it says it touched, would tell of what is kept back."""
+    guard({
+        "rows": forbid(user, "is Table)", """@rows("region = 'eu'")"""),
+        "mask": forbid(user, column("ssn"), '@mask("last 4")'),
+        "column": forbid(user, column("ssn")),
+    }[policy])
+    for statement in (
+        "DELETE FROM people WHERE ssn = '222-22-2222'", "UPDATE people SET salary = 1 WHERE region = 'us'", "DELETE FROM people",
+        "MERGE INTO people USING (SELECT 2 AS id) AS other ON people.id = other.id WHEN MATCHED THEN DELETE",
+    ):
+        refused(statement)
+    sql("CREATE TABLE copy AS SELECT id, region, salary FROM people")
+    sql("INSERT INTO copy SELECT id + 10, region, salary FROM people")
+    assert sql("SELECT count(*) FROM copy") == [(4 if policy == "rows" else 8,)]
+    assert rows(server, server.root, "SELECT count(*), sum(salary) FROM people", bucket=bucket, namespace="ns") == [(4, 29554)]
