@@ -101,6 +101,7 @@ S3 = {
     **_configuration("metrics", "BucketMetricsConfiguration", f"<MetricsConfiguration {XMLNS}><Id>x</Id></MetricsConfiguration>"),
 }
 
+EVENT = '{"eventType":"START","run":{"runId":"00000000-0000-4000-8000-000000000000"},"job":{"namespace":"x","name":"x"},"inputs":[{"namespace":"s3://BUCKET","name":"k"}]}'
 # Bodies of the routes that want one; what varies in a path is called `x`.
 BODIES = {
     "RunStatement": '{"statement": "SELECT 1"}',
@@ -120,6 +121,9 @@ BODIES = {
     "SetBucketStrict": '{"strict":true}',
     "AcquireLease": '{"paths":[{"bucket":"BUCKET","prefix":"none/","mode":"shared"}],"seconds":1}',
     "RenewLease": '{"seconds":1}',
+    "PostLineage": EVENT,
+    "PostLineageBatch": f"[{EVENT}]",
+    "SetSessionBudget": '{"bytes":1}',
     "PutLabels": '{"labels":["x"]}',
     "WriteFacts": "(a b)\n",
     "QueryFacts": "(a $x)",
@@ -140,7 +144,11 @@ BODIES = {
     "RunRules": "(rule r (, (a $x)) (, (b $x)))",
 }
 # Queries of the routes that want one.
-QUERIES = {"PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "GetConfig": "warehouse=BUCKET"}
+QUERIES = {
+    "PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "GetConfig": "warehouse=BUCKET",
+    # Of somebody else's: one's own everybody may see.
+    "GetRun": "principal=000000000000", "GetDeclaredLineage": "principal=000000000000", "GetLineage": "resource=%2FBUCKET%2Fobjects%2Fk",
+}
 # A form for every operation of IAM and STS: what one does not know it does not look at.
 FORM = {
     "Version": "2010-05-08", "UserName": "somebody", "GroupName": "x", "RoleName": "x", "PolicyName": "x", "Path": "/",
@@ -209,7 +217,8 @@ def served() -> list[list[str]]:
 
 
 # What everyone may who has a name: know who one is and which account this is, and get a session of oneself.
-OF_ONESELF = {"GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"}
+# What everybody may ask, and is told only what they may know.
+OF_ONESELF = {"GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken", "GetLineage"}
 # What proves in its form who asks: a signature of the request itself says nothing.
 PROVEN_BY_FORM = {"AssumeRoleWithWebIdentity", "PostObject"}
 

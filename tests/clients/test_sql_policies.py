@@ -238,7 +238,7 @@ def test_a_policy_that_does_not_fit_refuses(refused, sql, user, guard):  # noqa:
 def test_who_sees_a_part_of_a_table_changes_none_of_it(sql, refused, user, guard, policy, server, bucket):  # noqa: F811
     """What a change touches, and how many rows it says it touched, would tell of what is kept back."""
     guard({
-        "rows": forbid(user, "is Table)", """@rows("region = 'eu'")"""),
+        "rows": forbid(user, f'== Table::"{bucket}/ns/people")', """@rows("region = 'eu'")"""),
         "mask": forbid(user, column("ssn"), '@mask("last 4")'),
         "column": forbid(user, column("ssn")),
     }[policy])

@@ -15,7 +15,7 @@ pub(super) async fn run(command: Replication) -> Result<()> {
     match command {
         Replication::Status { bucket, target } => status(&bucket, &target).await,
         Replication::Resync { bucket, target } => {
-            let path = format!("runs/replication/{}", segment(&bucket));
+            let path = format!("work/replication/{}", segment(&bucket));
             Client::new(&target)?
                 .api(Method::POST, &path, None)
                 .await
@@ -26,7 +26,7 @@ pub(super) async fn run(command: Replication) -> Result<()> {
 
 pub(super) async fn inventory(command: Inventory) -> Result<()> {
     let Inventory::Run { bucket, id, target } = command;
-    let path = format!("runs/inventory/{}/{}", segment(&bucket), segment(&id));
+    let path = format!("work/inventory/{}/{}", segment(&bucket), segment(&id));
     Client::new(&target)?
         .api(Method::POST, &path, None)
         .await

@@ -3,7 +3,7 @@
 //! Source: the OpenLineage object model 2-0-2 and its HTTP API. What is taken of an event is its run's id, its job, its data sets, and
 //! whether the run is over; facets are not kept.
 
-use craton_base::{Error, Result};
+use craton_base::{Error, Kind, Result};
 use craton_gate::{Declared, DeclaredStanding, Touch};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ pub(super) async fn post(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({}))
 }
 
-/// Each by itself: what is wrong with one is told, and the others are taken.
+/// Each by itself: what is wrong with one is told, and the others are taken. Who may declare nothing is refused as a whole.
 pub(super) async fn post_batch(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let events: Vec<Event> = call.json()?;
@@ -95,10 +95,12 @@ pub(super) async fn post_batch(call: &mut Call<'_>) -> Result<Value> {
     }
     let mut failed = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        if let Err(error) = take(call, event).await {
-            failed.push(
+        match take(call, event).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == Kind::Denied => return Err(error),
+            Err(error) => failed.push(
                 json!({ "index": index, "reason": crate::errors::message(&error), "retriable": false }),
-            );
+            ),
         }
     }
     let good = events.len().saturating_sub(failed.len());
