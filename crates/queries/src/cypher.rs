@@ -41,14 +41,5 @@ pub fn compile(text: &str) -> Result<Compiled> {
     translate::translate(&query, text)
 }
 
-/// The error for a query that goes too deep.
-fn too_deep() -> Error {
-    Error::new(
-        Kind::TooLarge,
-        "QueryTooDeep",
-        format!("the query is nested more than {DEPTH_MAX} levels deep"),
-    )
-}
-
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ pub mod answer;
 pub mod cypher;
 pub mod evaluate;
 pub mod expression;
+mod nesting;
 pub mod sparql;
 pub mod terms;
 pub mod value;

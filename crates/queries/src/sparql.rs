@@ -17,6 +17,7 @@ use spargebra::{
 
 use crate::{
     algebra::{Compiled, Expression, Form, Made, Order, Pattern, Plan, Slot, Variable},
+    nesting::{Nesting, too_deep},
     unsupported,
     value::{Value, literal_term},
 };
@@ -61,14 +62,6 @@ fn bad(why: String) -> Error {
     Error::new(Kind::Invalid, "BadQuery", why)
 }
 
-fn too_deep() -> Error {
-    Error::new(
-        Kind::TooLarge,
-        "QueryTooDeep",
-        format!("the query is nested more than {DEPTH_MAX} levels deep"),
-    )
-}
-
 /// Refuses what the parser would go too deep for.
 fn check_depth(text: &str) -> Result<()> {
     if text.len() > TEXT_BYTES_MAX {
@@ -88,7 +81,7 @@ fn check_depth(text: &str) -> Result<()> {
             _ => signs = 0,
         }
         if depth > DEPTH_MAX || signs > SIGNS_MAX {
-            return Err(too_deep());
+            return Err(too_deep(DEPTH_MAX));
         }
     }
     Ok(())
@@ -139,6 +132,14 @@ struct Translator {
     outer: Vec<Variable>,
 }
 
+impl Nesting for Translator {
+    const MAX: usize = DEPTH_MAX;
+
+    fn depth(&mut self) -> &mut usize {
+        &mut self.depth
+    }
+}
+
 impl Translator {
     fn fresh(&mut self) -> Result<Variable> {
         let fresh = self.next;
@@ -162,17 +163,6 @@ impl Translator {
         let fresh = self.fresh()?;
         self.names.insert(name.to_owned(), fresh);
         Ok(fresh)
-    }
-
-    /// Does what makes the query deeper.
-    fn deeper<T>(&mut self, what: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= DEPTH_MAX {
-            return Err(too_deep());
-        }
-        self.depth += 1;
-        let done = what(self);
-        self.depth -= 1;
-        done
     }
 
     fn selection(&mut self, pattern: &GraphPattern) -> Result<Selection> {
@@ -410,7 +400,9 @@ impl Translator {
                         blanks.push(node.as_str().to_owned());
                         blanks.len() - 1
                     });
-                    u16::try_from(number).map(Made::Blank).map_err(|_| too_deep())
+                    u16::try_from(number)
+                        .map(Made::Blank)
+                        .map_err(|_| too_deep(DEPTH_MAX))
                 }
                 other => translator.slot(other).map(Made::Slot),
             };

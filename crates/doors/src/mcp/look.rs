@@ -198,7 +198,7 @@ pub(super) async fn sample(call: &Call<'_>) -> Outcome {
             let parameters = query([("prefix", place.prefix.clone())]);
             let target = format!("{}/facts?{parameters}", rows::graph(&place.bucket, graph));
             let answer = call.ask(Method::GET, &target, &[], Bytes::new()).await?;
-            window.of(answer, rows::text_line).await
+            window.of(answer, |line| Ok(rows::text_line(line))).await
         }
     }
 }

@@ -120,9 +120,8 @@ pub(super) fn json_line(line: &[u8]) -> Result<Value, Refused> {
 }
 
 /// A line of text.
-#[allow(clippy::unnecessary_wraps, reason = "as the other kind of line is read")]
-pub(super) fn text_line(line: &[u8]) -> Result<Value, Refused> {
-    Ok(String::from_utf8_lossy(line).into())
+pub(super) fn text_line(line: &[u8]) -> Value {
+    String::from_utf8_lossy(line).into()
 }
 
 fn seconds(asked: Option<u64>) -> u64 {

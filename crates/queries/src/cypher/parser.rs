@@ -8,9 +8,8 @@ use super::{
     DEPTH_MAX,
     lexer::{Token, tokens, wrong},
     syntax::{Clause, Direction, Edge, Expression, Node, Pattern, Query, Return},
-    too_deep,
 };
-use crate::unsupported;
+use crate::{nesting::Nesting, unsupported};
 
 mod expressions;
 
@@ -52,6 +51,14 @@ struct Parser<'t> {
     tokens: Vec<(Token, usize)>,
     next: usize,
     depth: usize,
+}
+
+impl Nesting for Parser<'_> {
+    const MAX: usize = DEPTH_MAX;
+
+    fn depth(&mut self) -> &mut usize {
+        &mut self.depth
+    }
 }
 
 impl Parser<'_> {
@@ -125,16 +132,6 @@ impl Parser<'_> {
             },
             _ => Err(self.unexpected(what)),
         }
-    }
-
-    fn deeper<T>(&mut self, what: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= DEPTH_MAX {
-            return Err(too_deep());
-        }
-        self.depth += 1;
-        let done = what(self);
-        self.depth -= 1;
-        done
     }
 
     fn matching(&mut self, optional: bool) -> Result<Clause> {

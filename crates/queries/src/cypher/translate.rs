@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use craton_base::{Error, Kind, Result};
 
 use super::{
+    DEPTH_MAX,
     lexer::wrong,
     syntax::{Clause, Expression as Written, Query, Return},
-    too_deep,
 };
 use crate::{
     algebra::{Aggregate, Compiled, Expression, Form, Order, Plan, Variable},
+    nesting::too_deep,
     unsupported,
 };
 
@@ -123,7 +124,7 @@ impl Translator<'_> {
         self.next = fresh
             .checked_add(1)
             .filter(|next| *next < Variable::MAX / 2)
-            .ok_or_else(too_deep)?;
+            .ok_or_else(|| too_deep(DEPTH_MAX))?;
         Ok(fresh)
     }
 

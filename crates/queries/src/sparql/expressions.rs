@@ -15,6 +15,7 @@ use super::Translator;
 use crate::{
     algebra::{Aggregate, AggregateFunction, Expression, Function, Plan, Variable},
     expression::functions::cast_of,
+    nesting::Nesting,
     unsupported,
     value::Value,
 };

@@ -8,6 +8,7 @@ use spargebra::algebra::PropertyPathExpression as Path;
 use super::{Translator, facts};
 use crate::{
     algebra::{Closure, Expression, Function, Plan, Slot},
+    nesting::Nesting,
     value::Value,
 };
 

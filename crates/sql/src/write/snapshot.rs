@@ -80,8 +80,8 @@ pub(super) fn lost() -> Error {
     Error::new(Kind::Precondition, "CommitFailedException", text)
 }
 
-/// A number from a random UUID, as other writers make them.
-fn snapshot_id(target: &Target) -> Result<i64> {
+/// The bits of a random UUID.
+fn random(target: &Target) -> Result<u128> {
     let uuid: String = target
         .context
         .tables
@@ -89,24 +89,19 @@ fn snapshot_id(target: &Target) -> Result<i64> {
         .chars()
         .filter(|c| *c != '-')
         .collect();
-    let number =
-        u128::from_str_radix(&uuid, 16).map_err(|e| Error::internal("a UUID is none").with_source(e))?;
+    u128::from_str_radix(&uuid, 16).map_err(|e| Error::internal("a UUID is none").with_source(e))
+}
+
+/// A number from a random UUID, as other writers make them.
+fn snapshot_id(target: &Target) -> Result<i64> {
+    let number = random(target)?;
     let mixed = (number >> 64) as u64 ^ number as u64;
     Ok((mixed & i64::MAX as u64).cast_signed())
 }
 
 /// Random bytes between the blocks of a file.
 fn sync(target: &Target) -> Result<[u8; 16]> {
-    let uuid: String = target
-        .context
-        .tables
-        .uuid()?
-        .chars()
-        .filter(|c| *c != '-')
-        .collect();
-    let number =
-        u128::from_str_radix(&uuid, 16).map_err(|e| Error::internal("a UUID is none").with_source(e))?;
-    Ok(number.to_be_bytes())
+    random(target).map(u128::to_be_bytes)
 }
 
 /// A manifest of each kind and spec of what is new.

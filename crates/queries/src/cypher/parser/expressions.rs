@@ -10,6 +10,7 @@ use crate::{
         lexer::Token,
         syntax::{Expression, Pattern},
     },
+    nesting::{Nesting, too_deep},
     unsupported,
 };
 
@@ -95,7 +96,7 @@ impl Parser<'_> {
         while let Some(sign) = signs.iter().find(|sign| self.sign(sign)) {
             count += 1;
             if count > super::DEPTH_MAX {
-                return Err(super::too_deep());
+                return Err(too_deep(super::DEPTH_MAX));
             }
             left = call(sign, vec![left, part(self)?]);
         }
