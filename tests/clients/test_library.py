@@ -54,6 +54,35 @@ def test_closure(server, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_lineage(server, seed):
+    """Runs that read and write versions at random times; each question followed as it is defined, one edge after the other."""
+    rng = random.Random(seed)
+    told = set()
+    for n in range(70):
+        touch, first = rng.choice(["read", "read", "write", "delete"]), rng.randrange(50)
+        told.add((rng.choice("ab"), f"run{rng.randrange(6)}", touch, f"r{rng.randrange(6)}", "b", rng.randrange(3), 1, 1, first, first + rng.randrange(4)))
+    asked = {(f"r{n}", rng.randrange(3)) for n in range(6)}
+    facts = [f"(lineage {' '.join(map(str, edge))})" for edge in told]
+    facts += [f"({direction}-of {r} {v})" for r, v in asked for direction in ("upstream", "downstream")]
+    reasoned = Reasoned(server, facts, "lineage.metta")
+    for up, relation in ((True, "upstream"), (False, "downstream")):
+        expected = set()
+        for root in asked:
+            queue, seen = [root], {root}
+            while queue:
+                node = queue.pop()
+                for through in [edge for edge in told if (edge[3], edge[5]) == node and (edge[2] != "read") == up]:
+                    expected.add((*root, *through[:4], through[5]))
+                    for edge in [edge for edge in told if edge[:2] == through[:2] and (edge[2] == "read") == up]:
+                        if (edge[8] <= through[9]) if up else (edge[9] >= through[8]):
+                            expected.add((*root, *edge[:4], edge[5]))
+                            if (edge[3], edge[5]) not in seen:
+                                seen.add((edge[3], edge[5]))
+                                queue.append((edge[3], edge[5]))
+        assert reasoned.all(relation, 7) == {tuple(map(str, edge)) for edge in expected} and expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_same_generation(server, seed):
     rng = random.Random(seed)
     given = {(f"n{child}", f"n{rng.randrange(child)}") for child in range(1, 40)}

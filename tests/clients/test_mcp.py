@@ -157,6 +157,8 @@ class TestTools:
         s3.put_object_tagging(Bucket=objects.name, Key="notes/a b", Tagging={"TagSet": [{"Key": "craton:labels", "Value": "secret"}]})
         told = me.describe(bucket=objects.name, key="notes/a b")
         assert (told["size"], told["content_type"], told["tags"]) == (80_000, "text/plain", {"craton:labels": "secret"})
+        assert [edge["mode"] for edge in told["lineage"]["upstream"]["edges"]] == ["write"], "this session made it"
+        assert told["lineage"]["version"] and {edge["mode"] for edge in told["lineage"]["downstream"]["edges"]} <= {"read"}, "looking is reading"
         text, cursor = "", None
         while True:
             part = me.sample(bucket=objects.name, key="notes/a b", **({"cursor": cursor} if cursor else {}))
@@ -190,6 +192,8 @@ class TestTools:
         wide = me.sql(statement=f"SELECT id, '{'x' * 5000}' AS big FROM t ORDER BY id", bucket=bucket, namespace="ns", rows=100)
         assert 10 <= len(wide["rows"]) < 14 and wide["next"] == str(len(wide["rows"])), "64 KiB are told at once"
         assert me.refused("sql", statement="SELEKT 1")["message"]
+        read = me.describe(bucket=bucket, table="ns.t")["lineage"]["downstream"]["edges"]
+        assert {edge["mode"] for edge in read} == {"read"} and "/.tables/" in read[0]["resource"], "this session read it"
         assert me.refused("describe", bucket=bucket, table="ns.none")["reason"] == "NoSuchTableException"
 
     def test_graphs(self, me, bucket):
@@ -201,6 +205,7 @@ class TestTools:
         assert me.sample(bucket=bucket, graph="g", prefix="(p a ")["rows"] == ["(p a b)"]
         told = me.describe(bucket=bucket, graph="g")
         assert told["graph"] == "g" and told["labels"] == []
+        assert "write" in {edge["mode"] for edge in told["lineage"]["upstream"]["edges"]}
         assert me.refused("describe", bucket=bucket, graph="none")["reason"] == "NoSuchGraph"
 
     def test_leases(self, server, me, objects):

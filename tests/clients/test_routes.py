@@ -124,6 +124,7 @@ BODIES = {
     "PostLineage": EVENT,
     "PostLineageBatch": f"[{EVENT}]",
     "SetSessionBudget": '{"bytes":1}',
+    "EraseSubject": '{"principal":"nobody of this name"}',
     "PutLabels": '{"labels":["x"]}',
     "WriteFacts": "(a b)\n",
     "QueryFacts": "(a $x)",

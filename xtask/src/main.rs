@@ -23,7 +23,8 @@ usage: cargo xtask <command>
   tidy                                        style that is a test: arrows, lengths, dead files, links
   bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md
   bench graph [PART]                          joins beside other engines; see bench/README.md
-  bench gate [OPTIONS]                        what a decision costs, and GET beside a build that always says yes";
+  bench gate [OPTIONS]                        what a decision costs, and GET beside a build that always says yes
+  bench lineage [get|upstream] [OPTIONS]      what records and lineage cost, and upstream among ten million edges";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["bench", "s3", rest @ ..] => bench::s3(&root(), rest),
         ["bench", "graph", rest @ ..] => bench::graph(&root(), rest),
         ["bench", "gate", rest @ ..] => bench::gate(&root(), rest),
+        ["bench", "lineage", rest @ ..] => bench::lineage(&root(), rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

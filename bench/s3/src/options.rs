@@ -12,15 +12,16 @@ use crate::{
 
 pub(crate) const USAGE: &str = "\
 usage: bench-s3 [options]
-  --peers A,B,...    craton, always-yes, nginx, nginx-copy, seaweedfs, seaweedfs-flush, raw-file, raw-log
-                     (default: all but always-yes)
+  --peers A,B,...    craton, always-yes, no-lineage, no-ledger, nginx, nginx-copy, seaweedfs, seaweedfs-flush,
+                     raw-file, raw-log (default: all but those that begin with always and no)
   --craton FILE      the craton binary (default: craton)
   --always-yes FILE  the same, as `cargo xtask bench gate` builds it (default: craton-always-yes)
+  --switches FILE    the same, as `cargo xtask bench lineage` builds it (default: craton-switches)
   --weed FILE        SeaweedFS's binary (default: weed)
   --nginx FILE       nginx's binary (default: nginx)
   --folder FOLDER    where the data goes, on the disk to be measured (default: target/bench-data)
-  --verbs get,put    what to measure: get, put, held-get, held-put, user-get, revoke, mixed, epoch, ranges,
-                     multipart, list, list-prefix, list-deep, group, versions, calm, expiry (default: all)
+  --verbs get,put    what to measure: get, put, run-get, held-get, held-put, user-get, revoke, mixed, epoch,
+                     ranges, multipart, list, list-prefix, list-deep, group, versions, calm, expiry (default: all)
   --sizes 4K,1M,64M  sizes of objects (default: these)
   --clients 1,16,64  clients at once (default: these)
   --keys N           keys of the bucket that Craton lists and expires (default: 1000000)
@@ -38,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) peers: Vec<Peer>,
     pub(crate) craton: PathBuf,
     pub(crate) always_yes: PathBuf,
+    pub(crate) switches: PathBuf,
     pub(crate) weed: PathBuf,
     pub(crate) nginx: PathBuf,
     pub(crate) folder: PathBuf,
@@ -56,9 +58,10 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            peers: Peer::ALL.into_iter().filter(|p| *p != Peer::AlwaysYes).collect(),
+            peers: Peer::ALL.into_iter().filter(|p| p.is_usual()).collect(),
             craton: "craton".into(),
             always_yes: "craton-always-yes".into(),
+            switches: "craton-switches".into(),
             weed: "weed".into(),
             nginx: "nginx".into(),
             folder: "target/bench-data".into(),
@@ -118,6 +121,7 @@ impl Options {
             "peers" => self.peers = list(value, Peer::parse)?,
             "craton" => self.craton = binary(value)?,
             "always-yes" => self.always_yes = binary(value)?,
+            "switches" => self.switches = binary(value)?,
             "weed" => self.weed = binary(value)?,
             "nginx" => self.nginx = binary(value)?,
             "folder" => self.folder = value.into(),

@@ -31,6 +31,10 @@ pub(crate) enum Peer {
     Craton,
     /// Craton, built so that every decision is yes at no cost: what deciding costs. Only where it is asked for.
     AlwaysYes,
+    /// Craton, built so that lineage can be left out, and without it. Only where it is asked for.
+    NoLineage,
+    /// The same without records of reads, and so without lineage.
+    NoLedger,
     /// Static files by `sendfile`: the ceiling for GET.
     Nginx,
     /// Static files read into large buffers, which over the loopback interface can be faster.
@@ -46,9 +50,11 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Craton,
         Self::AlwaysYes,
+        Self::NoLineage,
+        Self::NoLedger,
         Self::Nginx,
         Self::NginxCopy,
         Self::Seaweed,
@@ -61,6 +67,8 @@ impl Peer {
         match self {
             Self::Craton => "craton",
             Self::AlwaysYes => "always-yes",
+            Self::NoLineage => "no-lineage",
+            Self::NoLedger => "no-ledger",
             Self::Nginx => "nginx",
             Self::NginxCopy => "nginx-copy",
             Self::Seaweed => "seaweedfs",
@@ -77,12 +85,18 @@ impl Peer {
         }
     }
 
+    /// Whether it is measured if nobody says which are.
+    pub(crate) const fn is_usual(self) -> bool {
+        !matches!(self, Self::AlwaysYes | Self::NoLineage | Self::NoLedger)
+    }
+
     /// Whether it has a row. Flushing does not matter to GET, and the log is for small objects.
     pub(crate) fn takes(self, row: &Row, options: &Options) -> bool {
         let many = row.verb.needs_keys() && row.size > options.peer_keys;
         match self {
             Self::Craton => true,
             Self::AlwaysYes => row.verb != Verb::Revoke,
+            Self::NoLineage | Self::NoLedger => matches!(row.verb, Verb::Get | Verb::RunGet),
             _ if row.verb.is_own() || many => false,
             Self::Seaweed => true,
             Self::Nginx | Self::NginxCopy => !row.verb.needs_s3(),
@@ -93,8 +107,14 @@ impl Peer {
 
     pub(crate) fn start(self, options: &Options, folder: &Path) -> Result<Running> {
         Ok(match self {
-            Self::Craton => Running::Http(Box::new(craton::start(&options.craton, folder)?)),
-            Self::AlwaysYes => Running::Http(Box::new(craton::start(&options.always_yes, folder)?)),
+            Self::Craton => Running::Http(Box::new(craton::start(&options.craton, folder, None)?)),
+            Self::AlwaysYes => Running::Http(Box::new(craton::start(&options.always_yes, folder, None)?)),
+            Self::NoLineage => {
+                Running::Http(Box::new(craton::start(&options.switches, folder, Some("lineage"))?))
+            }
+            Self::NoLedger => {
+                Running::Http(Box::new(craton::start(&options.switches, folder, Some("ledger"))?))
+            }
             Self::Nginx => Running::Http(Box::new(nginx::start(options, folder, SENDFILE)?)),
             Self::NginxCopy => Running::Http(Box::new(nginx::start(options, folder, COPY)?)),
             Self::Seaweed => Running::Http(Box::new(seaweed::start(options, folder, false)?)),

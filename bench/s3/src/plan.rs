@@ -47,6 +47,8 @@ const EXPIRY_TIMES: u32 = 4;
 pub(crate) enum Verb {
     Get,
     Put,
+    /// GET whose requests say of which run they are.
+    RunGet,
     /// GET and PUT in a bucket that keeps versions, with object lock and a key of the key service stated.
     HeldGet,
     HeldPut,
@@ -79,9 +81,10 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Get,
         Self::Put,
+        Self::RunGet,
         Self::HeldGet,
         Self::HeldPut,
         Self::UserGet,
@@ -103,6 +106,7 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Put => "PUT",
+            Self::RunGet => "run-GET",
             Self::HeldGet => "held-GET",
             Self::HeldPut => "held-PUT",
             Self::UserGet => "user-GET",
@@ -130,7 +134,8 @@ impl Verb {
     pub(crate) const fn is_own(self) -> bool {
         matches!(
             self,
-            Self::HeldGet
+            Self::RunGet
+                | Self::HeldGet
                 | Self::HeldPut
                 | Self::UserGet
                 | Self::Revoke
@@ -248,6 +253,9 @@ pub(crate) fn rows(options: &Options) -> Vec<Row> {
             .sizes
             .iter()
             .for_each(|size| add(verb, *size, &options.clients));
+    }
+    if let [least, ..] = options.sizes.as_slice() {
+        add(Verb::RunGet, *least, &options.clients);
     }
     let several = if options.smoke { 4 } else { 16 };
     let held: Vec<usize> = options

@@ -89,6 +89,9 @@ struct Target {
     peers: &'static [Peer],
 }
 
+/// What is to be left of the rate of requests that say their run, beside a server without records.
+const RECORDED_LEAST: f64 = 0.95;
+
 /// How many times the time, and the server's CPU, that a request takes with decisions that cost nothing.
 const DECIDING_TIMES_MAX: f64 = 1.1;
 
@@ -192,6 +195,7 @@ impl Report {
         self.targets(&mut out);
         self.own_targets(&mut out);
         self.rights(&mut out);
+        self.records(&mut out);
         self.fillings(&mut out);
         out
     }
@@ -301,6 +305,47 @@ impl Report {
         }
         if !lines.is_empty() {
             let _ = write!(out, "\n| rights | reached | |\n|---|--:|---|\n{lines}");
+        }
+    }
+
+    /// What records and lineage cost: rates of one round beside each other, and of those the middle.
+    fn records(&self, out: &mut String) {
+        let mut lines = String::new();
+        let named = |(row, peer): &(Row, Peer)| row.verb == Verb::RunGet && *peer == Peer::Craton;
+        for ((row, _), own) in self.rows.iter().filter(|(key, _)| named(key)) {
+            let unnamed = Row {
+                verb: Verb::Get,
+                ..*row
+            };
+            for (what, beside, least) in [
+                ("runs named, beside unnamed", (unnamed, Peer::Craton), None),
+                ("beside no lineage", (*row, Peer::NoLineage), None),
+                (
+                    "beside neither ledger nor lineage",
+                    (*row, Peer::NoLedger),
+                    Some(RECORDED_LEAST),
+                ),
+            ] {
+                let Some(others) = self.rows.get(&beside) else {
+                    continue;
+                };
+                let pairs = || own.iter().zip(others);
+                let reached = median(pairs().map(|(a, b)| a.rate() / b.rate()).collect());
+                let more = |(a, b): (&Measured, &Measured)| a.server_cpu_per_request() - b.server_cpu_per_request();
+                let cpu = median(pairs().map(more).collect());
+                let verdict = match least {
+                    Some(least) if reached >= least => format!("≥ {least:.2} holds"),
+                    Some(least) => format!("≥ {least:.2} missed"),
+                    None => String::new(),
+                };
+                let _ = writeln!(lines, "| {row}: {what} | {reached:.3} × | {cpu:+.1} µs | {verdict} |");
+            }
+        }
+        if !lines.is_empty() {
+            let _ = write!(
+                out,
+                "\n| records and lineage | requests/s | server CPU a request | |\n|---|--:|--:|---|\n{lines}"
+            );
         }
     }
 

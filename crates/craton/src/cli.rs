@@ -249,6 +249,13 @@ pub(crate) enum Audit {
         #[arg(long)]
         json: bool,
     },
+    /// Forget a principal: nobody reads its records any more, and its runs have names that say nothing
+    Erase {
+        /// A user, role/NAME
+        principal: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// The key that verifies the ledger's checkpoints and receipts
     Key {
         #[command(flatten)]

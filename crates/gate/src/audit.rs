@@ -11,6 +11,15 @@ use crate::{
     session::Session,
 };
 
+/// What was forgotten of a principal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Erased {
+    /// Keys of records that were deleted: none if nothing was recorded.
+    pub subjects: usize,
+    /// Runs that have other names now.
+    pub runs: u64,
+}
+
 fn ledger_ask(operation: &'static str) -> Ask {
     Ask::new(
         operation,
@@ -91,6 +100,26 @@ impl Gate {
             Ok((reader.checkpoint()?.0, reader.verifier().to_string()))
         })
         .await
+    }
+
+    /// Forgets a principal: deletes the key of its records, and gives its runs names that say nothing. Repeat it if it fails: it goes on.
+    ///
+    /// # Errors
+    /// `Denied`; the ledger's own; the store's own.
+    pub async fn erase_subject(&self, session: &Session, principal: &str) -> Result<Erased> {
+        let path = ResourcePath::System("ledger".into());
+        // The name stands in no record of it.
+        let ask = Ask::new("EraseSubject", "craton:EraseSubject", path);
+        let permit = self.read(session, ask).await?;
+        let principal = principal.to_owned();
+        let erased = self.blocking(move |gate| {
+            // What its records say of runs is in the rows before nobody can read them any more.
+            gate.inner.lineage.settle()?;
+            let subjects = gate.ledger().erase_subject(&principal)?;
+            let runs = gate.inner.lineage.erase(&principal, &*gate.inner.random)?;
+            Ok(Erased { subjects, runs })
+        });
+        erased.await.inspect_err(|e| permit.failed(e.kind(), e.reason()))
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(

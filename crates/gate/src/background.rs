@@ -95,7 +95,20 @@ impl Inner {
         self.collect_done()?;
         self.collect_leases()?;
         self.collect_moved()?;
+        self.collect_lineage()?;
         Ok(collected)
+    }
+
+    /// Removes what is older of lineage than it is to be kept.
+    fn collect_lineage(&self) -> Result<()> {
+        let Some(kept) = self.settings.lineage_retention else {
+            return Ok(());
+        };
+        let swept = self.lineage.sweep(self.clock.now().minus(kept))?;
+        if swept.edges > 0 || swept.runs > 0 {
+            tracing::info!(?swept, "removed old lineage");
+        }
+        Ok(())
     }
 }
 

@@ -44,7 +44,7 @@ use crate::{
     runs::Runs,
     session::{Origin, Session},
     sessions::{Attempts, Issuers, Tokens, Vended},
-    tables,
+    switches, tables,
 };
 
 /// What an administrator sets.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub region: String,
     /// How long superseded versions stay in an unversioned bucket.
     pub undo_window: Duration,
+    /// How long runs, and which versions they touched, are kept after they were last touched; `None`: always.
+    pub lineage_retention: Option<Duration>,
     /// The names of the targets that events may be addressed to.
     pub targets: Vec<String>,
     /// Places of other machines that versions may be copied to.
@@ -67,6 +69,7 @@ impl Default for Settings {
         Self {
             region: "us-east-1".to_owned(),
             undo_window: Duration::from_hours(24),
+            lineage_retention: None,
             targets: Vec::new(),
             remotes: Vec::new(),
             tiers: Vec::new(),
@@ -142,7 +145,9 @@ impl Gate {
             clock.clone(),
         )?);
         let follower: Weak<dyn Follower> = Arc::<Lineage>::downgrade(&lineage);
-        ledger.follow(follower);
+        if !switches::left_out("lineage") {
+            ledger.follow(follower);
+        }
         let directory = Arc::new(Directory::open(&store)?);
         let store = Arc::new(store);
         let tokens = Arc::new(Tokens::open(&store)?);

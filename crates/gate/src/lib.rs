@@ -46,6 +46,7 @@ mod runs;
 mod scope;
 mod session;
 mod sessions;
+mod switches;
 pub mod tables;
 pub mod tags;
 pub mod watch;
@@ -54,6 +55,7 @@ mod worker;
 
 pub use admit::{Admitted, AdmittedForm, FormTarget};
 pub use ask::{Ask, Fact};
+pub use audit::Erased;
 pub use bucket::{BucketInfo, BucketLock, BucketSettings, DefaultRetention, RetentionPeriod, Versioning};
 pub use budgets::{BUDGET_EXCEEDED, BudgetState, Measure, Purse, SessionBudget};
 pub use changes::Changes;
@@ -81,8 +83,8 @@ pub use identities::{
 };
 pub use leases::{LEASE_PATHS_MAX, LEASE_SECONDS_MAX, LEASES_MAX, LeaseInfo, LeasedPath};
 pub use lineage::{
-    DECLARED_MAX, Declared, Direction as LineageDirection, Edge, LINEAGE_EDGES_MAX, LineageAnswer,
-    LineageAsk, RunEdges, RunSummary, Standing as DeclaredStanding, Touch,
+    DECLARED_MAX, Declared, Direction as LineageDirection, Edge, EdgesAsk, EdgesPage, EdgesPlace,
+    LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, RunEdges, RunSummary, Standing as DeclaredStanding, Touch,
 };
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use once::SECONDS as ONCE_SECONDS;

@@ -335,6 +335,7 @@ const SYSTEM_WRITE: &[&str] = &[
     "craton:Collect",
     "craton:DeclareLineage",
     "craton:DeliverEvents",
+    "craton:EraseSubject",
     "craton:GrantToken",
     "craton:Lease",
     "craton:Replicate",

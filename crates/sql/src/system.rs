@@ -6,6 +6,8 @@
 //! system.tables     tables and views, by namespaces that one may list    the same, s3tables:ListNamespaces, ListTables, ListViews
 //! system.sessions   sessions that have not expired                craton:ListSessions
 //! system.policies   guard policies and managed ones               craton:ListGuardPolicies, iam:ListPolicies
+//! system.runs       one's own runs, and others'                   nothing; craton:ListRuns
+//! system.lineage    which versions runs touched: one's own, and others'    nothing; craton:ReadLineage of each bucket
 //! ```
 //!
 //! Invariants
@@ -13,29 +15,35 @@
 //!   left out, or the statement refused if nothing else is there;
 //! - rows come in pages, each asked for when it is wanted: nothing is listed for a statement that does not read on.
 
+mod lineage;
 mod listings;
 mod records;
+mod wanted;
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, pin::Pin, sync::Arc};
 
+use async_trait::async_trait;
 use craton_base::{Error, Kind, Result};
 use datafusion::{
     arrow::{
         array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
         datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     },
-    catalog::{TableProvider, streaming::StreamingTable},
+    catalog::{Session, TableProvider},
+    common::Result as DfResult,
+    datasource::TableType,
     execution::TaskContext,
+    logical_expr::{Expr, TableProviderFilterPushDown},
     physical_plan::{
-        SendableRecordBatchStream, stream::RecordBatchStreamAdapter, streaming::PartitionStream,
+        ExecutionPlan, SendableRecordBatchStream,
+        stream::RecordBatchStreamAdapter,
+        streaming::{PartitionStream, StreamingTableExec},
     },
 };
 use futures::{Stream, StreamExt as _};
 
-use crate::{
-    context::Context,
-    error::{external, own},
-};
+use self::wanted::Wanted;
+use crate::{context::Context, error::external};
 
 /// The namespace that they are in, where no bucket is named.
 pub(crate) const NAME: &str = "system";
@@ -48,14 +56,18 @@ enum Table {
     Tables,
     Sessions,
     Policies,
+    Runs,
+    Lineage,
 }
 
-const TABLES: [(&str, Table); 5] = [
+const TABLES: [(&str, Table); 7] = [
     ("access", Table::Access),
     ("objects", Table::Objects),
     ("tables", Table::Tables),
     ("sessions", Table::Sessions),
     ("policies", Table::Policies),
+    ("runs", Table::Runs),
+    ("lineage", Table::Lineage),
 ];
 
 /// Pages of rows.
@@ -72,13 +84,11 @@ pub(crate) fn table(context: Arc<Context>, name: &str) -> Result<Arc<dyn TablePr
         let text = format!("there is no system.{name}: there are {names}");
         Error::new(Kind::NotFound, "NoSuchTableException", text)
     })?;
-    let rows = Rows {
+    Ok(Arc::new(System {
         schema: table.schema(),
         table,
         context,
-    };
-    let made = StreamingTable::try_new(table.schema(), vec![Arc::new(rows)]);
-    Ok(Arc::new(made.map_err(|e| own(&e))?))
+    }))
 }
 
 impl Table {
@@ -138,18 +148,72 @@ impl Table {
                 all.push(Field::new("set", time(), true));
                 all
             }
+            Self::Runs => lineage::runs_columns(),
+            Self::Lineage => lineage::edges_columns(),
         };
         Arc::new(Schema::new(fields))
     }
 
-    fn pages(self, context: Arc<Context>) -> Pages {
+    fn pages(self, context: Arc<Context>, wanted: Wanted) -> Pages {
         match self {
             Self::Access => records::access(context),
             Self::Objects => listings::objects(context),
             Self::Tables => listings::tables(context),
             Self::Sessions => records::sessions(context),
             Self::Policies => records::policies(context),
+            Self::Runs => lineage::runs(context, wanted),
+            Self::Lineage => lineage::edges(context, wanted),
         }
+    }
+}
+
+/// One of them, for a statement.
+#[derive(Debug)]
+struct System {
+    table: Table,
+    schema: SchemaRef,
+    context: Arc<Context>,
+}
+
+#[async_trait]
+impl TableProvider for System {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    /// Of what names a run or a resource the way to the rows becomes shorter; rows are looked at again.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        let helps = |filter: &&Expr| match self.table {
+            Table::Runs | Table::Lineage if Wanted::helps(filter) => TableProviderFilterPushDown::Inexact,
+            _ => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(helps).collect())
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let rows = Rows {
+            table: self.table,
+            schema: self.schema.clone(),
+            context: self.context.clone(),
+            wanted: Wanted::of(filters),
+        };
+        let schema = self.schema.clone();
+        let plan = StreamingTableExec::try_new(schema, vec![Arc::new(rows)], projection, None, false, limit)?;
+        Ok(Arc::new(plan))
     }
 }
 
@@ -158,6 +222,7 @@ struct Rows {
     table: Table,
     schema: SchemaRef,
     context: Arc<Context>,
+    wanted: Wanted,
 }
 
 impl fmt::Debug for Rows {
@@ -172,7 +237,7 @@ impl PartitionStream for Rows {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let pages = self.table.pages(self.context.clone());
+        let pages = self.table.pages(self.context.clone(), self.wanted.clone());
         let pages = pages.map(|page| page.map_err(external));
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), pages))
     }

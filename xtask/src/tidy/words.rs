@@ -24,14 +24,29 @@ const MACHINE: [(&str, &str); 5] = [
     ("/Us", "ers/"),
 ];
 
-/// The switch of the benchmark that decides nothing, and the only files that may name it: where it is known to the
-/// compiler, where it counts, where it is set, and what says so.
-const SWITCH: (&str, &str) = ("craton_always", "_yes");
-const SWITCH_IN: [&str; 4] = [
-    "Cargo.toml",
-    "bench/README.md",
-    "crates/gate/src/decide.rs",
-    "xtask/src/bench.rs",
+/// The switches of the benchmarks, of decisions that are none and of records that are not made, and the only files that may name them: where
+/// they are known to the compiler, where they count, where they are set, and what says so.
+const SWITCHES: [(&str, &str, &[&str]); 2] = [
+    (
+        "craton_always",
+        "_yes",
+        &[
+            "Cargo.toml",
+            "bench/README.md",
+            "crates/gate/src/decide.rs",
+            "xtask/src/bench.rs",
+        ],
+    ),
+    (
+        "craton_bench",
+        "_switches",
+        &[
+            "Cargo.toml",
+            "bench/README.md",
+            "crates/gate/src/switches.rs",
+            "xtask/src/bench/lineage.rs",
+        ],
+    ),
 ];
 
 /// What lets code be `unsafe`, and the only module that may say it.
@@ -54,13 +69,15 @@ fn unsafe_code(file: &File) -> Option<Finding> {
     })
 }
 
-/// A file that names the benchmark's switch and may not: a build with it would let everybody in.
+/// A file that names a benchmark's switch and may not: a build with it would let everybody in, or be without records.
 fn switch(file: &File) -> Option<Finding> {
-    let named = format!("{}{}", SWITCH.0, SWITCH.1);
-    let may = SWITCH_IN.contains(&file.path.as_str());
-    (!may && file.text.contains(&named)).then(|| {
-        let text = format!("`{named}`: only `cargo xtask bench gate` sets it");
-        Finding::new(&file.path, 0, text)
+    SWITCHES.iter().find_map(|(first, second, known)| {
+        let named = format!("{first}{second}");
+        let may = known.contains(&file.path.as_str());
+        (!may && file.text.contains(&named)).then(|| {
+            let text = format!("`{named}`: only `cargo xtask bench` sets it");
+            Finding::new(&file.path, 0, text)
+        })
     })
 }
 

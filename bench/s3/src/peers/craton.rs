@@ -16,7 +16,8 @@ use crate::{
     sign::Key,
 };
 
-pub(super) fn start(binary: &Path, folder: &Path) -> Result<HttpPeer> {
+/// Starts it; `without` is what a build that can leave something out is to leave out.
+pub(super) fn start(binary: &Path, folder: &Path, without: Option<&str>) -> Result<HttpPeer> {
     let address = free_address()?;
     let data = folder.join("data");
     let mut command = Command::new(binary);
@@ -27,6 +28,9 @@ pub(super) fn start(binary: &Path, folder: &Path) -> Result<HttpPeer> {
         .arg("--address")
         .arg(address.to_string())
         .args(["--log", "warn"]);
+    if let Some(without) = without {
+        command.env("CRATON_BENCH_WITHOUT", without);
+    }
     let mut server = Server::start(&mut command, &folder.join("log"))?;
     server.wait_for(address)?;
     wait_until_ready(address)?;

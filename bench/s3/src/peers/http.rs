@@ -23,6 +23,9 @@ pub(super) const BUCKET: &str = "bench";
 /// The bucket of objects with locks.
 const HELD: &str = "bench-held";
 
+/// Runs that requests are of in turn.
+const RUNS: u64 = 16;
+
 /// Ranges that a row reads in turn.
 const RANGES: usize = 2000;
 
@@ -94,7 +97,9 @@ impl HttpPeer {
         match row.verb {
             Verb::Put => {}
             Verb::HeldPut => self.make_held()?,
-            Verb::Get | Verb::Mixed | Verb::Epoch | Verb::Ranges | Verb::Calm => self.store(row, options)?,
+            Verb::Get | Verb::RunGet | Verb::Mixed | Verb::Epoch | Verb::Ranges | Verb::Calm => {
+                self.store(row, options)?;
+            }
             Verb::HeldGet => {
                 self.make_held()?;
                 self.store(row, options)?;
@@ -240,6 +245,7 @@ impl HttpPeer {
             Verb::Get | Verb::HeldGet | Verb::UserGet | Verb::Revoke => {
                 objects(row, options).map(read).collect()
             }
+            Verb::RunGet => reads_in_runs(&signer, objects(row, options)),
             Verb::Put | Verb::HeldPut => (0..count).map(write).collect(),
             Verb::Calm => {
                 let reads = objects(row, options).map(read);
@@ -380,6 +386,16 @@ fn objects(row: &Row, options: &Options) -> impl Iterator<Item = (String, u64)> 
         Verb::UserGet | Verb::Revoke => (format!("/{}/get-{size}-{n:05}", rights::BUCKET), size),
         _ => (format!("/{BUCKET}/get-{size}-{n:05}"), size),
     })
+}
+
+/// GETs that say of which run they are.
+fn reads_in_runs(signer: &Signer, objects: impl Iterator<Item = (String, u64)>) -> Vec<Operation> {
+    let read = |((path, size), n): ((String, u64), u64)| {
+        let run = format!("bench-{}", n % RUNS);
+        let head = signer.head_with("GET", &path, 0, None, &[("x-craton-run", &run)]);
+        Operation::one(head, Bytes::new(), Answer::Length(size), size)
+    };
+    objects.zip(0..).map(read).collect()
 }
 
 /// The head of a PUT that states a lock, a legal hold and a key of the key service.

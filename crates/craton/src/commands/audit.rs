@@ -32,6 +32,7 @@ pub(super) async fn run(command: Audit) -> Result<()> {
             Ok(())
         }
         Audit::ReceiptVerify { receipt, key, json } => receipt_verify(&receipt, &key, json),
+        Audit::Erase { principal, target } => erase(&principal, &target).await,
         Audit::Key { target } => checkpoint("key", &target).await,
         Audit::Checkpoint { target } => checkpoint("checkpoint", &target).await,
     }
@@ -209,6 +210,23 @@ async fn checkpoint(field: &str, target: &Target) -> Result<()> {
         .await?;
     answer(target, &found, |found| {
         output::line(text(found, field).trim_end())
+    });
+    Ok(())
+}
+
+async fn erase(principal: &str, target: &Target) -> Result<()> {
+    let asked = json!({ "principal": principal });
+    let done = Client::new(target)?
+        .api(Method::POST, "ledger/erase", Some(&asked))
+        .await?;
+    answer(target, &done, |done| {
+        let number = |field| done.get(field).and_then(Value::as_u64).unwrap_or_default();
+        match (number("subjects"), number("runs")) {
+            (0, 0) => output::line("Nothing is recorded of that principal."),
+            (_, runs) => output::line(&format!(
+                "Forgotten: the records do not open any more, and {runs} runs have no name."
+            )),
+        }
     });
     Ok(())
 }

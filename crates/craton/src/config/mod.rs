@@ -155,6 +155,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "CRATON_UNDO_WINDOW", value_name = "TIME", default_value = "24h", value_parser = duration::parse)]
     pub(crate) undo_window: Duration,
 
+    /// How long runs and their lineage are kept after they were last touched; without it, always
+    #[arg(long, env = "CRATON_LINEAGE_RETENTION", value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) lineage_retention: Option<Duration>,
+
     /// Where events may be sent and objects be copied: a TOML file that only its owner may read
     #[arg(long, env = "CRATON_TARGETS", value_name = "FILE")]
     pub(crate) targets: Option<PathBuf>,

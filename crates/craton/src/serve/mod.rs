@@ -162,6 +162,7 @@ impl Server {
         let wanted = craton_gate::Settings {
             region: settings.region.clone(),
             undo_window: settings.undo_window,
+            lineage_retention: settings.lineage_retention,
             targets: targets.names(),
             remotes: targets.remote_buckets(),
             tiers: tiers::classes(&tiers),
@@ -171,9 +172,8 @@ impl Server {
         if let Some(keys) = keys {
             folder.gate.use_key_service(Arc::new(keys));
         }
-        folder
-            .gate
-            .use_fetch(Arc::new(GuardedFetch::new(&settings.fetch_private)?));
+        let fetch = GuardedFetch::new(&settings.fetch_private)?;
+        folder.gate.use_fetch(Arc::new(fetch));
         let handler = Arc::new(Doors {
             doors: open_doors(settings, &folder)?,
             traces,

@@ -15,6 +15,13 @@ struct Verify {
     earlier: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erase {
+    /// A principal, as records have it: a user, role/NAME.
+    principal: String,
+}
+
 fn record_id(call: &Call<'_>) -> Result<RecordId> {
     call.part(0)?.parse()
 }
@@ -66,4 +73,12 @@ pub(super) async fn checkpoint(call: &mut Call<'_>) -> Result<Value> {
     call.no_query()?;
     let (checkpoint, key) = call.gate.audit_checkpoint(call.session).await?;
     Ok(json!({ "checkpoint": checkpoint, "key": key }))
+}
+
+/// The name stands in the body, so that it is in no log of addresses.
+pub(super) async fn erase(call: &mut Call<'_>) -> Result<Value> {
+    call.no_query()?;
+    let asked: Erase = call.json()?;
+    let erased = call.gate.erase_subject(call.session, &asked.principal).await?;
+    Ok(json!({ "subjects": erased.subjects, "runs": erased.runs }))
 }

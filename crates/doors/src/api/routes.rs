@@ -148,6 +148,8 @@ routes! {
     GetCheckpoint: GET "/_api/v1/ledger/checkpoint", "craton:ReadLedger" => ledger::checkpoint;
     /// Checks the whole ledger.
     VerifyLedger: POST "/_api/v1/ledger/verify", "craton:ReadLedger" => ledger::verify;
+    /// Forgets a principal.
+    EraseSubject: POST "/_api/v1/ledger/erase", "craton:EraseSubject" => ledger::erase;
     /// Sets whether a bucket is strict.
     SetBucketStrict: PUT "/_api/v1/buckets/{bucket}/strict", "craton:SetBucketStrict" => system::set_bucket_strict;
     /// Makes a new root key.

@@ -107,6 +107,7 @@ pub(super) async fn lineage(call: &mut Call<'_>) -> Result<Value> {
         depth: query.number("depth")?,
         since: query.number("since_micros")?.map(Timestamp),
         until: query.number("until_micros")?.map(Timestamp),
+        limit: query.number("limit")?,
         resource,
     };
     query.end()?;

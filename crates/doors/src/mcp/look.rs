@@ -1,4 +1,4 @@
-//! Looking at one object, table or graph: what it is, and a sample of what is in it.
+//! Looking at one object, table or graph: what it is, where it came from, and a sample of what is in it.
 //!
 //! Deliberately absent: finding them, and asking about many.
 
@@ -16,6 +16,8 @@ use super::{
 
 /// The prefix of headers with an object's own metadata.
 const METADATA: &str = "x-amz-meta-";
+/// The edges of lineage that are told, each way.
+const EDGES_MAX: usize = 50;
 /// The bytes of an object that are told at once, in half of what may be: binary content is told in base64.
 const SAMPLE_BYTES: usize = DATA_BYTES_MAX / 2;
 
@@ -62,10 +64,15 @@ impl Place {
 
 pub(super) async fn describe(call: &Call<'_>) -> Outcome {
     let place: Place = call.arguments()?;
-    let data = match place.named()? {
-        Named::Object(key) => describe_object(call, &object(&place.bucket, key)).await?,
+    let bucket = &place.bucket;
+    let (mut data, resource) = match place.named()? {
+        Named::Object(key) => (
+            describe_object(call, &object(bucket, key)).await?,
+            format!("/{bucket}/objects/{key}"),
+        ),
         Named::Table(namespace, name) => {
-            describe_table(call, (place.bucket.as_str(), namespace, name)).await?
+            let (told, id) = describe_table(call, (bucket, namespace, name)).await?;
+            (told, format!("/{bucket}/objects/.tables/{id}/*"))
         }
         Named::Graph(graph) => {
             let path = rows::graph(&place.bucket, graph);
@@ -74,10 +81,39 @@ pub(super) async fn describe(call: &Call<'_>) -> Outcome {
             if let (Some(told), Some(labels)) = (told.as_object_mut(), labels.get("labels")) {
                 told.insert("labels".to_owned(), labels.clone());
             }
-            told
+            (told, format!("/{bucket}/graphs/{graph}"))
         }
     };
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("lineage".to_owned(), lineage(call, &resource).await?);
+    }
     Ok(Told::Data { data, next: None })
+}
+
+/// The runs that made the newest version, with what they had read, and those that read it, with what they then made; as far as one may know.
+async fn lineage(call: &Call<'_>, resource: &str) -> Result<Value, Refused> {
+    let mut told = Map::new();
+    for direction in ["upstream", "downstream"] {
+        let parameters = query([
+            ("resource", Some(resource.to_owned())),
+            ("direction", Some(direction.to_owned())),
+            ("depth", Some("1".to_owned())),
+            ("limit", Some(EDGES_MAX.to_string())),
+        ]);
+        let found = call.get_json(&format!("/_api/v1/lineage?{parameters}")).await?;
+        let part = |name: &str| found.get(name).cloned().unwrap_or_default();
+        told.insert(
+            "version".to_owned(),
+            found
+                .get("root")
+                .and_then(|root| root.get("version"))
+                .cloned()
+                .unwrap_or_default(),
+        );
+        let way = json!({ "edges": part("edges"), "hidden": part("hidden"), "more": part("more") });
+        told.insert(direction.to_owned(), way);
+    }
+    Ok(told.into())
 }
 
 async fn describe_object(call: &Call<'_>, path: &str) -> Result<Value, Refused> {
@@ -144,11 +180,11 @@ async fn tags(call: &Call<'_>, path: &str) -> Result<Map<String, Value>, Refused
         .collect())
 }
 
-/// What a table's metadata says that an agent needs.
+/// What a table's metadata says that an agent needs, and the table's id.
 async fn describe_table(
     call: &Call<'_>,
     (bucket, namespace, name): (&str, &str, &str),
-) -> Result<Value, Refused> {
+) -> Result<(Value, String), Refused> {
     let target = format!(
         "/_iceberg/v1/{}/namespaces/{}/tables/{}?snapshots=refs",
         segment(bucket),
@@ -171,7 +207,9 @@ async fn describe_table(
     let labels = of("properties")
         .and_then(|p| p.get("craton.labels"))
         .and_then(Value::as_str);
-    Ok(json!({
+    let place = loaded.get("metadata-location").and_then(Value::as_str);
+    let id = place.and_then(|place| place.split_once("/.tables/")?.1.split('/').next());
+    let told = json!({
         "columns": fields,
         "rows": said("/summary/total-records"),
         "bytes": said("/summary/total-files-size"),
@@ -180,7 +218,8 @@ async fn describe_table(
         "partitions": by_id("partition-specs", "spec-id", of("default-spec-id")).and_then(|s| s.get("fields").cloned()),
         "labels": labels.unwrap_or_default().split_whitespace().collect::<Vec<_>>(),
         "format_version": of("format-version"),
-    }))
+    });
+    Ok((told, id.unwrap_or_default().to_owned()))
 }
 
 pub(super) async fn sample(call: &Call<'_>) -> Outcome {

@@ -64,7 +64,8 @@ impl Name {
                  `contains` looks for a text in names, in folders too. `next` in the answer is the `cursor` of the next page."
             }
             Self::Describe => {
-                "What one object (`key`), table (`table`: NAMESPACE.TABLE) or graph is: size, schema, when it was changed, labels. No content."
+                "What one object (`key`), table (`table`: NAMESPACE.TABLE) or graph is: size, schema, when it was changed, labels, \
+                 lineage (the runs that made its newest version and what they had read, the runs that read it and what they made). No content."
             }
             Self::Sample => {
                 "Some content of one object (its first bytes), table (rows) or graph (facts, those under `prefix`). `next` is the `cursor` of what follows."

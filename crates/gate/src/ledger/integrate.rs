@@ -28,6 +28,7 @@ use super::{
     tree::{Tree, Written},
     values::{self, CHECKPOINT, STATE, State},
 };
+use crate::switches::left_out;
 
 /// The most pending entries of a round.
 const PENDING_MAX: usize = 4096;
@@ -115,7 +116,8 @@ impl Core {
         // Every record opens before it gets a leaf: what changed on its way is found now.
         for parcel in &round.parcels {
             let record = self.reader.verify_parcel(parcel)?;
-            if let Some(record) = record.filter(|record| record.run_name().is_some()) {
+            let is_followed = |record: &Record| record.run_name().is_some() && !left_out("lineage");
+            if let Some(record) = record.filter(is_followed) {
                 round.of_runs.insert(parcel.header.id(), record);
             }
         }

@@ -113,6 +113,8 @@ pub struct LineageAsk {
     pub since: Option<Timestamp>,
     /// Only what was touched before.
     pub until: Option<Timestamp>,
+    /// At most so many edges; `None`, or more than [`LINEAGE_EDGES_MAX`], is that many.
+    pub limit: Option<usize>,
 }
 
 /// What is known.
@@ -317,7 +319,7 @@ impl Gate {
         .await
     }
 
-    fn sight<'a>(&'a self, session: &'a Session) -> Sight<'a> {
+    pub(super) fn sight<'a>(&'a self, session: &'a Session) -> Sight<'a> {
         Sight {
             gate: self,
             session,
@@ -338,7 +340,7 @@ impl Gate {
 }
 
 impl Lineage {
-    fn page(&self, span: &namespace::Span, limit: usize) -> Result<namespace::Page> {
+    pub(super) fn page(&self, span: &namespace::Span, limit: usize) -> Result<namespace::Page> {
         self.namespace
             .scan(span, Sequence::MAX, namespace::Direction::Forward, limit)
     }
@@ -379,17 +381,30 @@ impl Lineage {
         }
     }
 
-    /// The newest version of a resource that a run made, or else one that a run read.
+    /// The newest version of a resource that a run made, or else one that a run read. From the end: of a version that was only read its
+    /// readers are passed over, however many there are.
     pub(super) fn newest(&self, resource: &Id) -> Result<Option<u64>> {
-        let (mut made, mut read) = (None, None);
-        self.each(&[b"V", resource], |name, _| {
-            let key = EdgeKey::read(name)?;
-            match key.touch {
-                Touch::Read => read = Some(key.version),
-                _ => made = Some(key.version),
+        let mut span = rows::span(&[b"V", resource], None);
+        let mut read = None;
+        loop {
+            let page = self
+                .namespace
+                .scan(&span, Sequence::MAX, namespace::Direction::Backward, 1)?;
+            let Some((last, _)) = page.entries.first() else {
+                return Ok(read);
+            };
+            let key = EdgeKey::read(&last.name)?;
+            if key.touch != Touch::Read {
+                return Ok(Some(key.version));
             }
-            Ok(true)
-        })?;
-        Ok(made.or(read))
+            read = read.or(Some(key.version));
+            let readers = [
+                &b"V"[..],
+                resource,
+                &key.version.to_be_bytes(),
+                &[Touch::Read as u8],
+            ];
+            span.end = Some(readers.concat().into());
+        }
     }
 }

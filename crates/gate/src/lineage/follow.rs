@@ -27,7 +27,7 @@ const AT_ONCE: usize = 2048;
 /// What follows the ledger.
 pub(crate) struct Lineage {
     pub(super) namespace: Arc<dyn Namespace>,
-    committer: Arc<Committer>,
+    pub(super) committer: Arc<Committer>,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     held: Mutex<Held>,
@@ -90,6 +90,16 @@ impl Lineage {
             .catch_up(&mut held, size)
             .and_then(|()| self.write(&mut held));
         done.inspect_err(|_| held.forget())
+    }
+
+    /// Writes what is held, and lets nothing be added while the answer lives.
+    pub(super) fn still(&self) -> Result<impl Sized + '_> {
+        let mut held = self.held.lock();
+        if let Err(error) = self.write(&mut held) {
+            held.forget();
+            return Err(error);
+        }
+        Ok(held)
     }
 
     /// Reads from the ledger what is not in here yet.
@@ -311,7 +321,7 @@ fn cursor(next: u64) -> Change {
     Change::Put(rows::cursor_key(), next.to_be_bytes().to_vec().into())
 }
 
-fn batch(changes: Vec<Change>) -> Batch {
+pub(super) fn batch(changes: Vec<Change>) -> Batch {
     Batch {
         preconditions: Vec::new(),
         changes,

@@ -20,10 +20,13 @@
 mod ask;
 mod declared;
 mod follow;
+mod forget;
+mod list;
 mod rows;
 mod walk;
 
 pub use ask::{Direction, Edge, LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, RunEdges, RunSummary};
 pub use declared::{DECLARED_MAX, Declared, Standing};
 pub(crate) use follow::Lineage;
+pub use list::{EdgesAsk, EdgesPage, EdgesPlace};
 pub use rows::Touch;

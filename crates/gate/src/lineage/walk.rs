@@ -2,6 +2,7 @@
 //!
 //! Invariants
 //! - nothing behind an edge that the caller may not know is followed;
+//! - it ends at [`LINEAGE_EDGES_MAX`] edges, or as many that are hidden, and says that there are more;
 //! - each version is looked at once, and each run as often as a later (or earlier) moment of it is met.
 //!
 //! Deliberately absent: who may ask.
@@ -24,6 +25,7 @@ pub(super) struct Walk<'a> {
     found: BTreeMap<EdgeKey, Edge>,
     hidden: HashSet<EdgeKey>,
     more: bool,
+    most: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -35,6 +37,9 @@ impl<'a> Walk<'a> {
             found: BTreeMap::new(),
             hidden: HashSet::new(),
             more: false,
+            most: asked
+                .limit
+                .map_or(LINEAGE_EDGES_MAX, |limit| limit.min(LINEAGE_EDGES_MAX)),
         }
     }
 
@@ -90,17 +95,25 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The runs that made a version, or that read it.
+    /// The runs that made a version, or that read it: only their rows are looked at, however many touched it otherwise.
     fn at_version(&mut self, (resource, version): (Id, u64)) -> Result<Vec<(EdgeKey, Edge)>> {
+        let touches: &[Touch] = match self.asked.direction {
+            Direction::Upstream => &[Touch::Write, Touch::Delete],
+            Direction::Downstream => &[Touch::Read],
+        };
+        let most = self.most;
         let mut keys = Vec::new();
-        self.lineage
-            .each(&[b"V", &resource, &version.to_be_bytes()], |name, _| {
-                keys.push(EdgeKey::read(name)?);
-                Ok(keys.len() < LINEAGE_EDGES_MAX)
-            })?;
-        let read = self.asked.direction == Direction::Downstream;
+        for touch in touches {
+            let version = version.to_be_bytes();
+            self.lineage
+                .each(&[b"V", &resource, &version, &[*touch as u8]], |name, _| {
+                    keys.push(EdgeKey::read(name)?);
+                    Ok(keys.len() <= most)
+                })?;
+        }
+        self.more |= keys.len() > most;
         let mut out = Vec::new();
-        for key in keys.into_iter().filter(|key| (key.touch == Touch::Read) == read) {
+        for key in keys.into_iter().take(most) {
             if let Some(row) = self.lineage.edge(&key)?
                 && let Some(edge) = self.keep(key, row)
             {
@@ -145,9 +158,10 @@ impl<'a> Walk<'a> {
         }
         if !self.sight.sees(&row) {
             self.hidden.insert(key);
+            self.more |= self.hidden.len() >= LINEAGE_EDGES_MAX;
             return None;
         }
-        if self.found.len() >= LINEAGE_EDGES_MAX && !self.found.contains_key(&key) {
+        if self.found.len() >= self.most && !self.found.contains_key(&key) {
             self.more = true;
             return None;
         }
