@@ -143,10 +143,11 @@ BODIES = {
     "RenameView": '{"source":{"namespace":["x"],"name":"x"},"destination":{"namespace":["x"],"name":"y"}}',
     "RunProgram": "(exec 0 (, (a $x)) (, (b $x)))",
     "RunRules": "(rule r (, (a $x)) (, (b $x)))",
+    "AddLive": "(rule r (, (a $x)) (, (derived $x)))",
 }
 # Queries of the routes that want one.
 QUERIES = {
-    "PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "GetConfig": "warehouse=BUCKET",
+    "PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "AddLive": "name=x", "RemoveLive": "name=x", "GetConfig": "warehouse=BUCKET",
     # Of somebody else's: one's own everybody may see.
     "GetRun": "principal=000000000000", "GetDeclaredLineage": "principal=000000000000", "GetLineage": "resource=%2FBUCKET%2Fobjects%2Fk",
 }

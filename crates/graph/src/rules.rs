@@ -192,6 +192,25 @@ impl Rules {
         })
     }
 
+    /// The rules of several programs as one, in layers in which all rules of a relation lie together, each with one template.
+    ///
+    /// # Errors
+    /// `Invalid`, `BadRule` if there is no such order.
+    pub fn together(programs: impl IntoIterator<Item = Self>) -> Result<Self> {
+        let mut rules = Vec::new();
+        for rule in programs.into_iter().flat_map(|program| program.layers).flatten() {
+            let alone = |head: &Head| Checked {
+                heads: vec![head.clone()],
+                ..rule.clone()
+            };
+            rules.extend(rule.heads.iter().map(alone));
+        }
+        Ok(Self {
+            layers: layers::by_relation(rules)?,
+            ..Self::default()
+        })
+    }
+
     /// All rules.
     pub fn all(&self) -> impl Iterator<Item = &Checked> {
         self.layers.iter().flatten()

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 mod at;
 mod inputs;
+mod orders;
 mod read;
 mod scope;
 
@@ -56,6 +57,8 @@ pub struct Snapshot {
     versions: Versions,
     /// The items that every visible fact begins with.
     scope: Scope,
+    /// Whether it shows all facts whatever the permit is for: to the engine itself, which gives nothing of it out.
+    is_whole: bool,
     sorted: Mutex<Sorted>,
     /// Blocks for looking single facts up.
     cache: Arc<Cache>,
@@ -102,11 +105,22 @@ impl Snapshot {
     ) -> Result<Self> {
         let path = fact_path(handle)?;
         let blobs = GraphBlobs::new(handle.clone(), path.graph().clone(), random, control);
+        let mut found = Self::whole(blobs, caches)?;
+        let visible = visible(handle);
+        found.scope = Scope::of(visible.iter().map(String::as_str), &found.names)?;
+        found.is_whole = false;
+        handle.read_version(found.versions.facts);
+        Ok(found)
+    }
+
+    /// All of the graph, for the engine itself: what follows from a change is computed over facts that who makes it may not read. Blocks.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) fn whole(blobs: GraphBlobs, caches: u64) -> Result<Self> {
         let (facts, facts_version) = read_facts(&blobs)?;
         let (names, names_version) = read_names(&blobs)?;
         let names = Dictionary::new(names, names_share(caches));
-        let scope = Scope::of(visible(handle).iter().map(String::as_str), &names)?;
-        handle.read_version(facts_version);
         Ok(Self {
             blobs,
             facts,
@@ -115,7 +129,8 @@ impl Snapshot {
                 facts: facts_version,
                 names: names_version,
             },
-            scope,
+            scope: Scope::all(),
+            is_whole: true,
             sorted: Mutex::default(),
             cache: Arc::new(Cache::new(caches.saturating_sub(names_share(caches)))),
             caches,
@@ -203,7 +218,9 @@ impl Snapshot {
         if version != self.versions.names {
             self.names = Dictionary::new(names, names_share(self.caches));
             self.versions.names = version;
-            self.scope = Scope::of(visible(blobs.handle()).iter().map(String::as_str), &self.names)?;
+            if !self.is_whole {
+                self.scope = Scope::of(visible(blobs.handle()).iter().map(String::as_str), &self.names)?;
+            }
         }
         Ok(())
     }

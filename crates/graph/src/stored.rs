@@ -32,6 +32,7 @@ pub mod explain;
 pub(crate) mod find;
 pub mod fixpoint;
 mod lines;
+pub mod live;
 pub mod program;
 pub mod query;
 mod read;
@@ -190,7 +191,7 @@ impl StoredSpace {
             })
         });
         self.writer
-            .commit_over(&self.deltas, &written.collect::<Vec<_>>())
+            .commit_over(&self.deltas, &written.collect::<Vec<_>>(), self.memory)
     }
 }
 

@@ -9,11 +9,12 @@
 //! - GW-1: a commit of facts names only ids that an earlier commit made durable;
 //! - GW-2: facts outside the permit's prefixes are neither added nor removed;
 //! - GW-3: within one commit removals come first, additions after them;
-//! - GW-4: what is committed is borrowed: a program holds its parts, a load waits for its turn with the prefixes of its facts.
+//! - GW-4: what is committed is borrowed: a program holds its parts, a load waits for its turn with the prefixes of its facts, and either holds
+//!   with that what live programs derive ([`crate::stored::live`]).
 //!
 //! Deliberately absent: what the facts are, programs, when levels are merged.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use craton_base::{Error, FactPath, Kind as ErrorKind, ResourcePath, Result};
 use craton_gate::{Committed, Kind, Parts, WritePermit};
@@ -33,8 +34,10 @@ use crate::{
 
 mod covering;
 mod kept;
+mod live;
 mod replace;
 
+pub(crate) use live::put_order;
 pub use replace::Replaced;
 use replace::references_of_names;
 
@@ -164,7 +167,11 @@ impl GraphWriter {
     /// As [`GraphWriter::hold`].
     pub fn hold_with(&self, parts: &Parts, others: &[&Self]) -> Result<()> {
         let others: Vec<&WritePermit> = others.iter().map(|other| &*other.permit).collect();
-        self.wait(self.permit.hold_with(parts, &others, self.patience()))
+        let hold = || self.wait(self.permit.hold_with(parts, &others, self.patience()));
+        match parts.writes.is_empty() {
+            true => hold(),
+            false => self.hold_and_derived(hold),
+        }
     }
 
     /// How long the work may still take.
@@ -212,40 +219,47 @@ impl GraphWriter {
         self.commit_changes(changes).map(drop)
     }
 
-    /// Commits changes of facts that do not depend on what is there. Waits for who holds what they touch. Blocks. Returns when they are
-    /// durable.
+    /// Commits changes of facts that do not depend on what is there, with what follows from them, for which there is so much memory; `load` is at
+    /// its end with that, and not kept any longer. Waits for who holds what they touch. Blocks. Returns when they are durable.
     ///
     /// # Errors
-    /// `Denied`, `OutsidePrefix`; `Busy` if a client's lease is in the way, or other commits came first too often; the store's own.
-    pub fn commit(&self, delta: Delta, orders: Vec<Level>) -> Result<Committed> {
-        self.commit_load(delta, &orders, None)
-    }
-
-    /// The same at the end of a load, which the manifest does not keep any longer.
-    pub(crate) fn commit_load(
-        &self,
-        delta: Delta,
-        orders: &[Level],
-        load: Option<&Unfinished>,
-    ) -> Result<Committed> {
+    /// `Denied`, `OutsidePrefix`, `LiveRelation`; `Busy` if a client's lease is in the way, or other commits came first too often; the store's
+    /// own.
+    pub fn commit(&self, delta: Delta, load: Option<&Unfinished>, memory: u64) -> Result<Committed> {
         self.check_scope(&[&delta])?;
         let names = Dictionary::new(read_names(&self.pinned())?.0, 0);
         let touched = covering::covering(&delta, &names)?;
         let paths: Result<Vec<ResourcePath>> = touched.iter().map(|prefix| self.part(prefix)).collect();
-        self.wait(self.permit.hold_to_write(&paths?, self.patience()))?;
-        let committed = self.commit_held(&[delta], orders, load, &[]);
+        let paths = paths?;
+        self.hold_and_derived(|| self.wait(self.permit.hold_to_write(&paths, self.patience())))?;
+        let committed = self.commit_followed(&[delta], load, &[], memory);
         self.permit.give_back();
         committed
     }
 
+    /// Commits changes, which are held, with what follows from them.
+    fn commit_followed(
+        &self,
+        deltas: &[Delta],
+        load: Option<&Unfinished>,
+        others: &[Replaced],
+        memory: u64,
+    ) -> Result<Committed> {
+        let following = self.following(deltas, memory)?;
+        let mut all = deltas.to_vec();
+        all.extend(following.deltas);
+        self.commit_held(&all, &following.orders, load, others)
+    }
+
     /// Commits changes that were made one after the other over a snapshot, whose parts the permit holds since before it was taken
-    /// ([`GraphWriter::hold_with`]), and gives them back; other graphs get other facts in the same commit. Blocks.
+    /// ([`GraphWriter::hold_with`]), and gives them back; other graphs get other facts in the same commit. There is so much memory for what
+    /// follows. Blocks.
     ///
     /// # Errors
     /// As [`GraphWriter::commit`].
-    pub fn commit_over(&self, deltas: &[Delta], others: &[Replaced]) -> Result<Committed> {
+    pub fn commit_over(&self, deltas: &[Delta], others: &[Replaced], memory: u64) -> Result<Committed> {
         self.check_scope(&deltas.iter().collect::<Vec<_>>())?;
-        let committed = self.commit_held(deltas, &[], None, others);
+        let committed = self.commit_followed(deltas, None, others, memory);
         self.permit.give_back();
         committed
     }
@@ -258,7 +272,8 @@ impl GraphWriter {
         others: &[Replaced],
     ) -> Result<Committed> {
         let runs = deltas.iter().flat_map(|d| d.adds.iter().chain(&d.removes));
-        self.flush(runs.map(|(_, run)| run))?;
+        let orders_runs = orders.iter().map(|level| &level.run);
+        self.flush(runs.map(|(_, run)| run).chain(orders_runs))?;
         others.iter().try_for_each(Replaced::flush)?;
         for _ in 0..TRIES {
             self.blobs.control().check()?;
@@ -266,7 +281,11 @@ impl GraphWriter {
             let (old, version) = read_facts(&self.blobs)?;
             let mut new = deltas
                 .iter()
-                .fold(old.clone(), |manifest, delta| apply(&manifest, delta, orders));
+                .fold(old.clone(), |manifest, delta| apply(&manifest, delta));
+            orders
+                .iter()
+                .cloned()
+                .for_each(|level| put_order(&mut new, level));
             if let Some(load) = load {
                 kept::end_load(&mut new, load)?;
             }
@@ -376,7 +395,7 @@ impl GraphWriter {
     /// The store's own.
     pub fn clear(&self) -> Result<Committed> {
         let all = [self.permit.resource().clone()];
-        self.wait(self.permit.hold_to_write(&all, self.patience()))?;
+        self.hold_and_derived(|| self.wait(self.permit.hold_to_write(&all, self.patience())))?;
         let (old, version) = read_facts(&self.blobs)?;
         let new = FactsManifest {
             next_generation: old.next_generation.saturating_add(1),
@@ -414,7 +433,7 @@ impl GraphWriter {
 }
 
 /// The manifest with the changes of one commit.
-pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> FactsManifest {
+pub(crate) fn apply(old: &FactsManifest, delta: &Delta) -> FactsManifest {
     let mut new = old.clone();
     let generation = old.next_generation;
     // Removals first, so that of a fact that is both the addition stays.
@@ -430,9 +449,5 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta, orders: &[Level]) -> Fac
         }));
     }
     new.next_generation = generation.saturating_add(2);
-    let kept = |l: &Level| (l.relation, l.order.clone());
-    let known: HashSet<_> = new.levels.iter().map(kept).collect();
-    new.levels
-        .extend(orders.iter().filter(|l| !known.contains(&kept(l))).cloned());
     new
 }

@@ -254,6 +254,13 @@ pub(crate) enum Graph {
         #[command(flatten)]
         target: Target,
     },
+    /// Rules that a graph keeps: what follows from them is there with every commit
+    Live {
+        /// BUCKET/GRAPH
+        graph: String,
+        #[command(subcommand)]
+        what: Live,
+    },
     /// Run a program: its text is added, and its `exec` facts run until none is left; all or nothing
     Run {
         /// BUCKET/GRAPH
@@ -266,6 +273,52 @@ pub(crate) enum Graph {
         /// Tell of each step what it did: facts, bytes read and spilled, memory, time
         #[arg(long)]
         report: bool,
+        #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// What is done with the live programs of a graph.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Live {
+    /// Derive what follows from rules, and keep it so; in the place of a program of the same name
+    Add {
+        /// What it is called
+        name: String,
+        /// A file of `rule` facts; - is standard input
+        file: PathBuf,
+        /// A change fails that needs more rounds, where rules make new terms or numbers. Default: 10000
+        #[arg(long)]
+        rounds: Option<u64>,
+        /// A change fails that needs terms that are nested deeper. Default: 100
+        #[arg(long)]
+        depth: Option<u32>,
+        #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show them
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Keep one no longer, and remove what it derived
+    Remove {
+        /// What it is called
+        name: String,
+        /// Leave what it derived, as facts like others
+        #[arg(long)]
+        keep: bool,
+        #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Compute all that they derive anew, and tell what differed
+    Refresh {
         #[command(flatten)]
         limits: Limits,
         #[command(flatten)]

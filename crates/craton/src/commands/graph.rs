@@ -27,6 +27,7 @@ mod columns;
 mod explain;
 mod kept;
 mod language;
+mod live;
 pub(super) mod repl;
 mod why;
 mod work;
@@ -84,6 +85,7 @@ pub(super) async fn run(command: Command) -> Result<()> {
         Command::Compact { graph, target } => change(Method::POST, &graph, "/compact", &target).await,
         Command::Run { .. } => work::program(command).await,
         Command::Reason { .. } => work::reason(command).await,
+        Command::Live { graph, what } => live::run(&graph, what).await,
         Command::Clear { graph, target } => change(Method::DELETE, &graph, "", &target).await,
     }
 }

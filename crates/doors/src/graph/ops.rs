@@ -22,8 +22,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Operation, explain, labels, language, load, program, query, respond, snapshots, stream::Writing,
-    why,
+    Call, Operation, explain, labels, language, live, load, program, query, respond, snapshots,
+    stream::Writing, why,
 };
 use crate::http::Body;
 
@@ -50,6 +50,10 @@ pub(super) async fn run(call: Call<'_>) -> Result<Response<Body>> {
         Operation::UnpinSnapshot => snapshots::unpin(call).await,
         Operation::ListLoads => load::list(call).await,
         Operation::DropLoad => load::drop(call).await,
+        Operation::ListLive => live::list(call).await,
+        Operation::AddLive => live::add(call).await,
+        Operation::RemoveLive => live::remove(call).await,
+        Operation::RefreshLive => live::refresh(call).await,
     }
 }
 
@@ -211,6 +215,7 @@ fn described(snapshot: &Snapshot) -> Result<Value> {
         "facts": rows,
         "symbols": names.next_symbol,
         "levels": snapshot.manifest().levels.len(),
+        "live": snapshot.manifest().live.iter().map(|live| &live.name).collect::<Vec<_>>(),
         "name_bytes": index.saturating_add(texts),
         "tables": tables,
     }))

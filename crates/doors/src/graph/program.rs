@@ -102,7 +102,7 @@ pub(super) async fn run(mut call: Call<'_>) -> Result<Response<Body>> {
 }
 
 /// The limits of rules that make new terms.
-fn bounds_of_rules(call: &mut Call<'_>) -> Result<fixpoint::Options> {
+pub(super) fn bounds_of_rules(call: &mut Call<'_>) -> Result<fixpoint::Options> {
     let most = fixpoint::Options::default();
     let depth = number(call, "depth")?.map(|depth| u32::try_from(depth).unwrap_or(u32::MAX));
     Ok(fixpoint::Options {
@@ -121,7 +121,7 @@ fn told_max(call: &mut Call<'_>) -> Result<usize> {
 }
 
 /// Reads more of the body, until its end (true) or until there is more than `most`.
-async fn read(call: &mut Call<'_>, text: &mut Vec<u8>, most: usize) -> Result<bool> {
+pub(super) async fn read(call: &mut Call<'_>, text: &mut Vec<u8>, most: usize) -> Result<bool> {
     while let Some(frame) = call.body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         text.extend_from_slice(&data);

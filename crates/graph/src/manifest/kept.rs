@@ -1,6 +1,7 @@
-//! What a manifest of facts keeps beside the facts: pinned snapshots, and what interrupted loads have read.
+//! What a manifest of facts keeps beside the facts: pinned snapshots, what interrupted loads have read, and live programs.
 //!
-//! Because the manifest names them, their runs stay whatever is merged, and come and go with one commit as all runs do.
+//! Because the manifest names them, the runs of the first two stay whatever is merged, and come and go with one commit as all runs do. A live
+//! program is its text alone: what it derives are facts of the levels.
 //!
 //! Deliberately absent: who pins, how a load goes on.
 
@@ -47,6 +48,57 @@ pub struct Unfinished {
     pub levels: Vec<Level>,
 }
 
+/// Rules that are kept up to date: what follows from them is in the levels, with each commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Live {
+    /// What it is called.
+    pub name: String,
+    /// The rules, as they were given.
+    pub text: String,
+    /// Rounds of one layer with rules that make new terms, at most.
+    pub rounds: u64,
+    /// How deep terms are nested that rules make, at most.
+    pub depth: u32,
+    /// Who added it.
+    pub by: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LiveRecord {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    text: String,
+    #[prost(uint64, tag = "3")]
+    rounds: u64,
+    #[prost(uint32, tag = "4")]
+    depth: u32,
+    #[prost(string, tag = "5")]
+    by: String,
+}
+
+impl Live {
+    pub(super) fn to_record(&self) -> LiveRecord {
+        LiveRecord {
+            name: self.name.clone(),
+            text: self.text.clone(),
+            rounds: self.rounds,
+            depth: self.depth,
+            by: self.by.clone(),
+        }
+    }
+
+    pub(super) fn from_record(record: LiveRecord) -> Self {
+        Self {
+            name: record.name,
+            text: record.text,
+            rounds: record.rounds,
+            depth: record.depth,
+            by: record.by,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct PinRecord {
     #[prost(string, tag = "1")]
@@ -79,7 +131,7 @@ pub(super) struct UnfinishedRecord {
     state: Vec<u8>,
 }
 
-/// Whether a pin or a load can be called so: letters, digits, `.`, `_` and `-`, a letter first, so that it is no commit's number.
+/// Whether a pin, a load or a live program can be called so: letters, digits, `.`, `_` and `-`, a letter first, so that it is no commit's number.
 ///
 /// # Errors
 /// `Invalid`, `InvalidName`.

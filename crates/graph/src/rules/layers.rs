@@ -170,6 +170,18 @@ impl<'a> Components<'a> {
 /// # Errors
 /// `Invalid`, `BadRule` if there is no such order.
 pub(super) fn layers(rules: Vec<Checked>) -> Result<Vec<Vec<Checked>>> {
+    ordered(rules, false)
+}
+
+/// The same of rules with one template each, where all that make a relation lie in one layer.
+///
+/// # Errors
+/// As [`layers`].
+pub(super) fn by_relation(rules: Vec<Checked>) -> Result<Vec<Vec<Checked>>> {
+    ordered(rules, true)
+}
+
+fn ordered(rules: Vec<Checked>, together: bool) -> Result<Vec<Vec<Checked>>> {
     let uses: Vec<Uses> = rules.iter().map(uses).collect();
     let kept = kept(&rules)?;
     let components = components(&uses);
@@ -222,7 +234,10 @@ pub(super) fn layers(rules: Vec<Checked>) -> Result<Vec<Vec<Checked>>> {
     }
     // A rule lies where what it makes does: the best is kept in one layer.
     for (uses, height) in uses.iter().zip(&mut of_rules) {
-        let its = uses.makes.iter().filter(|made| kept.contains_key(*made));
+        let its = uses
+            .makes
+            .iter()
+            .filter(|made| together || kept.contains_key(*made));
         let highest = its.filter_map(|made| heights.get(made)).max();
         *height = highest.copied().unwrap_or_default().max(*height);
     }

@@ -76,7 +76,7 @@ impl Snapshot {
         self.refresh(writer)?;
         self.facts = deltas
             .iter()
-            .fold(start.clone(), |facts, delta| apply(&facts, delta, &[]));
+            .fold(start.clone(), |facts, delta| apply(&facts, delta));
         self.sorted.lock().clear();
         Ok(())
     }

@@ -42,6 +42,14 @@ impl Scope {
         Ok(out)
     }
 
+    /// The scope that lets everything through.
+    pub(super) fn all() -> Self {
+        Self {
+            prefixes: vec![Vec::new()],
+            atoms: true,
+        }
+    }
+
     /// Whether it lets everything through.
     #[must_use]
     pub fn is_whole(&self) -> bool {

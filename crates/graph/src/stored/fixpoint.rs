@@ -44,6 +44,8 @@ mod best;
 mod evaluate;
 mod fresh;
 mod groups;
+pub(crate) mod live;
+mod look;
 mod number;
 mod prepared;
 mod rows;

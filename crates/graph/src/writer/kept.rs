@@ -26,7 +26,7 @@ const UNFINISHED_MAX: usize = 16;
 
 impl GraphWriter {
     /// Commits what `change` makes of the manifest; again over a newer one if another commit comes first. Blocks.
-    fn amend(
+    pub(super) fn amend(
         &self,
         change: impl Fn(&FactsManifest, Option<Sequence>) -> Result<FactsManifest>,
     ) -> Result<Committed> {

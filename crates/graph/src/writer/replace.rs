@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use craton_base::{Error, Result, Sequence};
+use craton_base::{Error, Kind as ErrorKind, Result, Sequence};
 use craton_gate::{Changes, Committed, Kind, Value, WritePermit};
 
 use super::{Delta, GraphWriter, apply};
@@ -35,6 +35,13 @@ impl Replaced {
 
     fn change(&self) -> Result<Changes> {
         let (old, version) = read_facts(&self.writer.blobs)?;
+        if !old.live.is_empty() {
+            let graph = self.writer.path.graph();
+            let message = format!(
+                "the graph {graph} has live programs: ACT does not put other facts in the place of all of its own"
+            );
+            return Err(Error::new(ErrorKind::Denied, "LiveRelation", message));
+        }
         let empty = FactsManifest {
             levels: Vec::new(),
             ..old.clone()
@@ -43,7 +50,7 @@ impl Replaced {
             adds: self.runs.clone(),
             removes: Vec::new(),
         };
-        self.writer.change(&old, version, &apply(&empty, &delta, &[]))
+        self.writer.change(&old, version, &apply(&empty, &delta))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod crash;
 mod kept;
+mod live;
 mod parallel;
 mod programs;
 mod random;

@@ -222,7 +222,7 @@ fn what_is_better_replaces_what_was_there() {
     );
 }
 
-fn a_rule() -> impl Strategy<Value = String> {
+pub(crate) fn a_rule() -> impl Strategy<Value = String> {
     let item = || prop_oneof![4 => "[$][x-z]", 1 => "[ab1]"];
     let atom = || ("[pqr]", item(), item()).prop_map(|(head, a, b)| format!("({head} {a} {b})"));
     let pick = || any::<prop::sample::Index>();
@@ -428,7 +428,7 @@ fn a_derivation_is_cut_where_it_is_asked_to_be() {
 }
 
 /// A rule over numbers with a computed value, whose head is any that there is.
-fn a_computing_rule() -> impl Strategy<Value = String> {
+pub(crate) fn a_computing_rule() -> impl Strategy<Value = String> {
     let item = || prop_oneof![5 => "[$][x-z]", 1 => "[0-3]"];
     let atom = || ("[pqrcm]", item(), item()).prop_map(|(head, a, b)| format!("({head} {a} {b})"));
     let pick = || any::<prop::sample::Index>();

@@ -6,7 +6,7 @@ use craton_base::{
     BucketName, ByteSize, Clock, FactPath, Kind as ErrorKind, Random, ResourcePath, Result,
     clock::SystemClock,
 };
-use craton_gate::{Ask, BucketSettings, Gate, Origin, Session, Settings, Work};
+use craton_gate::{Ask, BucketSettings, Gate, Origin, Parts, Session, Settings, Work};
 use craton_graph::{
     Bounds, Control, Facts, Form, Id, Limits, Names, Order, Relation, Shape, Table,
     engine::{Graphs, Share},
@@ -15,7 +15,7 @@ use craton_graph::{
     read::{Format, OnBad, load, load_from},
     snapshot::Snapshot,
     stored::{
-        fixpoint,
+        fixpoint, live,
         program::{Program, READ, WRITE},
     },
     tuples::collect,
@@ -232,6 +232,18 @@ impl Server {
     ) -> Result<T> {
         let writer = self.writer(path(graph, ""), self.control())?;
         self.blocking(move || change(&writer))
+    }
+
+    /// Changes the live programs of a graph.
+    pub(crate) fn live(&self, graph: &str, what: live::Change) -> Result<live::Changed> {
+        let whole = path(graph, "");
+        let writer = self.writer(whole.clone(), self.control())?;
+        let parts = Parts {
+            reads: Vec::new(),
+            writes: vec![whole],
+        };
+        let memory = self.graphs.memory().total() / 2;
+        self.blocking(move || live::change(&writer, &parts, what, memory))
     }
 
     pub(crate) fn compact(&self, graph: &str) -> Result<()> {

@@ -39,6 +39,21 @@ impl Fresh {
         }
     }
 
+    /// Whether a relation is one of new facts.
+    pub(super) fn is_stand_in(&self, relation: &Relation) -> bool {
+        relation.head.is_some_and(|head| self.runs.contains_key(&head))
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// How many there are.
+    pub(super) fn rows(&self) -> u64 {
+        self.runs.values().map(Run::rows).fold(0, u64::saturating_add)
+    }
+
     /// What stands for a head where only new facts are read; nothing if there are none.
     pub(super) fn stand_in(&self, table: Table, head: Id) -> Option<Id> {
         self.stand_ins.get(&(table, head)).copied()
@@ -60,6 +75,19 @@ impl<'a> Layer<'a> {
     fn of(&self, relation: &Relation) -> Option<(&'a Fresh, Id, &'a Run)> {
         let (fresh, head) = (self.fresh?, relation.head?);
         Some((fresh, head, fresh.runs.get(&head)?))
+    }
+
+    /// As [`Facts::scan`], for few tuples at a time.
+    pub(super) fn look(
+        &self,
+        relation: &Relation,
+        order: &Order,
+        bounds: &Bounds,
+    ) -> Result<Box<dyn Tuples>> {
+        match self.of(relation) {
+            None => self.base.look(relation, order, bounds),
+            Some(its) => Ok(Box::new(self.in_order(its, order)?.scan(bounds))),
+        }
     }
 
     fn in_order(&self, (fresh, head, run): (&Fresh, Id, &Run), order: &Order) -> Result<Run> {

@@ -47,6 +47,18 @@ pub(super) fn together(width: usize, runs: &[Run]) -> Box<dyn Tuples> {
     union(width, inputs.collect())
 }
 
+/// The tuples of runs that begin so.
+pub(super) fn within(width: usize, runs: &[Run], bounds: &Bounds) -> Box<dyn Tuples> {
+    let inputs = runs.iter().map(|run| Input::adds(Box::new(run.scan(bounds))));
+    union(width, inputs.collect())
+}
+
+/// How many tuples runs have, at most.
+pub(super) fn rows(runs: &Runs) -> u64 {
+    let all = runs.values().flatten();
+    all.map(Run::rows).fold(0, u64::saturating_add)
+}
+
 /// The tuples of `found` that are not among `known`.
 pub(super) fn without(found: &mut dyn Tuples, known: &mut dyn Tuples, storage: &dyn Storage) -> Result<Run> {
     let width = found.width();
