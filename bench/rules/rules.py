@@ -2,6 +2,7 @@
 
     rules.py all [TASK…]          every task and engine: a table
     rules.py one ENGINE TASK      one of them: a line of JSON
+    rules.py el                   the Gene Ontology classified, and compared with what an independent reasoner finds
     rules.py live                 what a change of one edge takes that a live closure follows, beside computing it anew
 
 `CRATON_ROOT` is the checkout, `CRATON_BIN` a release build. Facts are in the engine before the clock starts; results are counted without doubles.
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from craton import Craton
 from measure import Usage
-from tasks import TASKS, Task, tree
+from tasks import ROOT, TASKS, Task, tree
 
 ENGINES = ["craton", "craton-256MiB", "nemo", "duckdb"]
 # A peer that has not ended by then is stopped, and the table says so.
@@ -139,12 +140,32 @@ def live() -> None:
         assert (refreshed["added"], refreshed["removed"]) == (0, 0), refreshed
 
 
+def el() -> None:
+    """All of the Gene Ontology."""
+    sys.path.insert(0, str(ROOT / "tests" / "clients"))
+    from gene_ontology import QUERY, GeneOntology, subsumptions
+
+    ontology = GeneOntology()
+    with Craton(BINARY, "4GiB") as running:
+        running.command("graph", "load", "data/g", running.file("go.nt", "\n".join(ontology.triples())))
+        told = running.measured("graph", "reason", "data/g", ROOT / "library" / "el.metta")
+        found = subsumptions(running.command("graph", "query", "data/g", QUERY))
+    usage = Usage(os.getpid())
+    expected = ontology.classified()
+    reference = usage.told()
+    assert found == expected, (len(found), len(expected))
+    print(f"{len(ontology.names)} terms, {len(found)} subsumptions of terms, {told['results']:.0f} facts: the same as the reference's")
+    print(f"Craton: {told['cpu']:.1f} CPU s, {told['wall']:.1f} s, peak {told['peak']:.0f} MiB; the reference in Python: {reference['wall']:.1f} s")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["one", engine, task]:
             print(json.dumps(one(engine, task)))
         case ["all", *names]:
             all_of(names)
+        case ["el"]:
+            el()
         case ["live"]:
             live()
         case _:

@@ -23,7 +23,7 @@ usage: cargo xtask <command>
   tidy                                        style that is a test: arrows, lengths, dead files, links
   bench s3 [OPTIONS]                          the S3 door beside its peers; see bench/README.md
   bench graph [PART]                          joins beside other engines; see bench/README.md
-  bench rules [all TASK… | live]              rules beside other engines; see bench/README.md
+  bench rules [all TASK… | el | live]         rules beside other engines; see bench/README.md
   bench gate [OPTIONS]                        what a decision costs, and GET beside a build that always says yes
   bench lineage [get|upstream] [OPTIONS]      what records and lineage cost, and upstream among ten million edges";
 
