@@ -71,6 +71,8 @@ pub struct Permit {
     second: OnceLock<SecondKey>,
     /// What is carried out once, if its client names it.
     pub(crate) once: Mutex<Option<Once>>,
+    /// What the columns of the version came from that is committed.
+    pub(crate) columns: Mutex<Option<Bytes>>,
     /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
     pub(crate) reach: Mutex<Option<Reach>>,
 }
@@ -128,6 +130,7 @@ impl Permit {
             moved_so_far,
             second: OnceLock::new(),
             once: Mutex::default(),
+            columns: Mutex::default(),
             reach: Mutex::default(),
         }
     }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use craton_base::{BucketName, Error, Kind, Result};
+use craton_gate::ColumnSource;
 use datafusion::{
     arrow::datatypes::DataType,
     catalog::TableProvider,
@@ -72,6 +73,21 @@ fn parts(name: &str) -> Result<Named<'_>> {
         bucket,
         path,
         extension,
+    })
+}
+
+/// What objects are to lineage: a key, or what keys begin with and `*`. Which versions are read is not known when it is planned.
+pub(crate) fn source(name: &str) -> Option<ColumnSource> {
+    let named = parts(name).ok()?;
+    let end = if named.path.is_empty() || named.path.ends_with('/') {
+        "*"
+    } else {
+        ""
+    };
+    Some(ColumnSource {
+        resource: format!("/{}/objects/{}{end}", named.bucket, named.path),
+        bucket: named.bucket.to_owned(),
+        version: 0,
     })
 }
 

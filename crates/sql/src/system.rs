@@ -7,6 +7,7 @@
 //! system.sessions   sessions that have not expired                craton:ListSessions
 //! system.policies   guard policies and managed ones               craton:ListGuardPolicies, iam:ListPolicies
 //! system.runs       one's own runs, and others'                   nothing; craton:ListRuns
+//! system.column_lineage    which columns of those came from which, of what SQL wrote    as system.lineage, of both buckets
 //! system.lineage    which versions runs touched: one's own, and others'    nothing; craton:ReadLineage of each bucket
 //! ```
 //!
@@ -58,9 +59,10 @@ enum Table {
     Policies,
     Runs,
     Lineage,
+    ColumnLineage,
 }
 
-const TABLES: [(&str, Table); 7] = [
+const TABLES: [(&str, Table); 8] = [
     ("access", Table::Access),
     ("objects", Table::Objects),
     ("tables", Table::Tables),
@@ -68,6 +70,7 @@ const TABLES: [(&str, Table); 7] = [
     ("policies", Table::Policies),
     ("runs", Table::Runs),
     ("lineage", Table::Lineage),
+    ("column_lineage", Table::ColumnLineage),
 ];
 
 /// Pages of rows.
@@ -150,6 +153,7 @@ impl Table {
             }
             Self::Runs => lineage::runs_columns(),
             Self::Lineage => lineage::edges_columns(),
+            Self::ColumnLineage => lineage::column_edges_columns(),
         };
         Arc::new(Schema::new(fields))
     }
@@ -163,6 +167,7 @@ impl Table {
             Self::Policies => records::policies(context),
             Self::Runs => lineage::runs(context, wanted),
             Self::Lineage => lineage::edges(context, wanted),
+            Self::ColumnLineage => lineage::column_edges(context, wanted),
         }
     }
 }
@@ -192,7 +197,9 @@ impl TableProvider for System {
     /// Of what names a run or a resource the way to the rows becomes shorter; rows are looked at again.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
         let helps = |filter: &&Expr| match self.table {
-            Table::Runs | Table::Lineage if Wanted::helps(filter) => TableProviderFilterPushDown::Inexact,
+            Table::Runs | Table::Lineage | Table::ColumnLineage if Wanted::helps(filter) => {
+                TableProviderFilterPushDown::Inexact
+            }
             _ => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(helps).collect())

@@ -82,6 +82,8 @@ pub struct Loaded {
     pub location: Option<String>,
     /// The metadata, as JSON.
     pub metadata: Bytes,
+    /// The commit that made it, of what was loaded; else 0.
+    pub version: u64,
 }
 
 /// A metadata file that is to be committed.
@@ -131,6 +133,7 @@ impl Tables {
             location: Some(folder.location_of(&found.row.metadata)),
             id: found.id,
             metadata,
+            version: stored.sequence.0,
         })
     }
 
@@ -168,6 +171,7 @@ impl Tables {
             id,
             location: None,
             metadata: metadata.to_bytes()?.into(),
+            version: 0,
         })
     }
 
@@ -234,6 +238,7 @@ impl Tables {
             id,
             location: Some(folder.location_of(file.as_str())),
             metadata,
+            version: 0,
         })
     }
 
@@ -293,6 +298,7 @@ impl Tables {
                 id: id.clone(),
                 location,
                 metadata,
+                version: 0,
             })
         })
         .await
@@ -320,6 +326,7 @@ impl Tables {
                 id: folder.id().to_owned(),
                 location: Some(folder.location_of(key.as_str())),
                 metadata: bytes,
+                version: 0,
             },
             key: key.as_str().to_owned(),
             governed,

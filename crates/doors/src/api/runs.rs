@@ -1,7 +1,7 @@
 //! Runs of clients: what each read and wrote, and where versions came from.
 
 use craton_base::{Error, Result, Timestamp};
-use craton_gate::{Edge, LineageAsk, LineageDirection, RunSummary};
+use craton_gate::{Edge, LineageAsk, LineageDirection, RunSummary, ToldColumn};
 use serde_json::{Map, Value, json};
 
 use super::{Call, Query};
@@ -110,7 +110,11 @@ pub(super) async fn lineage(call: &mut Call<'_>) -> Result<Value> {
         limit: query.number("limit")?,
         resource,
     };
+    let column = query.text("column");
     query.end()?;
+    if let Some(column) = column {
+        return columns(call, asked, column).await;
+    }
     let resource = asked.resource.clone();
     let found = call.gate.lineage(call.session, asked).await?;
     let mut nodes: Vec<(&str, u64)> = found
@@ -128,4 +132,33 @@ pub(super) async fn lineage(call: &mut Call<'_>) -> Result<Value> {
         "hidden": found.hidden,
         "more": found.more,
     }))
+}
+
+/// Where a column came from, or what came of it.
+async fn columns(call: &Call<'_>, asked: LineageAsk, column: String) -> Result<Value> {
+    let resource = asked.resource.clone();
+    let root = column.clone();
+    let found = call.gate.column_lineage(call.session, asked, column).await?;
+    Ok(json!({
+        "root": { "resource": resource, "version": found.version, "column": root },
+        "edges": found.edges.iter().map(column_edge).collect::<Vec<_>>(),
+        "hidden": found.hidden,
+        "more": found.more,
+    }))
+}
+
+/// All columns are `*`.
+fn column_edge(edge: &ToldColumn) -> Value {
+    json!({
+        "run": edge.run,
+        "principal": edge.principal,
+        "resource": edge.resource,
+        "version": edge.version,
+        "column": edge.column.as_deref().unwrap_or("*"),
+        "source_resource": edge.source,
+        "source_version": edge.source_version,
+        "source_column": edge.source_column.as_deref().unwrap_or("*"),
+        "kind": edge.by.kind(),
+        "how": edge.by.as_str(),
+    })
 }

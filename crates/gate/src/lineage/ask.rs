@@ -139,19 +139,24 @@ pub(super) struct Sight<'a> {
 
 impl Sight<'_> {
     pub(super) fn sees(&mut self, edge: &EdgeRow) -> bool {
-        if edge.principal == self.session.principal() {
+        self.sees_of(&edge.principal, &edge.bucket)
+    }
+
+    /// Whether it may know what somebody's run touched of a bucket.
+    pub(super) fn sees_of(&mut self, principal: &str, bucket: &str) -> bool {
+        if principal == self.session.principal() {
             return true;
         }
-        if let Some(known) = self.buckets.get(&edge.bucket) {
+        if let Some(known) = self.buckets.get(bucket) {
             return *known;
         }
-        let of = BucketName::new(&edge.bucket).map(ResourcePath::Bucket);
+        let of = BucketName::new(bucket).map(ResourcePath::Bucket);
         let may = of.is_ok_and(|path| {
             self.gate
                 .inner
                 .would_allow(self.session, &["craton:ReadLineage"], &path)
         });
-        self.buckets.insert(edge.bucket.clone(), may);
+        self.buckets.insert(bucket.to_owned(), may);
         may
     }
 }

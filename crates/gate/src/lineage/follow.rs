@@ -10,10 +10,16 @@ use craton_store::namespace::{Batch, Change, Namespace, committer::Committer};
 use parking_lot::Mutex;
 
 use super::rows::{self, EdgeKey, EdgeRow, RunRow, Touch};
-use crate::ledger::{Effect, Followed, Follower, Ledger, Record, RecordKind, place};
+use crate::{
+    ledger::{Effect, Followed, Follower, Ledger, Record, RecordId, RecordKind, place},
+    tables,
+};
 
 /// Edges that are held before they are written.
 pub(super) const EDGES_MAX: usize = 1024;
+
+/// Versions that are held before they are written: each may have a row of columns.
+const MADE_MAX: usize = 32;
 
 /// How long edges are held, about.
 const HELD_MAX: Duration = Duration::from_secs(2);
@@ -45,6 +51,8 @@ struct Held {
     runs: HashMap<(String, String), RunRow>,
     /// Places whose versions are in here.
     places: Vec<u64>,
+    /// Records of versions that statements may have said something of, and the versions.
+    made: Vec<(RecordId, EdgeKey)>,
 }
 
 impl Lineage {
@@ -119,7 +127,7 @@ impl Lineage {
         for followed in records {
             held.next = followed.index.saturating_add(1);
             held.add(followed);
-            if held.edges.len() >= EDGES_MAX {
+            if held.edges.len() >= EDGES_MAX || held.made.len() >= MADE_MAX {
                 self.write(held)?;
             }
         }
@@ -144,6 +152,9 @@ impl Lineage {
         }
         let mut changes = vec![cursor(held.next)];
         changes.extend(held.places.iter().map(|index| Change::Delete(place(*index))));
+        for (record, edge) in &held.made {
+            changes.extend(self.place_columns(*record, (&edge.resource, edge.version))?);
+        }
         for (key, more) in &held.edges {
             let row = key.by_run();
             let mut edge = more.clone();
@@ -209,6 +220,10 @@ impl Held {
         if record.effect() != Effect::Nothing {
             self.places.push(index);
         }
+        if record.effect() == Effect::Made && is_of_table(&record) {
+            let made = touched.iter().find(|(key, _)| key.touch == Touch::Write);
+            self.made.extend(made.map(|(key, _)| (record.id(), *key)));
+        }
         for (key, edge) in &touched {
             match self.edges.get_mut(key) {
                 Some(known) => known.add(edge),
@@ -258,6 +273,11 @@ fn is_of_data(record: &Record) -> bool {
         .and_then(|rest| rest.strip_prefix(&*record.bucket));
     !record.bucket.is_empty()
         && rest.is_some_and(|rest| rest.starts_with("/objects/") || rest.starts_with("/graphs/"))
+}
+
+/// Whether a record is about a table: only of those is known what their columns came from.
+fn is_of_table(record: &Record) -> bool {
+    record.resource.contains(tables::FOLDER) && record.resource.ends_with("/*")
 }
 
 /// The edges that a record is.

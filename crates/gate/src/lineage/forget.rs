@@ -85,6 +85,7 @@ impl Lineage {
                 if Timestamp(row.last_micros) < before {
                     let edge = EdgeKey::read(&name.name)?;
                     changes.extend([edge.by_run(), edge.by_version()].map(Change::Delete));
+                    changes.extend(self.forget_columns(&edge)?);
                     swept.edges = swept.edges.saturating_add(1);
                 }
             }

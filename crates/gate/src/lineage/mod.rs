@@ -18,6 +18,8 @@
 //! Deliberately absent: protocols; what resources mean.
 
 mod ask;
+mod ask_columns;
+mod columns;
 mod declared;
 mod follow;
 mod forget;
@@ -26,6 +28,9 @@ mod rows;
 mod walk;
 
 pub use ask::{Direction, Edge, LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, RunEdges, RunSummary};
+pub use ask_columns::{ColumnAnswer, ColumnsPage, ToldColumn};
+pub(crate) use columns::pending as pending_columns;
+pub use columns::{COLUMN_EDGES_MAX, ColumnEdge, ColumnSource, ColumnUse, Derived};
 pub use declared::{DECLARED_MAX, Declared, Standing};
 pub(crate) use follow::Lineage;
 pub use list::{EdgesAsk, EdgesPage, EdgesPlace};

@@ -7,6 +7,9 @@
 //! C                                           how far the rows are made
 //! D run(16) set(16) touch(1)                  what was declared of a run
 //! O run(16)                                   that a run was said to be over
+//! P record(16)                                what the columns of a version came from, until its record is followed
+//! K resource(16) version(8)                   the same of a version
+//! L source(16) version(8) resource(16) version(8)   the same from the other side: nothing in it
 //! W place(8)                                  the ledger's: the version of a write (`ledger/follow.rs`)
 //! ```
 //!

@@ -21,6 +21,7 @@ use crate::{
     changes::{Changes, Expectation},
     directory::is_of_directory,
     ledger::{Effect, RecordKind, Verdict},
+    lineage::pending_columns,
 };
 
 /// How long a commit waits for work of the server itself that is in its way.
@@ -157,6 +158,14 @@ impl WritePermit {
             return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
         }
         let record = self.write_record(&done)?;
+        if done.effect == Effect::Made
+            && let Some(columns) = permit.columns.lock().clone()
+            && let Change::Put(key, _) = &record
+        {
+            transaction
+                .plain
+                .push(Change::Put(pending_columns(&key.name), columns));
+        }
         if let Some(once) = &*permit.once.lock() {
             once.put(&mut transaction);
         }

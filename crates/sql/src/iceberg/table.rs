@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, ResourcePath, Result};
 use craton_gate::{
-    Ask, Kind as Entries, ReadPermit,
+    Ask, ColumnSource, Kind as Entries, ReadPermit,
     tables::{FOLDER, id_of},
 };
 use craton_tables::{Snapshots, TableName, What};
@@ -66,6 +66,8 @@ pub(crate) struct Table {
     /// As the statement calls it.
     name: String,
     snapshot: Snapshot,
+    /// The version of its metadata, as lineage has it.
+    version: u64,
 }
 
 /// What a scan reads.
@@ -102,11 +104,21 @@ impl Table {
         let loaded = context.files.at_the_doors(load).await?;
         Ok(Self {
             snapshot: metadata::snapshot(&loaded.metadata, &moment)?,
+            version: loaded.version,
             name: told,
             context,
             bucket,
             path,
         })
+    }
+
+    /// What it is to lineage.
+    pub(crate) fn source(&self) -> ColumnSource {
+        ColumnSource {
+            resource: self.path.to_string(),
+            bucket: self.bucket.to_string(),
+            version: self.version,
+        }
     }
 
     /// The names of the columns that a scan reads: what it gives, and what it filters by.

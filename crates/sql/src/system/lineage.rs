@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use craton_base::{Kind, Result};
-use craton_gate::{Edge, EdgesPlace, RunSummary};
+use craton_gate::{Edge, EdgesPlace, RunSummary, ToldColumn};
 use datafusion::arrow::{
     array::RecordBatch,
     datatypes::{DataType, Field, TimeUnit},
@@ -56,6 +57,23 @@ pub(super) fn edges_columns() -> Vec<Field> {
         ("bytes", DataType::Int64),
         ("first", time()),
         ("last", time()),
+    ])
+}
+
+pub(super) fn column_edges_columns() -> Vec<Field> {
+    columns(&[
+        ("principal", DataType::Utf8),
+        ("run", DataType::Utf8),
+        ("resource", DataType::Utf8),
+        ("bucket", DataType::Utf8),
+        ("version", DataType::Int64),
+        ("column_name", DataType::Utf8),
+        ("source_resource", DataType::Utf8),
+        ("source_bucket", DataType::Utf8),
+        ("source_version", DataType::Int64),
+        ("source_column", DataType::Utf8),
+        ("kind", DataType::Utf8),
+        ("how", DataType::Utf8),
     ])
 }
 
@@ -153,4 +171,46 @@ fn of_edges(edges: &[Edge]) -> Result<RecordBatch> {
         times(edges, |e| e.last.micros()),
     ];
     page(Table::Lineage, columns)
+}
+
+/// Edges between columns that one may know.
+pub(super) fn column_edges(context: Arc<Context>, wanted: Wanted) -> Pages {
+    let page = move |at| columns_page(context.clone(), wanted.clone(), at);
+    stream::try_unfold(Some(None), page).boxed()
+}
+
+async fn columns_page(
+    context: Arc<Context>,
+    wanted: Wanted,
+    at: Option<Option<Bytes>>,
+) -> Result<Option<(RecordBatch, Option<Option<Bytes>>)>> {
+    let Some(after) = at else { return Ok(None) };
+    let (gate, session) = (context.gate.clone(), context.session.clone());
+    let about = (wanted.0.resource, wanted.0.version);
+    let listed = async move { gate.column_edges(&session, about, after).await };
+    let found = context.files.at_the_doors(listed).await?;
+    Ok(Some((of_columns(&found.edges)?, found.next.map(Some))))
+}
+
+/// All columns, or the same one, are `*`.
+fn any(column: Option<&String>) -> String {
+    column.map_or("*", String::as_str).to_owned()
+}
+
+fn of_columns(edges: &[ToldColumn]) -> Result<RecordBatch> {
+    let columns = vec![
+        texts(edges, |e| e.principal.clone()),
+        texts(edges, |e| e.run.clone()),
+        texts(edges, |e| e.resource.clone()),
+        texts(edges, |e| e.bucket.clone()),
+        numbers(edges, |e| e.version),
+        texts(edges, |e| any(e.column.as_ref())),
+        texts(edges, |e| e.source.clone()),
+        texts(edges, |e| e.source_bucket.clone()),
+        numbers(edges, |e| e.source_version),
+        texts(edges, |e| any(e.source_column.as_ref())),
+        texts(edges, |e| e.by.kind().to_owned()),
+        texts(edges, |e| e.by.as_str().to_owned()),
+    ];
+    page(Table::ColumnLineage, columns)
 }

@@ -81,6 +81,7 @@ async fn once(target: &Arc<Target>, state: &SessionState, rewritten: &Rewritten)
     let query = Parsed::Statement(Box::new(Sql::Query(Box::new(rewritten.query.clone()))));
     let plan = state.statement_to_plan(query).await.map_err(|e| own(&e))?;
     let plan = typed(plan, target).map_err(|e| own(&e))?;
+    target.derive(&plan, HEAD)?;
     let plan = state.create_physical_plan(&plan).await.map_err(|e| own(&e))?;
     let scanned = context.changed.lock().take();
     let Some(scanned) = scanned else {

@@ -53,6 +53,7 @@ pub(super) async fn insert(context: &Arc<Context>, state: &SessionState, stateme
     let plan = state.statement_to_plan(query).await.map_err(|e| own(&e))?;
     let from = placed(&statement.columns, &table, plan.schema().fields().len())?;
     let plan = cast(plan, &table, &from).map_err(|e| own(&e))?;
+    target.derive(&plan, 0)?;
     let done = add(&target, state, &plan).await;
     settled(target, done).await
 }
@@ -119,6 +120,7 @@ pub(super) async fn create_as(
         let table = target.schema()?;
         let all: Vec<Option<usize>> = (0..table.fields().len()).map(Some).collect();
         let plan = cast(plan, &table, &all).map_err(|e| own(&e))?;
+        target.derive(&plan, 0)?;
         add(&target, state, &plan).await
     };
     let done = done.await;

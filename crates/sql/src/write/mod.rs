@@ -15,6 +15,7 @@
 
 mod alter;
 mod change;
+mod columns;
 mod ddl;
 mod definition;
 mod deletes;

@@ -14,7 +14,7 @@ use std::sync::{
 use bytes::Bytes;
 use craton_base::{BucketName, Error, Kind, ObjectKey, ResourcePath, Result};
 use craton_gate::{
-    Ask, Kind as Entries,
+    Ask, ColumnSource, Derived, Kind as Entries,
     tables::{FOLDER, id_of},
 };
 use craton_objects::{
@@ -24,14 +24,23 @@ use craton_objects::{
     put::{About, Put, put},
 };
 use craton_tables::{Loaded, Snapshots, TableChange, TableName, What, changes_labels};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::{
+    arrow::datatypes::SchemaRef,
+    catalog::default_table_source::source_as_provider,
+    logical_expr::{LogicalPlan, TableScan},
+};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
-use super::partition::Spec;
+use super::{columns, partition::Spec};
 use crate::{
     context::Context,
-    iceberg::types::{self, not_yet},
+    iceberg::{
+        Table,
+        positions::Positions,
+        types::{self, not_yet},
+    },
+    raw,
 };
 
 /// The action of changing a table.
@@ -59,6 +68,24 @@ pub(super) struct Target {
     loose: Arc<Mutex<Vec<ObjectKey>>>,
     /// The newest time that was seen, in milliseconds since the epoch.
     seen_ms: Arc<AtomicI64>,
+    /// The version that was loaded, as lineage has it; 0 for a table that is made.
+    version: u64,
+    /// What the columns of what is written come from.
+    derived: Arc<Mutex<Option<Derived>>>,
+}
+
+/// What a scan reads, as lineage has it: a table, or objects; nothing for what is the system's own.
+fn source_of(scan: &TableScan) -> Option<ColumnSource> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let any = provider.as_any();
+    if let Some(table) = any.downcast_ref::<Table>() {
+        return Some(table.source());
+    }
+    if let Some(table) = any.downcast_ref::<Positions>() {
+        return Some(table.source());
+    }
+    let name = scan.table_name.table();
+    raw::source(name).filter(|_| name.starts_with(raw::SCHEME))
 }
 
 /// An ask about a table.
@@ -87,8 +114,10 @@ impl Target {
     /// `AccessDenied`; `NoSuchTableException`.
     pub(super) async fn load(context: Arc<Context>, bucket: BucketName, name: TableName) -> Result<Self> {
         let path = context.gate.table_named(&bucket, &name.row())?;
-        let metadata = Self::metadata_of(&context, &path, &name).await?;
+        let (metadata, version) = Self::metadata_of(&context, &path, &name).await?;
         Ok(Self {
+            version,
+            derived: Arc::default(),
             context,
             bucket,
             name,
@@ -113,12 +142,18 @@ impl Target {
             name,
             metadata: parsed(loaded)?,
             staged: true,
+            version: 0,
+            derived: Arc::default(),
             loose: Arc::default(),
             seen_ms: Arc::default(),
         })
     }
 
-    async fn metadata_of(context: &Arc<Context>, path: &ResourcePath, name: &TableName) -> Result<Json> {
+    async fn metadata_of(
+        context: &Arc<Context>,
+        path: &ResourcePath,
+        name: &TableName,
+    ) -> Result<(Json, u64)> {
         let ask = ask_about(("UpdateTable", UPDATE), path.clone(), name)
             .and_action(WRITE_DATA)
             .and_action(READ_DATA);
@@ -139,21 +174,33 @@ impl Target {
                 .await;
             loaded.inspect_err(|e| permit.failed(e.kind(), e.reason()))
         };
-        parsed(&context.files.at_the_doors(load).await?)
+        let loaded = context.files.at_the_doors(load).await?;
+        Ok((parsed(&loaded)?, loaded.version))
     }
 
     /// The same with what others committed since.
     pub(super) async fn reloaded(&self) -> Result<Self> {
+        let (metadata, version) = Self::metadata_of(&self.context, &self.path, &self.name).await?;
         Ok(Self {
+            metadata,
+            version,
+            derived: self.derived.clone(),
             context: self.context.clone(),
             bucket: self.bucket.clone(),
             name: self.name.clone(),
             path: self.path.clone(),
-            metadata: Self::metadata_of(&self.context, &self.path, &self.name).await?,
             staged: self.staged,
             loose: self.loose.clone(),
             seen_ms: self.seen_ms.clone(),
         })
+    }
+
+    /// Says what the columns come from that a plan writes, but for its first `head`: lineage is told with the commit.
+    pub(super) fn derive(&self, plan: &LogicalPlan, head: usize) -> Result<()> {
+        let schema = self.schema()?;
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        *self.derived.lock() = Some(columns::derived(plan, (head, &names), &source_of));
+        Ok(())
     }
 
     /// The time of the newest write, or of the newest change if that was later, in milliseconds since the epoch.
@@ -366,8 +413,15 @@ impl Target {
             updates,
         };
         let context = self.context.clone();
+        let derived = self.derived.lock().clone().map(|derived| Derived {
+            kept: self.version,
+            ..derived
+        });
         let commit = async move {
             let permit = context.gate.write(&context.session, ask).await?;
+            if let Some(derived) = derived {
+                permit.derived(&derived);
+            }
             let done = context
                 .tables
                 .commit(&permit, std::slice::from_ref(&change))

@@ -133,6 +133,7 @@ impl Tables {
                 id: found.id,
                 location: Some(file),
                 metadata: bytes,
+                version: 0,
             });
             return Ok(all);
         }

@@ -10,8 +10,12 @@ use craton_store::{
 
 use super::*;
 use crate::{
-    ledger::{Effect, Ledger, LedgerParts, Record, RecordKind, Verdict},
-    lineage::rows::Touch,
+    ledger::{Effect, Ledger, LedgerParts, Record, RecordId, RecordKind, Verdict},
+    lineage::{
+        columns::{ColumnsRow, pending},
+        rows::Touch,
+        {ColumnEdge, ColumnSource, ColumnUse, Derived},
+    },
 };
 
 struct World {
@@ -47,7 +51,8 @@ impl World {
         }
     }
 
-    fn touch(&self, (principal, run): (&str, &str), touch: Touch, resource: &str, version: u64) {
+    fn touch(&self, whose: (&str, &str), touch: Touch, resource: &str, version: u64) -> RecordId {
+        let (principal, run) = whose;
         self.clock.advance(Duration::from_secs(1));
         let mut record = Record::of(RecordKind::Decision);
         record.principal = principal.to_owned();
@@ -63,7 +68,7 @@ impl World {
             record.kind = RecordKind::Write.into();
             record.effect = Effect::Made.into();
         }
-        self.ledger.append_decision(&mut record).unwrap();
+        self.ledger.append_decision(&mut record).unwrap()
     }
 
     fn edges(&self, prefix: &[u8]) -> Vec<(EdgeKey, Bytes)> {
@@ -220,4 +225,53 @@ fn who_is_forgotten_has_no_name_and_what_others_did_stays_connected() {
     world.touch(("alice", "another"), Touch::Read, "b", 2);
     world.lineage.settle().unwrap();
     assert_eq!(world.runs().len(), 5);
+}
+
+#[test]
+fn columns_come_to_their_version_and_go_with_it() {
+    let world = World::new();
+    let resource = "/data/objects/.tables/t/*";
+    let made = world.touch(("alice", "run"), Touch::Write, ".tables/t/*", 5);
+    let derived = Derived {
+        sources: vec![ColumnSource {
+            resource: "/data/objects/a.csv".to_owned(),
+            bucket: "data".to_owned(),
+            version: 0,
+        }],
+        edges: vec![ColumnEdge {
+            column: Some("x".to_owned()),
+            source: 0,
+            of: "v".to_owned(),
+            by: ColumnUse::Aggregation,
+        }],
+        kept: 4,
+        more: false,
+    };
+    let row = ColumnsRow::of(&derived, resource, "data");
+    let said = Change::Put(pending(&made.to_bytes()), rows::encode(&row));
+    world.lineage.commit(vec![said]).unwrap();
+    world.lineage.settle().unwrap();
+    let id = rows::resource_id(resource);
+    let found = world.lineage.columns_of(&id, 5).unwrap().unwrap();
+    assert_eq!((found.derived, found.version), (derived, 5));
+    let csv = rows::resource_id("/data/objects/a.csv");
+    assert_eq!(
+        world.lineage.columns_from(&csv, 9, 10).unwrap(),
+        [(id, 5)],
+        "whatever version it was"
+    );
+    assert_eq!(world.lineage.columns_from(&id, 4, 10).unwrap(), [(id, 5)]);
+    assert_eq!(
+        (world.count(b"P"), world.count(b"K"), world.count(b"L")),
+        (0, 1, 2)
+    );
+    world.clock.advance(Duration::from_secs(1));
+    world
+        .lineage
+        .sweep(craton_base::Clock::now(&world.clock))
+        .unwrap();
+    assert_eq!(
+        (world.count(b"K"), world.count(b"L"), world.count(b"E")),
+        (0, 0, 0)
+    );
 }

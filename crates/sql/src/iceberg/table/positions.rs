@@ -11,6 +11,7 @@
 use std::{any::Any, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use craton_gate::ColumnSource;
 use datafusion::{
     arrow::{
         array::{
@@ -89,6 +90,11 @@ impl Positions {
             table,
             schema: Arc::new(Schema::new(fields)),
         }
+    }
+
+    /// What it is to lineage.
+    pub(crate) fn source(&self) -> ColumnSource {
+        self.table.source()
     }
 
     /// The predicate on the table's own columns, to leave out files by.
