@@ -1,4 +1,4 @@
-"""TPC-H on Iceberg tables: each of the 22 queries answers what DuckDB answers on the same rows."""
+"""TPC-H on Iceberg tables: each of the 22 queries answers what DuckDB answers on the same rows, by each door of SQL."""
 
 import datetime
 import json
@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from duckdb_extensions import import_extension
 
+import flightsql
 from conftest import allow
 from server import Key, unique
 from sql import ask
@@ -75,6 +76,15 @@ def test_a_query_by_postgresqls_protocol(tpch, server, number):
             are_the_same(cursor.execute(statement.rstrip().rstrip(";")).fetchall(), expected)
     told = psql(server, key, f"{bucket}/tpch", statement)
     assert len(told.splitlines()) == len(expected)
+
+
+@pytest.mark.parametrize("number", range(1, 23))
+def test_a_query_by_flight_sql(tpch, server, number):
+    con, bucket, key = tpch
+    (statement,) = con.execute("select query from tpch_queries() where query_nr = ?", [number]).fetchone()
+    expected = con.execute(statement).fetchall()
+    with flightsql.connect(server, key, bucket, "tpch") as client:
+        are_the_same(flightsql.rows(client, statement.rstrip().rstrip(";")), expected)
 
 
 def are_the_same(found: list[tuple], expected: list[tuple]) -> None:

@@ -1,5 +1,5 @@
-//! The one table from what went wrong to what each protocol says: an S3 code and HTTP status, an exit
-//! code of the command line.
+//! The one table from what went wrong to what each protocol says: an S3 code and HTTP status, a SQLSTATE,
+//! a status of gRPC, an exit code of the command line.
 //!
 //! Invariants: every kind has an answer; a reason that is an S3 code keeps it, with that code's
 //! status; the text of an error that is our fault never leaves.
@@ -224,6 +224,33 @@ pub fn sqlstate(error: &Error) -> &'static str {
         Kind::Corrupt => "XX001",
         Kind::Internal => "XX000",
         Kind::Unavailable => "57P03",
+    }
+}
+
+/// gRPC's status of an error.
+///
+/// Source: gRPC documentation, "Status Codes".
+#[must_use]
+pub fn grpc(error: &Error) -> u8 {
+    match error.reason() {
+        BUDGET_EXCEEDED | "StatementMemory" | "TooManyStatements" => return 8,
+        "ClientGone" | "StatementCancelled" => return 1,
+        "StatementTimeout" => return 4,
+        "ExpiredToken" | "InvalidClient" | "InvalidToken" | "MissingAuthenticationToken" => return 16,
+        "NotSupportedYet" => return 12,
+        _ => {}
+    }
+    match error.kind() {
+        Kind::NotFound => 5,
+        Kind::Exists => 6,
+        Kind::Precondition => 9,
+        Kind::Denied => 7,
+        Kind::Invalid => 3,
+        Kind::Busy => 10,
+        Kind::TooLarge => 8,
+        Kind::Corrupt => 15,
+        Kind::Internal => 13,
+        Kind::Unavailable => 14,
     }
 }
 

@@ -7,6 +7,7 @@
 //! /_graph/v1/…                                      crate::graph
 //! /_iceberg/v1/…                                    crate::iceberg
 //! /_api/v1/oauth/…   /_iceberg/v1/oauth/tokens      crate::oauth: tokens, before who asks is known
+//! /arrow.flight.protocol.FlightService/…            crate::flight: gRPC
 //! /_mcp   /.well-known/oauth-…                      crate::mcp: the door for agents, by requests to the others
 //! POST / with a form                                crate::query: IAM and STS
 //! everything else                                   crate::s3
@@ -30,6 +31,7 @@ use http_body::Body as _;
 
 use crate::{
     errors,
+    flight::{self, FlightService, FlightStart},
     metrics::{Done, Gauges, Metrics},
     pg::PgDoor,
     request_ids::RequestIds,
@@ -92,6 +94,8 @@ pub struct Parts {
     pub below: Arc<dyn Below>,
     /// Makes what runs SQL.
     pub sql: Option<SqlStart>,
+    /// Makes what answers calls of Flight SQL, if there is SQL.
+    pub flight: Option<FlightStart>,
 }
 
 /// The other end of a connection.
@@ -122,6 +126,7 @@ struct Inner {
     request_ids: RequestIds,
     below: Arc<dyn Below>,
     sql: Option<Arc<dyn SqlEngine>>,
+    flight: Option<Arc<dyn FlightService>>,
 }
 
 /// Lets the metrics read the gauges of what is below.
@@ -158,6 +163,7 @@ impl Doors {
             rooms,
             graphs,
             tables,
+            flight: parts.flight.zip(sql.clone()).map(|(start, sql)| start(sql)),
             sql,
             metrics: Metrics::new(Arc::new(BelowGauges(parts.below.clone())))?,
             gate: parts.gate,
@@ -256,6 +262,9 @@ impl Inner {
         if path == crate::sql::PATH {
             return self.sql(request, peer, about).await;
         }
+        if path.starts_with(flight::PREFIX) {
+            return self.flight(request, peer, about).await;
+        }
         if ["/_api/", "/_openlineage/"]
             .iter()
             .any(|start| path.starts_with(start))
@@ -308,6 +317,16 @@ impl Inner {
         Answered {
             response: done.response,
             door: "sql",
+            operation: done.operation,
+        }
+    }
+
+    async fn flight(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
+        let origin = self.origin("flight", &request, peer, about);
+        let done = Box::pin(flight::handle(&self.gate, self.flight.as_ref(), request, origin)).await;
+        Answered {
+            response: done.response,
+            door: "flight",
             operation: done.operation,
         }
     }

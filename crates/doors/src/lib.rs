@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod errors;
+pub mod flight;
 pub mod graph;
 pub mod http;
 pub mod iceberg;

@@ -62,6 +62,9 @@ pub struct SqlStatement {
     /// The form of the answer, from the request's `Accept`.
     #[serde(skip)]
     pub form: SqlForm,
+    /// The values of `$1`, `$2` and so on, as the columns of an Arrow stream; empty: none.
+    #[serde(skip)]
+    pub bound: Bytes,
 }
 
 impl SqlStatement {
@@ -171,6 +174,15 @@ pub struct SqlShape {
     pub columns: Vec<SqlColumn>,
 }
 
+/// What a statement takes and answers, as schemas of Arrow: messages, each with its length before it.
+#[derive(Clone, Debug)]
+pub struct SqlPlan {
+    /// The columns of its rows; `None` of a statement that writes.
+    pub columns: Option<Bytes>,
+    /// Its parameters, `$1` first; of the type `null` where the statement does not say one.
+    pub parameters: Bytes,
+}
+
 /// What runs statements.
 #[async_trait]
 pub trait SqlEngine: Send + Sync {
@@ -191,6 +203,12 @@ pub trait SqlEngine: Send + Sync {
     /// # Errors
     /// As [`SqlEngine::run`].
     async fn describe(&self, session: &Session, statement: &SqlStatement) -> Result<SqlShape>;
+
+    /// The same in Arrow's words.
+    ///
+    /// # Errors
+    /// As [`SqlEngine::run`].
+    async fn plan(&self, session: &Session, statement: &SqlStatement) -> Result<SqlPlan>;
 }
 
 /// Makes one, of the catalogs and of the memory that it shares with the graphs.

@@ -15,7 +15,7 @@ const PREFIX: usize = 8;
 
 /// Cuts a stream that comes in pieces.
 #[derive(Debug, Default)]
-pub struct Messages {
+pub(crate) struct Messages {
     /// What is not a whole message yet.
     rest: BytesMut,
 }
@@ -29,7 +29,7 @@ impl Messages {
     ///
     /// # Errors
     /// `Internal` for what is no stream of Arrow's.
-    pub fn cut(&mut self, piece: &Bytes) -> Result<Vec<FlightData>> {
+    pub(crate) fn cut(&mut self, piece: &Bytes) -> Result<Vec<FlightData>> {
         let mut bytes = if self.rest.is_empty() {
             piece.clone()
         } else {

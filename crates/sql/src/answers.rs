@@ -50,6 +50,9 @@ impl Form {
     }
 }
 
+/// Bytes of a message of Arrow's stream, about: clients of gRPC take 4 MiB if nobody tells them otherwise.
+const MESSAGE_BYTES: usize = 1 << 20;
+
 /// What was written and not yet taken.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -79,6 +82,23 @@ pub struct Written {
     writing: Option<Writing>,
 }
 
+/// Rows in messages of [`MESSAGE_BYTES`] or so, a row at least.
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let columns = rows.columns().iter();
+    let bytes: usize = columns
+        .map(|column| {
+            let data = column.to_data();
+            data.get_slice_memory_size()
+                .unwrap_or_else(|_| column.get_array_memory_size())
+        })
+        .sum();
+    let count = rows.num_rows();
+    let parts = bytes.div_ceil(MESSAGE_BYTES).clamp(1, count.max(1));
+    let each = count.div_ceil(parts).max(1);
+    let begins = (0..count.max(1)).step_by(each);
+    begins.map(move |from| rows.slice(from, each.min(count.saturating_sub(from))))
+}
+
 fn unwritten(error: ArrowError) -> Error {
     let text = format!("the answer can not be written in this form: {error}");
     Error::new(Kind::Invalid, "UnwrittenAnswer", text).with_source(error)
@@ -100,7 +120,7 @@ impl Writing {
 
     fn write(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
         match self {
-            Self::Arrow(writer) => writer.write(rows),
+            Self::Arrow(writer) => pieces(rows).try_for_each(|piece| writer.write(&piece)),
             Self::Json(writer) => writer.write(rows),
             Self::Csv(writer) => writer.write(rows),
         }

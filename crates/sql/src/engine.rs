@@ -26,7 +26,7 @@ use craton_tables::Tables;
 use datafusion::{
     arrow::{
         array::{ArrayRef, RecordBatch, StringArray},
-        datatypes::SchemaRef,
+        datatypes::{DataType, SchemaRef},
     },
     common::Result as DfResult,
     execution::{
@@ -60,7 +60,7 @@ use crate::{
     iceberg::types::not_yet,
     memory::Pool,
     names::parse,
-    postgres::{self, Parameter},
+    parameters::{self, Given},
     write,
     yielding::yielding,
 };
@@ -116,16 +116,16 @@ pub struct Statement {
     /// Its time, at most [`TIME_MAX`].
     pub time: Option<Duration>,
     /// The values of `$1`, `$2` and so on.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Given,
 }
 
 /// What a statement takes and answers.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// The columns of its rows.
-    pub schema: SchemaRef,
-    /// The types of its parameters, by their numbers in PostgreSQL's `pg_type`.
-    pub parameters: Vec<u32>,
+    /// The columns of its rows; `None` of a statement that writes.
+    pub schema: Option<SchemaRef>,
+    /// The types of its parameters; `None` where the statement does not say one.
+    pub parameters: Vec<Option<DataType>>,
 }
 
 /// What a statement answers. Dropped before its end, the statement ends.
@@ -290,6 +290,12 @@ impl Engine {
         let permit = self.permit(session, statement, "DescribeStatement").await?;
         let described = async {
             let parsed = parse(&statement.text).and_then(readable)?;
+            if write::writes(&parsed) {
+                return Ok(Shape {
+                    schema: None,
+                    parameters: vec![None; write::parameters(&parsed)?],
+                });
+            }
             let _turn = self.turn(session).await?;
             let (state, _context) = self.state(session, statement)?;
             let runtime = self.inner.runtime.as_ref();
@@ -297,8 +303,8 @@ impl Engine {
             let plan = runtime.spawn(async move {
                 let plan = state.statement_to_plan(parsed).await.map_err(|e| own(&e))?;
                 Ok(Shape {
-                    schema: plan.schema().inner().clone(),
-                    parameters: postgres::types(&plan)?,
+                    schema: Some(plan.schema().inner().clone()),
+                    parameters: parameters::types(&plan)?,
                 })
             });
             let done = timeout(TIME_MAX, AbortOnDropHandle::new(plan)).await;
@@ -431,7 +437,7 @@ fn readable(statement: Parsed) -> Result<Parsed> {
 /// Plans and runs a statement.
 async fn work(
     state: (SessionState, Arc<Context>),
-    statement: (Parsed, Vec<Parameter>),
+    statement: (Parsed, Given),
     pieces: mpsc::Sender<Result<Piece>>,
 ) -> Result<()> {
     let reading = pieces.clone();
@@ -444,7 +450,7 @@ async fn work(
 
 async fn answer(
     (state, context): (SessionState, Arc<Context>),
-    (parsed, given): (Parsed, Vec<Parameter>),
+    (parsed, given): (Parsed, Given),
     pieces: &mpsc::Sender<Result<Piece>>,
 ) -> DfResult<()> {
     let explains = matches!(parsed, Parsed::Explain(_));
@@ -455,7 +461,7 @@ async fn answer(
         return send(Piece::Rows(done)).await;
     }
     let plan = state.statement_to_plan(parsed).await?;
-    let values = postgres::values(&plan, &given).map_err(external)?;
+    let values = parameters::values(&plan, &given).map_err(external)?;
     let plan = match values.is_empty() {
         true => plan,
         false => plan.with_param_values(values)?,

@@ -22,6 +22,7 @@ mod functions;
 mod iceberg;
 mod memory;
 mod names;
+pub mod parameters;
 pub mod postgres;
 mod raw;
 mod system;

@@ -19,7 +19,7 @@ use datafusion::arrow::{
 };
 
 pub use parameter::Parameter;
-pub(crate) use parameter::{types, values};
+pub(crate) use parameter::value;
 
 /// A type's number in `pg_type`.
 pub(crate) mod id {
@@ -79,6 +79,13 @@ fn column(field: &Field) -> Column {
             _ => -1,
         },
     }
+}
+
+/// The types of parameters, by their numbers in `pg_type`; a text where the statement does not say one.
+#[must_use]
+pub fn types(kinds: &[Option<DataType>]) -> Vec<u32> {
+    let kinds = kinds.iter().map(Option::as_ref);
+    kinds.map(|kind| kind.map_or(id::TEXT, type_of)).collect()
 }
 
 /// The type that stands for one of Arrow's.

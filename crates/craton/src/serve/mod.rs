@@ -265,6 +265,7 @@ fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
         random,
         below: Arc::new(Below::new(folder)),
         sql: Some(sql::start(settings, folder.gate.clone())),
+        flight: Some(craton_flight::start),
     })
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use craton_base::Result;
 use craton_doors::sql::{
-    SqlAnswer, SqlBound, SqlColumn, SqlEngine, SqlForm, SqlParameter, SqlRows, SqlShape, SqlStart,
+    SqlAnswer, SqlBound, SqlColumn, SqlEngine, SqlForm, SqlParameter, SqlPlan, SqlRows, SqlShape, SqlStart,
     SqlStatement,
 };
 use craton_gate::{Gate, Session};
 use craton_sql::{
     Engine, Form, Statement, Written,
+    parameters::{self, Given},
     postgres::{self, Column, Formats, Parameter},
 };
 use futures::{StreamExt as _, stream};
@@ -50,7 +51,7 @@ impl SqlEngine for Behind {
             value: given.value.clone(),
         });
         let asked = Statement {
-            parameters: parameters.collect(),
+            parameters: Given::Postgres(parameters.collect()),
             ..statement(asked)
         };
         let mut rows = self.0.run(session, &asked).await?;
@@ -69,8 +70,21 @@ impl SqlEngine for Behind {
     async fn describe(&self, session: &Session, asked: &SqlStatement) -> Result<SqlShape> {
         let shape = self.0.describe(session, &statement(asked)).await?;
         Ok(SqlShape {
-            columns: columns(&postgres::columns(&shape.schema)),
-            parameters: shape.parameters,
+            columns: shape
+                .schema
+                .map_or_else(Vec::new, |schema| columns(&postgres::columns(&schema))),
+            parameters: postgres::types(&shape.parameters),
+        })
+    }
+
+    async fn plan(&self, session: &Session, asked: &SqlStatement) -> Result<SqlPlan> {
+        let shape = self.0.describe(session, &statement(asked)).await?;
+        Ok(SqlPlan {
+            columns: shape
+                .schema
+                .map(|schema| parameters::message(&schema))
+                .transpose()?,
+            parameters: parameters::message(&parameters::schema(&shape.parameters))?,
         })
     }
 }
@@ -81,7 +95,7 @@ fn statement(asked: &SqlStatement) -> Statement {
         bucket: asked.bucket.clone(),
         namespace: asked.namespace.clone(),
         time: asked.time(),
-        parameters: Vec::new(),
+        parameters: Given::Arrow(asked.bound.clone()),
     }
 }
 

@@ -174,6 +174,7 @@ impl Connection<'_> {
             namespace: self.defaults.namespace.clone(),
             seconds: None,
             form: Default::default(),
+            bound: Bytes::new(),
         }
     }
 

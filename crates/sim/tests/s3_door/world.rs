@@ -122,6 +122,7 @@ impl World {
             random: Arc::new(SystemRandom),
             below: Arc::new(Nothing),
             sql: None,
+            flight: None,
         });
         let world = Self {
             folder,

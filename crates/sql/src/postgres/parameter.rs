@@ -3,20 +3,17 @@
 //! What type one is says its client where it can, and the statement otherwise.
 
 use bytes::Bytes;
-use craton_base::{Error, Kind, Result};
+use craton_base::Result;
 use datafusion::{
     arrow::datatypes::{DataType, TimeUnit},
     common::ScalarValue,
-    logical_expr::LogicalPlan,
 };
 
 use super::{
     binary::{EPOCH_DAYS, EPOCH_MICROS},
-    id, type_of,
+    id,
 };
-
-/// The most parameters of a statement.
-const PARAMETERS_MAX: usize = 1024;
+use crate::parameters::wrong;
 
 /// A parameter's value.
 #[derive(Clone, Debug, Default)]
@@ -29,65 +26,11 @@ pub struct Parameter {
     pub value: Option<Bytes>,
 }
 
-fn wrong(at: usize, what: impl std::fmt::Display) -> Error {
-    Error::new(
-        Kind::Invalid,
-        "InvalidParameter",
-        format!("the parameter ${} {what}", at.saturating_add(1)),
-    )
-}
-
-/// The types of a plan's parameters, by their numbers in `pg_type`, `$1` first; a text where the plan does not say one.
-///
-/// # Errors
-/// `InvalidParameter` for one that is no number.
-pub(crate) fn types(plan: &LogicalPlan) -> Result<Vec<u32>> {
-    let types = kinds(plan)?;
-    Ok(types
-        .iter()
-        .map(|kind| kind.as_ref().map_or(id::TEXT, type_of))
-        .collect())
-}
-
-/// `None` where the plan does not say one.
-fn kinds(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>> {
-    let named = plan.get_parameter_types().map_err(|e| crate::error::own(&e))?;
-    let mut out = Vec::new();
-    for (name, kind) in named {
-        let number = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
-        let at = number
-            .and_then(|n| n.checked_sub(1))
-            .filter(|at| *at < PARAMETERS_MAX);
-        let at = at.ok_or_else(|| {
-            let text = format!("{name} is no parameter: they are $1 to ${PARAMETERS_MAX}");
-            Error::new(Kind::Invalid, "InvalidParameter", text)
-        })?;
-        if out.len() <= at {
-            out.resize(at.saturating_add(1), None);
-        }
-        if let Some(place) = out.get_mut(at) {
-            *place = kind;
-        }
-    }
-    Ok(out)
-}
-
-/// The values for a plan.
+/// The value of a parameter, of the type that is wanted of it.
 ///
 /// # Errors
 /// `InvalidParameter`.
-pub(crate) fn values(plan: &LogicalPlan, given: &[Parameter]) -> Result<Vec<ScalarValue>> {
-    let types = kinds(plan)?;
-    if given.len() < types.len() {
-        return Err(wrong(given.len(), "has no value"));
-    }
-    let values = types.iter().zip(given).enumerate();
-    values
-        .map(|(at, (kind, given))| value(at, kind.as_ref(), given))
-        .collect()
-}
-
-fn value(at: usize, wanted: Option<&DataType>, given: &Parameter) -> Result<ScalarValue> {
+pub(crate) fn value(at: usize, wanted: Option<&DataType>, given: &Parameter) -> Result<ScalarValue> {
     let said = type_named(given.type_id);
     let kind = match (wanted, said) {
         // The client's type counts, as in PostgreSQL; of whole numbers the statement's, which takes no less.

@@ -14,6 +14,7 @@
 //! Deliberately absent: how rows are read and policies applied ([`crate::iceberg`]), maintenance.
 
 mod alter;
+mod bind;
 mod change;
 mod columns;
 mod ddl;
@@ -47,10 +48,11 @@ use datafusion::{
     },
 };
 
+pub(crate) use bind::parameters;
 pub(crate) use rows::row_id;
 pub(crate) use words::arranged;
 
-use crate::{catalog::Buckets, context::Context, error::own, iceberg::types::not_yet, postgres::Parameter};
+use crate::{catalog::Buckets, context::Context, error::own, iceberg::types::not_yet, parameters::Given};
 
 /// Whether a statement is one of those.
 pub(crate) fn writes(statement: &Parsed) -> bool {
@@ -74,14 +76,9 @@ pub(crate) fn writes(statement: &Parsed) -> bool {
 ///
 /// # Errors
 /// `AccessDenied`; what the catalog refuses; what else the statement fails with.
-pub(crate) async fn run(
-    state: &SessionState,
-    (statement, given): (Parsed, &[Parameter]),
-) -> Result<RecordBatch> {
-    if !given.is_empty() {
-        return Err(not_yet("parameters of statements that write"));
-    }
+pub(crate) async fn run(state: &SessionState, (statement, given): (Parsed, &Given)) -> Result<RecordBatch> {
     let context = context(state)?;
+    let statement = bind::bound(statement, given)?;
     let count = match statement {
         Parsed::Statement(sql) => carry_out(&context, state, *sql).await?,
         _ => return Err(Error::internal("a statement that writes is none")),
