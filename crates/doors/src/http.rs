@@ -41,6 +41,7 @@ use crate::{
 };
 
 mod agents;
+mod engines;
 mod named;
 
 pub(crate) use agents::base_of;
@@ -293,52 +294,13 @@ impl Inner {
             return self.iceberg(request, peer, about).await;
         }
         if crate::query::is_for_us(&request) {
-            let origin = self.origin("query", &request, peer, about);
-            let done = Box::pin(crate::query::handle(&self.gate, &self.rooms, request, origin)).await;
-            return Answered {
-                response: done.response.map(Body::http_body),
-                door: "query",
-                operation: done.operation,
-            };
+            return self.query(request, peer, about).await;
         }
         let origin = self.origin("s3", &request, peer, about);
         let done = self.s3.handle(request, origin).await;
         Answered {
             response: done.response,
             door: "s3",
-            operation: done.operation,
-        }
-    }
-
-    async fn sql(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
-        let origin = self.origin("sql", &request, peer, about);
-        let behind = (&self.gate, &self.rooms, self.sql.as_ref());
-        let done = Box::pin(crate::sql::handle(behind, request, origin)).await;
-        Answered {
-            response: done.response,
-            door: "sql",
-            operation: done.operation,
-        }
-    }
-
-    async fn flight(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
-        let origin = self.origin("flight", &request, peer, about);
-        let done = Box::pin(flight::handle(&self.gate, self.flight.as_ref(), request, origin)).await;
-        Answered {
-            response: done.response,
-            door: "flight",
-            operation: done.operation,
-        }
-    }
-
-    async fn iceberg(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
-        let origin = self.origin("iceberg", &request, peer, about);
-        let behind = (&self.gate, &self.tables, &self.rooms);
-        let public_url = self.public_url.as_deref();
-        let done = Box::pin(crate::iceberg::handle(behind, public_url, request, origin)).await;
-        Answered {
-            response: done.response.map(Body::http_body),
-            door: "iceberg",
             operation: done.operation,
         }
     }
