@@ -26,6 +26,8 @@ pub(super) struct Walk<'a> {
     hidden: HashSet<EdgeKey>,
     more: bool,
     most: usize,
+    /// Rows of runs that were gone through for their other edges: they are asked for by their versions next.
+    near: HashMap<EdgeKey, EdgeRow>,
 }
 
 impl<'a> Walk<'a> {
@@ -37,6 +39,7 @@ impl<'a> Walk<'a> {
             found: BTreeMap::new(),
             hidden: HashSet::new(),
             more: false,
+            near: HashMap::new(),
             most: asked
                 .limit
                 .map_or(LINEAGE_EDGES_MAX, |limit| limit.min(LINEAGE_EDGES_MAX)),
@@ -114,7 +117,11 @@ impl<'a> Walk<'a> {
         self.more |= keys.len() > most;
         let mut out = Vec::new();
         for key in keys.into_iter().take(most) {
-            if let Some(row) = self.lineage.edge(&key)?
+            let row = match self.near.remove(&key) {
+                Some(row) => Some(row),
+                None => self.lineage.edge(&key)?,
+            };
+            if let Some(row) = row
                 && let Some(edge) = self.keep(key, row)
             {
                 out.push((key, edge));
@@ -135,7 +142,11 @@ impl<'a> Walk<'a> {
                 Direction::Upstream => Timestamp(row.first_micros) <= moment,
                 Direction::Downstream => Timestamp(row.last_micros) >= moment,
             };
-            if (key.touch == Touch::Read) == read && in_time && self.keep(key, row).is_some() {
+            if (key.touch == Touch::Read) != read {
+                if self.near.len() < LINEAGE_EDGES_MAX {
+                    self.near.insert(key, row);
+                }
+            } else if in_time && self.keep(key, row).is_some() {
                 out.push(key);
             }
             Ok(!self.more)
