@@ -104,6 +104,7 @@ S3 = {
 EVENT = '{"eventType":"START","run":{"runId":"00000000-0000-4000-8000-000000000000"},"job":{"namespace":"x","name":"x"},"inputs":[{"namespace":"s3://BUCKET","name":"k"}]}'
 # Bodies of the routes that want one; what varies in a path is called `x`.
 BODIES = {
+    "StartMaintenance": '{"task": "expire"}',
     "RunStatement": '{"statement": "SELECT 1"}',
     "PutUserPolicy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     "PutGuardPolicy": '{"text":"forbid(principal, action, resource);"}',

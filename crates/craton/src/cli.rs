@@ -16,6 +16,7 @@ mod policy;
 mod replication;
 mod runs;
 mod sql;
+mod table;
 
 pub(crate) use asking::{AsIf, Asking};
 pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Live, Written as GraphWritten};
@@ -26,6 +27,7 @@ pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
 pub(crate) use runs::{Lineage, Run, Work};
 pub(crate) use sql::{Sql, SqlFormat};
+pub(crate) use table::{About, Table};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -197,6 +199,9 @@ pub(crate) enum Client {
     Graph(Graph),
     /// Ask tables with SQL: one statement, a file of them, or a prompt
     Sql(Sql),
+    /// Iceberg tables, and keeping them in order
+    #[command(subcommand)]
+    Table(Table),
 }
 
 /// Settings of a bucket.

@@ -33,6 +33,7 @@ mod identities;
 mod kms;
 mod leases;
 mod ledger;
+mod maintenance;
 mod openlineage;
 pub(crate) mod query;
 mod routes;

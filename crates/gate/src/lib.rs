@@ -97,7 +97,7 @@ pub use permit::{
 pub use replication::{
     DestinationStanding, QueuedCopy, QueuedPlace, RemoteBuckets, Standing as CopyStanding,
 };
-pub use runs::{ENDED_MAX, Run, RunInfo, RunState, Wanted};
+pub use runs::{ENDED_MAX, Options, Progress, Run, RunInfo, RunState, Wanted};
 pub use session::{Origin, PrincipalKind, Proof, Session, Within};
 pub use sessions::{
     ATTEMPT_AGAIN_SECONDS, AssumeRole, Audience, CallerIdentity, ClientGrant, Exchange, Fetch, Granted,

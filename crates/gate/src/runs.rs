@@ -4,6 +4,7 @@
 //! Invariants
 //! - a run's beginning is in the ledger before it does anything, its end when it is over;
 //! - a run that is asked to end does nothing more after what it is at;
+//! - a run that somebody asked for and watches can be seen and cancelled from then on, by whoever may change what it is about;
 //! - at most [`ENDED_MAX`] runs that are over are remembered.
 //!
 //! Deliberately absent: what runs do.
@@ -19,15 +20,20 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     ask::Ask,
-    gate::Gate,
+    gate::{Gate, Inner},
     ledger::Entry,
     permit::{ReadPermit, WritePermit},
     session::Session,
     worker::{Worker, Workers},
 };
 
+mod asking;
+
 /// How many runs that are over are remembered.
 pub const ENDED_MAX: usize = 256;
+
+/// The reason of the error that a run ends with because it was told to.
+const CANCELLED: &str = "RunCancelled";
 
 /// How many requests for runs wait.
 const WANTED_MAX: usize = 64;
@@ -35,6 +41,8 @@ const WANTED_MAX: usize = 64;
 /// How a run stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunState {
+    /// It was asked for, and has not begun.
+    Waiting,
     /// It goes on.
     Running,
     /// It has done its work.
@@ -50,6 +58,7 @@ impl RunState {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
@@ -65,8 +74,10 @@ pub struct RunInfo {
     pub id: Arc<str>,
     /// What kind of work.
     pub worker: Worker,
-    /// What it works on: a bucket, a target.
+    /// What it works on: a bucket, a target, a table.
     pub subject: String,
+    /// What it was asked to do with that, by name.
+    pub options: Options,
     /// How it stands.
     pub state: RunState,
     /// When it began.
@@ -79,6 +90,9 @@ pub struct RunInfo {
     pub error: Option<String>,
 }
 
+/// What a run is asked to do, by name.
+pub type Options = BTreeMap<&'static str, String>;
+
 /// A run that someone asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wanted {
@@ -86,6 +100,23 @@ pub struct Wanted {
     pub worker: Worker,
     /// What it is to work on.
     pub subject: String,
+    /// The run that waits to be begun, where who asked watches it: [`Workers::begin_wanted`].
+    pub id: Option<Arc<str>>,
+    /// What it is to do.
+    pub options: Options,
+}
+
+impl Wanted {
+    /// Work on something that nobody waits for.
+    #[must_use]
+    pub fn new(worker: Worker, subject: String) -> Self {
+        Self {
+            worker,
+            subject,
+            id: None,
+            options: Options::new(),
+        }
+    }
 }
 
 /// The runs of this process.
@@ -101,12 +132,19 @@ struct Going {
     cancel: watch::Sender<bool>,
 }
 
+/// How a run gets on: what it did, and whether it is to end. Clones are the same.
+#[derive(Clone)]
+pub struct Progress {
+    gate: Gate,
+    id: Arc<str>,
+    cancelled: watch::Receiver<bool>,
+}
+
 /// A run, for the one who does the work. Dropped without [`Run::end`] it counts as failed.
 pub struct Run {
     workers: Arc<Workers>,
     worker: Worker,
-    id: Arc<str>,
-    cancelled: watch::Receiver<bool>,
+    progress: Progress,
     /// Its record in the ledger; the outcome follows when it is dropped.
     permit: ReadPermit,
     is_over: bool,
@@ -118,34 +156,75 @@ impl Workers {
     /// # Errors
     /// `Unavailable` if it can not be recorded.
     pub async fn begin(self: &Arc<Self>, worker: Worker, subject: &str) -> Result<Run> {
+        self.begin_wanted(&Wanted::new(worker, subject.to_owned())).await
+    }
+
+    /// Begins a run that someone asked for; it is in the ledger when this returns.
+    ///
+    /// # Errors
+    /// As [`Self::begin`]; the run that waited is then over.
+    pub async fn begin_wanted(self: &Arc<Self>, wanted: &Wanted) -> Result<Run> {
+        let done = self.begin_now(wanted).await;
+        if let (Err(error), Some(id)) = (&done, &wanted.id) {
+            let now = self.gate.inner.clock.now();
+            self.gate
+                .inner
+                .runs
+                .over(id, (RunState::Failed, now), Some(error.to_string()));
+        }
+        done
+    }
+
+    async fn begin_now(self: &Arc<Self>, wanted: &Wanted) -> Result<Run> {
         let inner = &self.gate.inner;
-        let id: Arc<str> = hex::encode(craton_base::random::bytes::<8>(&*inner.random)?).into();
+        let (worker, subject) = (wanted.worker, wanted.subject.as_str());
+        let id = match &wanted.id {
+            Some(id) => id.clone(),
+            None => inner.new_run_id()?,
+        };
         let session = self.session(worker, &id)?;
         let path = ResourcePath::System(format!("runs/{}/{subject}", worker.name()));
         let permit = self
             .gate
             .read(&session, Ask::new("Run", "craton:Run", path))
             .await?;
-        let (cancel, cancelled) = watch::channel(false);
         let info = RunInfo {
-            id: id.clone(),
-            worker,
-            subject: subject.to_owned(),
             state: RunState::Running,
-            begun: inner.clock.now(),
-            ended: None,
-            counts: BTreeMap::new(),
-            error: None,
+            ..waiting(wanted, &id, inner.clock.now())
         };
-        inner.runs.going.lock().insert(id.clone(), Going { info, cancel });
+        let mut going = inner.runs.going.lock();
+        let cancelled = match going.get_mut(&id) {
+            Some(before) => {
+                before.info = info;
+                before.cancel.subscribe()
+            }
+            None => {
+                let (cancel, cancelled) = watch::channel(false);
+                going.insert(id.clone(), Going { info, cancel });
+                cancelled
+            }
+        };
+        drop(going);
         Ok(Run {
             workers: self.clone(),
             worker,
-            id,
-            cancelled,
+            progress: Progress {
+                gate: self.gate.clone(),
+                id,
+                cancelled,
+            },
             permit,
             is_over: false,
         })
+    }
+
+    /// A permit to look for what is to be done, as a worker, before there is a run.
+    ///
+    /// # Errors
+    /// As [`Gate::read`].
+    pub async fn look(&self, worker: Worker, ask: Ask) -> Result<ReadPermit> {
+        let session = self.session(worker, &self.gate.inner.new_run_id()?)?;
+        self.gate.read(&session, ask).await
     }
 
     /// Where runs that someone asks for arrive. The last one who asks for it gets them.
@@ -157,52 +236,7 @@ impl Workers {
     }
 }
 
-impl Run {
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &Arc<str> {
-        &self.id
-    }
-
-    /// The gate.
-    #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.workers.gate
-    }
-
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.permit.now()
-    }
-
-    /// A permit to read, as the worker.
-    ///
-    /// # Errors
-    /// As [`Gate::read`].
-    pub async fn read(&self, ask: Ask) -> Result<ReadPermit> {
-        let session = self.workers.session(self.worker, &self.id)?;
-        self.workers.gate.read(&session, ask).await
-    }
-
-    /// A permit to change, as the worker.
-    ///
-    /// # Errors
-    /// As [`Gate::write`].
-    pub async fn write(&self, ask: Ask) -> Result<WritePermit> {
-        let session = self.workers.session(self.worker, &self.id)?;
-        self.workers.gate.write(&session, ask).await
-    }
-
-    /// Records of the ledger, as the worker.
-    ///
-    /// # Errors
-    /// As [`Gate::audit_from`].
-    pub async fn records(&self, from: u64, limit: usize) -> Result<(Vec<Entry>, u64)> {
-        let session = self.workers.session(self.worker, &self.id)?;
-        self.workers.gate.audit_from(&session, from, limit).await
-    }
-
+impl Progress {
     /// Whether it was told to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -216,44 +250,179 @@ impl Run {
         let _ = cancelled.wait_for(|is| *is).await;
     }
 
+    /// Fails if it was told to end.
+    ///
+    /// # Errors
+    /// `Busy`, `RunCancelled`.
+    pub fn go_on(&self) -> Result<()> {
+        match self.is_cancelled() {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Busy, CANCELLED, "the run was told to end")),
+        }
+    }
+
     /// Adds to what it did.
     pub fn count(&self, what: &'static str, n: u64) {
-        if let Some(going) = self.workers.gate.inner.runs.going.lock().get_mut(&self.id) {
+        if n == 0 {
+            return;
+        }
+        if let Some(going) = self.gate.inner.runs.going.lock().get_mut(&self.id) {
             let count = going.info.counts.entry(what).or_default();
             *count = count.saturating_add(n);
         }
     }
+}
+
+impl Run {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &Arc<str> {
+        &self.progress.id
+    }
+
+    /// How it gets on, for parts of the work that outlive a borrow of it.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.workers.gate
+    }
+
+    /// A session of the worker, for an engine that asks the gate by itself.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn session(&self) -> Result<Session> {
+        self.workers.session(self.worker, self.id())
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.permit.now()
+    }
+
+    /// A permit to read, as the worker.
+    ///
+    /// # Errors
+    /// As [`Gate::read`].
+    pub async fn read(&self, ask: Ask) -> Result<ReadPermit> {
+        let session = self.workers.session(self.worker, self.id())?;
+        self.workers.gate.read(&session, ask).await
+    }
+
+    /// A permit to change, as the worker.
+    ///
+    /// # Errors
+    /// As [`Gate::write`].
+    pub async fn write(&self, ask: Ask) -> Result<WritePermit> {
+        let session = self.workers.session(self.worker, self.id())?;
+        self.workers.gate.write(&session, ask).await
+    }
+
+    /// Records of the ledger, as the worker.
+    ///
+    /// # Errors
+    /// As [`Gate::audit_from`].
+    pub async fn records(&self, from: u64, limit: usize) -> Result<(Vec<Entry>, u64)> {
+        let session = self.workers.session(self.worker, self.id())?;
+        self.workers.gate.audit_from(&session, from, limit).await
+    }
+
+    /// Whether it was told to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.progress.is_cancelled()
+    }
+
+    /// Ready when it is told to end.
+    pub async fn cancelled(&self) {
+        self.progress.cancelled().await;
+    }
+
+    /// Fails if it was told to end.
+    ///
+    /// # Errors
+    /// `Busy`, `RunCancelled`.
+    pub fn go_on(&self) -> Result<()> {
+        self.progress.go_on()
+    }
+
+    /// Adds to what it did.
+    pub fn count(&self, what: &'static str, n: u64) {
+        self.progress.count(what, n);
+    }
 
     /// It is over.
     pub fn end(mut self, result: &Result<()>) {
-        let state = match result {
-            Err(_) => RunState::Failed,
-            Ok(()) if self.is_cancelled() => RunState::Cancelled,
-            Ok(()) => RunState::Done,
+        let (state, error) = match result {
+            Err(e) if e.reason() == CANCELLED => (RunState::Cancelled, None),
+            Err(e) => (RunState::Failed, Some(e)),
+            Ok(()) if self.is_cancelled() => (RunState::Cancelled, None),
+            Ok(()) => (RunState::Done, None),
         };
-        if let Err(error) = result {
+        if let Some(error) = error {
             self.permit.failed(error.kind(), error.reason());
         }
-        self.over(state, result.as_ref().err().map(ToString::to_string));
+        self.over(state, error.map(ToString::to_string));
     }
 
     fn over(&mut self, state: RunState, error: Option<String>) {
         self.is_over = true;
         let runs = &self.workers.gate.inner.runs;
-        let Some(going) = runs.going.lock().remove(&self.id) else {
+        runs.over(&self.progress.id, (state, self.permit.now()), error);
+    }
+}
+
+impl Runs {
+    fn over(&self, id: &Arc<str>, (state, now): (RunState, Timestamp), error: Option<String>) {
+        let Some(going) = self.going.lock().remove(id) else {
             return;
         };
         let info = RunInfo {
             state,
             error,
-            ended: Some(self.permit.now()),
+            ended: Some(now),
             ..going.info
         };
-        let mut ended = runs.ended.lock();
+        let mut ended = self.ended.lock();
         if ended.len() >= ENDED_MAX {
             ended.pop_front();
         }
         ended.push_back(info);
+    }
+
+    /// Those that go on first, newest first.
+    fn all(&self) -> Vec<RunInfo> {
+        let mut out: Vec<RunInfo> = self.going.lock().values().map(|g| g.info.clone()).collect();
+        out.sort_by_key(|info| std::cmp::Reverse(info.begun));
+        out.extend(self.ended.lock().iter().rev().cloned());
+        out
+    }
+}
+
+/// A run that has not begun.
+fn waiting(wanted: &Wanted, id: &Arc<str>, now: Timestamp) -> RunInfo {
+    RunInfo {
+        id: id.clone(),
+        worker: wanted.worker,
+        subject: wanted.subject.clone(),
+        options: wanted.options.clone(),
+        state: RunState::Waiting,
+        begun: now,
+        ended: None,
+        counts: BTreeMap::new(),
+        error: None,
+    }
+}
+
+impl Inner {
+    fn new_run_id(&self) -> Result<Arc<str>> {
+        Ok(hex::encode(craton_base::random::bytes::<8>(&*self.random)?).into())
     }
 }
 
@@ -263,78 +432,5 @@ impl Drop for Run {
             self.permit.failed(ErrorKind::Internal, "Abandoned");
             self.over(RunState::Failed, Some("it was given up".to_owned()));
         }
-    }
-}
-
-impl Gate {
-    /// The runs, those that go on first, newest first.
-    ///
-    /// # Errors
-    /// `Denied`.
-    pub async fn list_runs(&self, session: &Session) -> Result<Vec<RunInfo>> {
-        let ask = Ask::new("ListRuns", "craton:ListRuns", ResourcePath::System("runs".into()));
-        let _permit = self.read(session, ask).await?;
-        let runs = &self.inner.runs;
-        let mut out: Vec<RunInfo> = runs.going.lock().values().map(|g| g.info.clone()).collect();
-        out.sort_by_key(|info| std::cmp::Reverse(info.begun));
-        out.extend(runs.ended.lock().iter().rev().cloned());
-        Ok(out)
-    }
-
-    /// Tells a run to end.
-    ///
-    /// # Errors
-    /// `Denied`; `NotFound`, `NoSuchRun` if it is over or never was.
-    pub async fn cancel_run(&self, session: &Session, id: &str) -> Result<()> {
-        let path = ResourcePath::System(format!("runs/{id}"));
-        let permit = self
-            .read(session, Ask::new("CancelRun", "craton:CancelRun", path))
-            .await?;
-        let told = self
-            .inner
-            .runs
-            .going
-            .lock()
-            .get(id)
-            .map(|going| going.cancel.send_replace(true));
-        if told.is_some() {
-            return Ok(());
-        }
-        permit.failed(ErrorKind::NotFound, "NoSuchRun");
-        Err(Error::new(
-            ErrorKind::NotFound,
-            "NoSuchRun",
-            format!("no run {id:?} goes on"),
-        ))
-    }
-
-    /// Asks for a run of `worker` on `subject` now.
-    ///
-    /// # Errors
-    /// `Denied`; `Busy` if too many were asked for; `Unavailable` if nobody works here.
-    pub async fn ask_for_run(&self, session: &Session, worker: Worker, subject: &str) -> Result<()> {
-        let path = ResourcePath::System(format!("runs/{}/{subject}", worker.name()));
-        let permit = self
-            .read(session, Ask::new("StartRun", "craton:StartRun", path))
-            .await?;
-        let wanted = Wanted {
-            worker,
-            subject: subject.to_owned(),
-        };
-        let sender = self.inner.runs.wanted.lock().clone();
-        let sent = match sender {
-            None => Err(Error::new(
-                ErrorKind::Unavailable,
-                "NoWorkers",
-                "nobody works here",
-            )),
-            Some(sender) => sender.try_send(wanted).map_err(|e| {
-                Error::new(ErrorKind::Busy, "TooManyRuns", "too many runs were asked for").with_source(e)
-            }),
-        };
-        if let Err(error) = &sent {
-            permit.failed(error.kind(), error.reason());
-        }
-        sent
     }
 }

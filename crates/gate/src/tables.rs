@@ -15,13 +15,13 @@
 //! Deliberately absent: what a commit means, formats of metadata (the tables engine).
 
 use bytes::Bytes;
-use craton_base::{BranchId, BucketName, Error, ResourcePath, Result, Sequence};
+use craton_base::{BranchId, BucketName, ResourcePath, Result, Sequence};
 use craton_guard::{
     Column, TableFacts,
     actions::{self, Level},
 };
 use craton_store::namespace::{Key, Kind};
-use prost::Message;
+use prost::Message as _;
 
 use crate::{
     ask::Fact,
@@ -31,6 +31,10 @@ use crate::{
     ledger::RecordedFact,
     session::{PrincipalKind, Session},
 };
+
+mod rows;
+
+pub use rows::{ColumnRow, ColumnRows, NameRow, TableRow};
 
 /// Where the files of a bucket's tables lie.
 pub const FOLDER: &str = ".tables/";
@@ -59,51 +63,6 @@ const DATA: [&str; 11] = [
 /// Actions of S3 that take away and write nothing.
 const DELETES: [&str; 2] = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
 
-/// What the catalog keeps of a table besides its metadata files.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct TableRow {
-    /// The levels of its namespace.
-    #[prost(string, repeated, tag = "1")]
-    pub namespace: Vec<String>,
-    /// Its name in there.
-    #[prost(string, tag = "2")]
-    pub name: String,
-    /// The key of its newest metadata file; empty until the first commit of a table that was created staged.
-    #[prost(string, tag = "3")]
-    pub metadata: String,
-    /// Whether it was dropped. What is left of its files is still decided by its name.
-    #[prost(bool, tag = "4")]
-    pub dropped: bool,
-    /// Whether it is a view: it has metadata files and no others.
-    #[prost(bool, tag = "5")]
-    pub view: bool,
-    /// Its columns, of all schemas that its metadata holds: [`ColumnRows`], decoded when a policy asks.
-    #[prost(bytes = "bytes", tag = "6")]
-    pub columns: Bytes,
-    /// Its labels.
-    #[prost(string, repeated, tag = "7")]
-    pub labels: Vec<String>,
-}
-
-/// Columns of a table.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct ColumnRows {
-    /// Each once.
-    #[prost(message, repeated, tag = "1")]
-    pub columns: Vec<ColumnRow>,
-}
-
-/// A column.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct ColumnRow {
-    /// Its name; within others with dots.
-    #[prost(string, tag = "1")]
-    pub name: String,
-    /// Its type, as Iceberg writes it; `struct`, `list` and `map` alone.
-    #[prost(string, tag = "2")]
-    pub data_type: String,
-}
-
 /// What a record says which columns were read by: a list in JSON.
 pub(crate) const COLUMNS_FACT: &str = "craton:columns";
 
@@ -115,37 +74,8 @@ pub(crate) fn columns_told(facts: &[RecordedFact]) -> Option<Vec<String>> {
 /// The property whose value is a table's labels, with spaces between them.
 pub const LABELS_PROPERTY: &str = "craton.labels";
 
-/// What has a name among a bucket's tables and views.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub struct NameRow {
-    /// The table's id.
-    #[prost(string, tag = "1")]
-    pub id: String,
-    /// Whether it is a view.
-    #[prost(bool, tag = "2")]
-    pub view: bool,
-}
-
-impl NameRow {
-    /// Reads a name's row.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub fn read(meta: &[u8]) -> Result<Self> {
-        Self::decode(meta)
-            .map_err(|e| Error::corrupt("the row of a table's name does not parse").with_source(e))
-    }
-}
-
-impl TableRow {
-    /// Reads a row's description.
-    ///
-    /// # Errors
-    /// `Corrupt`.
-    pub fn read(meta: &[u8]) -> Result<Self> {
-        Self::decode(meta).map_err(|e| Error::corrupt("a table's row does not parse").with_source(e))
-    }
-}
+/// The property that lets the system keep a table in order by itself: `true`.
+pub const MAINTENANCE_PROPERTY: &str = "craton.maintenance.enabled";
 
 /// The entry of a namespace of these levels, which hold no control characters.
 #[must_use]

@@ -47,16 +47,19 @@ pub enum Worker {
     Replication,
     /// Writes inventories.
     Inventory,
+    /// Keeps tables in order: expires snapshots, removes orphans, writes small files and manifests together.
+    Maintenance,
 }
 
 impl Worker {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Lifecycle,
         Self::Events,
         Self::AccessLog,
         Self::Replication,
         Self::Inventory,
+        Self::Maintenance,
     ];
 
     /// Its name, in records after `system:`.
@@ -68,6 +71,7 @@ impl Worker {
             Self::AccessLog => "access-log",
             Self::Replication => "replication",
             Self::Inventory => "inventory",
+            Self::Maintenance => "maintenance",
         }
     }
 
@@ -85,6 +89,7 @@ impl Worker {
             Self::AccessLog => "system:access-log",
             Self::Replication => REPLICATION,
             Self::Inventory => INVENTORY,
+            Self::Maintenance => "system:maintenance",
         }
     }
 
@@ -134,6 +139,20 @@ impl Worker {
                 "s3:ListBucket",
                 "s3:ListBucketVersions",
                 "s3:PutObject",
+            ],
+            Self::Maintenance => &[
+                "craton:Run",
+                "kms:Decrypt",
+                "kms:GenerateDataKey",
+                "s3:DeleteObject",
+                "s3:GetObject",
+                "s3:ListBucket",
+                "s3:PutObject",
+                "s3tables:GetTableData",
+                "s3tables:GetTableMetadataLocation",
+                "s3tables:ListTables",
+                "s3tables:PutTableData",
+                "s3tables:UpdateTableMetadataLocation",
             ],
         }
     }

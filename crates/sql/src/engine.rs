@@ -65,6 +65,8 @@ use crate::{
     yielding::yielding,
 };
 
+mod job;
+
 /// Statements that run at once.
 const AT_ONCE: usize = 8;
 

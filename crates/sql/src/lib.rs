@@ -20,6 +20,7 @@ mod error;
 mod files;
 mod functions;
 mod iceberg;
+pub mod maintain;
 mod memory;
 mod names;
 pub mod parameters;

@@ -1,4 +1,4 @@
-//! What policies look at of a table: its columns and its labels, read off its metadata whenever a row names new metadata.
+//! What the gate and workers look at of a table: its columns, its labels, whether it is kept in order, read off its metadata whenever a row names new metadata.
 //!
 //! Columns are those of every schema that the metadata still holds: files that were written by an earlier one lie beside the others.
 //!
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use craton_base::Result;
-use craton_gate::tables::{ColumnRow, ColumnRows, LABELS_PROPERTY, TableRow};
+use craton_gate::tables::{ColumnRow, ColumnRows, LABELS_PROPERTY, MAINTENANCE_PROPERTY, TableRow};
 use prost::Message as _;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ const DEPTH_MAX: usize = 64;
 pub(crate) struct Governed {
     columns: Bytes,
     labels: Vec<String>,
+    maintained: bool,
 }
 
 impl Governed {
@@ -56,7 +57,11 @@ impl Governed {
         }
         let labels = craton_gate::labels(metadata.property(LABELS_PROPERTY).unwrap_or_default());
         match labels.len() <= LABELS_MAX {
-            true => Ok(Self { columns, labels }),
+            true => Ok(Self {
+                columns,
+                labels,
+                maintained: metadata.property(MAINTENANCE_PROPERTY) == Some("true"),
+            }),
             false => Err(bad(format!("a table has at most {LABELS_MAX} labels"))),
         }
     }
@@ -66,6 +71,7 @@ impl Governed {
         TableRow {
             columns: self.columns.clone(),
             labels: self.labels.clone(),
+            maintained: self.maintained,
             ..row
         }
     }

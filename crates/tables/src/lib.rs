@@ -22,6 +22,7 @@ mod error;
 mod fresh;
 mod governed;
 mod location;
+pub mod maintain;
 mod metadata;
 mod name;
 pub mod namespaces;

@@ -15,7 +15,9 @@ use crate::{
 /// What the work needs.
 pub struct Parts {
     /// The right to act.
-    pub workers: Workers,
+    pub workers: Arc<Workers>,
+    /// Whoever keeps tables in order: this crate does not know tables.
+    pub maintenance: mpsc::Sender<Wanted>,
     /// The targets.
     pub settings: Settings,
     /// How long a day of a lifecycle rule is.
@@ -39,7 +41,7 @@ impl Work {
     /// # Errors
     /// `Internal` if there is no HTTP client.
     pub fn start(parts: Parts) -> Result<Self> {
-        let workers = Arc::new(parts.workers);
+        let workers = parts.workers;
         let mut tasks = JoinSet::new();
         let delivering = Arc::new(Delivering::new(workers.clone(), &parts.settings, &parts.random));
         tasks.spawn(delivering.clone().spread_all());
@@ -77,7 +79,7 @@ impl Work {
             every: parts.access_log_every,
         };
         tasks.spawn(logs.write_all());
-        tasks.spawn(hand_out(workers.wanted(), ways));
+        tasks.spawn(hand_out(workers.wanted(), (ways, parts.maintenance)));
         Ok(Self { tasks })
     }
 
@@ -88,8 +90,15 @@ impl Work {
 }
 
 /// Hands runs that someone asked for to those who do them.
-async fn hand_out(mut wanted: mpsc::Receiver<Wanted>, ways: BTreeMap<Worker, mpsc::Sender<String>>) {
+async fn hand_out(
+    mut wanted: mpsc::Receiver<Wanted>,
+    (ways, maintenance): (BTreeMap<Worker, mpsc::Sender<String>>, mpsc::Sender<Wanted>),
+) {
     while let Some(one) = wanted.recv().await {
+        if one.worker == Worker::Maintenance {
+            drop(maintenance.send(one).await);
+            continue;
+        }
         let Some(way) = ways.get(&one.worker) else {
             tracing::warn!(worker = one.worker.name(), "this work can not be asked for");
             continue;

@@ -136,6 +136,20 @@ impl Client {
         }
     }
 
+    /// A request to the Iceberg door, and its answer.
+    ///
+    /// # Errors
+    /// What the server says; `Unavailable` if it can not be reached.
+    pub(crate) async fn iceberg(&self, path: &str) -> Result<Value> {
+        let path = format!("/_iceberg/v1/{path}");
+        let (status, answer) = self.send(Method::GET, &path, Bytes::new()).await?;
+        let parsed = serde_json::from_slice(&answer).ok();
+        match (status.is_success(), parsed) {
+            (true, Some(value)) => Ok(value),
+            (_, parsed) => Err(remote::iceberg_error(status, parsed.as_ref())),
+        }
+    }
+
     /// A request to the S3 door that the stock client does not make; its answer's body.
     ///
     /// # Errors

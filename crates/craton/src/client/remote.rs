@@ -22,6 +22,15 @@ pub(super) fn api_error(status: StatusCode, answer: Option<&Value>) -> Error {
     }
 }
 
+/// An error that the Iceberg door answered.
+pub(super) fn iceberg_error(status: StatusCode, answer: Option<&Value>) -> Error {
+    let field = |name: &str| answer.and_then(|a| a.get("error")?.get(name)?.as_str());
+    match (field("message"), field("type")) {
+        (Some(message), Some(kind)) => Error::new(kind_of(status), REMOTE, format!("{message} ({kind})")),
+        _ => Error::new(kind_of(status), REMOTE, format!("the server answers {status}")),
+    }
+}
+
 /// An error that the S3 door answered.
 pub(super) fn s3_error(status: StatusCode, xml: &[u8]) -> Error {
     let message = s3_message(&String::from_utf8_lossy(xml));

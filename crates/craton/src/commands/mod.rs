@@ -24,6 +24,7 @@ mod runs;
 mod sessions;
 mod sql;
 mod system;
+mod tables;
 mod work;
 
 /// Runs a command.
@@ -73,6 +74,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Inventory(command) => replication::inventory(command).await,
         Command::Graph(command) => graph::run(command).await,
         Command::Sql(command) => sql::run(command).await,
+        Command::Table(command) => tables::run(command).await,
     }
 }
 

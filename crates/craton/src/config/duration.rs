@@ -13,7 +13,7 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Reads a span of time, longer than none and at most ten years.
-pub(super) fn parse(text: &str) -> Result<Duration> {
+pub(crate) fn parse(text: &str) -> Result<Duration> {
     let bad = || {
         Error::invalid(format!(
             "{text:?} is not a time; write for example 500ms, 30s, 15m, 24h or 7d"

@@ -13,7 +13,7 @@ use craton_base::{ByteSize, Error, Result};
 use craton_doors::http::Network;
 use craton_store::MEMORY_MIN;
 
-mod duration;
+pub(crate) mod duration;
 mod file;
 
 pub(crate) use file::layered;

@@ -7,7 +7,13 @@
 //! Memory: `--memory` is divided by the store ([`craton_store::Memory::divide`]); connections live in
 //! its rest, so their number is bounded by it.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use craton_base::{Clock, Error, Kind, Random, Result, clock::SystemClock};
 use craton_crypto::random::SystemRandom;
@@ -17,6 +23,8 @@ use craton_work::Work;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -51,6 +59,9 @@ use listen::{Handler, Limits, Peer};
 use stall::TimedBody;
 use traces::Traces;
 
+/// Requests for maintenance of tables that wait.
+const WANTED_MAX: usize = 64;
+
 /// A server that has its folder and its address, and answers once it is run.
 pub(crate) struct Server {
     folder: Folder,
@@ -62,6 +73,8 @@ pub(crate) struct Server {
     pg: Option<pg::Line>,
     data: PathBuf,
     work: Work,
+    /// Keeps tables in order.
+    maintenance: JoinSet<()>,
 }
 
 /// The doors, as the listener wants them.
@@ -174,8 +187,9 @@ impl Server {
         }
         let fetch = GuardedFetch::new(&settings.fetch_private)?;
         folder.gate.use_fetch(Arc::new(fetch));
+        let engine = Arc::new(OnceLock::new());
         let handler = Arc::new(Doors {
-            doors: open_doors(settings, &folder)?,
+            doors: open_doors(settings, &folder, engine.clone())?,
             traces,
         });
         let pg = pg::Line::take(settings, &handler.doors, tls.clone()).await?;
@@ -187,8 +201,14 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout,
         };
         folder.gate.start()?;
+        let workers = Arc::new(folder.gate.take_workers()?);
+        let (maintenance, wanted) = mpsc::channel(WANTED_MAX);
+        let tables = sql::maintenance(&engine, workers.clone(), settings.lifecycle_day)?;
+        let mut keeping = JoinSet::new();
+        keeping.spawn(tables.run_all(wanted));
         let work = Work::start(craton_work::Parts {
-            workers: folder.gate.take_workers()?,
+            workers,
+            maintenance,
             settings: targets,
             calendar: Calendar::with_day(settings.lifecycle_day),
             access_log_every: settings.access_log_every,
@@ -205,6 +225,7 @@ impl Server {
             pg,
             data: settings.data.clone(),
             work,
+            maintenance: keeping,
         })
     }
 
@@ -230,6 +251,7 @@ impl Server {
             handler,
             pg,
             work,
+            mut maintenance,
             ..
         } = self;
         let line = pg.map(|line| tokio::spawn(line.run()));
@@ -237,6 +259,8 @@ impl Server {
         if let Some(line) = line {
             line.abort();
         }
+        // What they were at is over before the gate is closed.
+        maintenance.shutdown().await;
         work.end().await;
         let last_traces = async {
             if let Some(traces) = &handler.traces {
@@ -249,7 +273,11 @@ impl Server {
     }
 }
 
-fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
+fn open_doors(
+    settings: &Settings,
+    folder: &Folder,
+    engine: Arc<OnceLock<craton_sql::Engine>>,
+) -> Result<doors::Doors> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     doors::Doors::new(doors::Parts {
@@ -264,7 +292,7 @@ fn open_doors(settings: &Settings, folder: &Folder) -> Result<doors::Doors> {
         clock,
         random,
         below: Arc::new(Below::new(folder)),
-        sql: Some(sql::start(settings, folder.gate.clone())),
+        sql: Some(sql::start(settings, folder.gate.clone(), engine)),
         flight: Some(craton_flight::start),
     })
 }

@@ -1,16 +1,20 @@
 //! The engine of SQL behind the door that knows it by its trait alone.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use craton_base::Result;
+use craton_base::{Result, clock::SystemClock};
 use craton_doors::sql::{
     SqlAnswer, SqlBound, SqlColumn, SqlEngine, SqlForm, SqlParameter, SqlPlan, SqlRows, SqlShape, SqlStart,
     SqlStatement,
 };
-use craton_gate::{Gate, Session};
+use craton_gate::{Gate, Session, Workers};
 use craton_sql::{
     Engine, Form, Statement, Written,
+    maintain::{Maintenance, Parts},
     parameters::{self, Given},
     postgres::{self, Column, Formats, Parameter},
 };
@@ -20,16 +24,37 @@ use crate::config::Settings;
 
 struct Behind(Engine);
 
-/// Starts the engine.
-pub(super) fn start(settings: &Settings, gate: Gate) -> SqlStart {
+/// Starts the engine, and keeps it in a place for who else works with it.
+pub(super) fn start(settings: &Settings, gate: Gate, place: Arc<OnceLock<Engine>>) -> SqlStart {
     let settings = craton_sql::Settings {
         spill: settings.sql_spill.clone(),
         spill_bytes: settings.sql_spill_size.bytes(),
     };
     Box::new(move |tables, memory| {
         let engine = Engine::start(gate, (tables, memory), &settings)?;
+        // It is started once.
+        drop(place.set(engine.clone()));
         Ok(Arc::new(Behind(engine)))
     })
+}
+
+/// What keeps tables in order, with the engine that was started.
+///
+/// # Errors
+/// `Internal` if there is none.
+pub(super) fn maintenance(
+    place: &OnceLock<Engine>,
+    workers: Arc<Workers>,
+    day: Duration,
+) -> Result<Maintenance> {
+    let engine = place.get().cloned();
+    let engine = engine.ok_or_else(|| craton_base::Error::internal("SQL was not started"))?;
+    Ok(Maintenance::new(Parts {
+        workers,
+        engine,
+        day,
+        clock: Arc::new(SystemClock::new()),
+    }))
 }
 
 #[async_trait]

@@ -6,7 +6,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::{
-    Call, access, authzen, guard, identities, kms, leases, ledger, openlineage, runs, sessions, system, work,
+    Call, access, authzen, guard, identities, kms, leases, ledger, maintenance, openlineage, runs, sessions,
+    system, work,
 };
 use crate::route;
 
@@ -174,6 +175,12 @@ routes! {
     StartWork: POST "/_api/v1/work/{worker}/{bucket}", "craton:StartRun" => work::start;
     /// Asks for work on one of several things of a bucket.
     StartNamedWork: POST "/_api/v1/work/{worker}/{bucket}/{id}", "craton:StartRun" => work::start_named;
+    /// Asks for maintenance of a table.
+    StartMaintenance: POST "/_api/v1/tables/{bucket}/{namespace}/{table}/maintenance", "s3tables:UpdateTableMetadataLocation" => maintenance::start;
+    /// The runs of maintenance of a table.
+    ListMaintenance: GET "/_api/v1/tables/{bucket}/{namespace}/{table}/maintenance", "s3tables:GetTable" => maintenance::list;
+    /// Tells a run of maintenance to end.
+    CancelMaintenance: DELETE "/_api/v1/tables/{bucket}/{namespace}/{table}/maintenance/{run}", "s3tables:UpdateTableMetadataLocation" => maintenance::cancel;
     /// How a bucket's replication stands.
     ReplicationStatus: GET "/_api/v1/replication/{bucket}", "craton:ReadReplication" => work::replication_status;
     /// Runs of clients.

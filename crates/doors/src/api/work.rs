@@ -14,7 +14,7 @@ pub(super) async fn list(call: &mut Call<'_>) -> Result<Value> {
     Ok(json!({ "runs": runs.iter().map(listed).collect::<Vec<_>>() }))
 }
 
-fn listed(run: &RunInfo) -> Value {
+pub(super) fn listed(run: &RunInfo) -> Value {
     let time = |t: craton_base::Timestamp| t.to_utc().format(&Rfc3339).unwrap_or_default();
     let counts: Map<String, Value> = run
         .counts
@@ -25,6 +25,7 @@ fn listed(run: &RunInfo) -> Value {
         "id": &*run.id,
         "worker": run.worker.name(),
         "subject": run.subject,
+        "options": run.options,
         "state": run.state.as_str(),
         "begun": time(run.begun),
         "ended": run.ended.map(time),

@@ -121,6 +121,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer> {
         name,
         requirements: required,
         updates: wanted,
+        on: None,
     };
     let wanted = std::slice::from_ref(&change);
     let Some(loaded) = once(&call, &permit, call.tables.commit(&permit, wanted)).await? else {

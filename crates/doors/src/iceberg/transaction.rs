@@ -99,5 +99,6 @@ fn change(call: &Call<'_>, item: &Value) -> Result<TableChange> {
         name,
         requirements: requirements.to_vec(),
         updates: updates.to_vec(),
+        on: None,
     })
 }

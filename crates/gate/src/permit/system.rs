@@ -22,11 +22,15 @@ use crate::{
     replication::{self, QueuedCopy, QueuedPlace},
     scope,
     session::PrincipalKind,
+    tables::TableRow,
     worker::Workers,
 };
 
 /// How many buckets are looked at in one go.
 const BUCKETS_AT_ONCE: usize = 1000;
+
+/// Rows of tables that are looked at together.
+const ROWS_AT_ONCE: usize = 1000;
 
 impl Permit {
     /// The bucket that the entries under the permit's path are stored under.
@@ -212,6 +216,36 @@ impl Workers {
         self.each_bucket(|inner, bucket| {
             let found = all_named(&inner.store, bucket.id, subresource, None, 1)?;
             Ok((!found.is_empty()).then_some(bucket.name))
+        })
+    }
+
+    /// The buckets with tables that are to be kept in order. As [`Workers::buckets_with`].
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn buckets_with_maintained(&self) -> Result<Vec<BucketName>> {
+        self.each_bucket(|inner, bucket| {
+            let mut span = Span {
+                bucket: bucket.id,
+                branch: BranchId::MAIN,
+                kind: Kind::Table,
+                start: Bytes::new(),
+                end: None,
+            };
+            loop {
+                let page = inner
+                    .store
+                    .scan(&span, Sequence::MAX, Direction::Forward, ROWS_AT_ONCE)?;
+                for stored in &page.entries {
+                    if TableRow::read(&stored.value.meta)?.maintained {
+                        return Ok(Some(bucket.name));
+                    }
+                }
+                let Some(last) = page.entries.last().filter(|_| page.more) else {
+                    return Ok(None);
+                };
+                span.start = [&*last.key.name, &[0]].concat().into();
+            }
         })
     }
 

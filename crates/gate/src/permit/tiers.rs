@@ -61,6 +61,6 @@ impl WritePermit {
     /// have been told of too much already, and comes upon it later.
     pub fn tell(&self, worker: Worker, subject: String) -> bool {
         let sender = self.permit.gate.runs.wanted.lock().clone();
-        sender.is_some_and(|sender| sender.try_send(Wanted { worker, subject }).is_ok())
+        sender.is_some_and(|sender| sender.try_send(Wanted::new(worker, subject)).is_ok())
     }
 }

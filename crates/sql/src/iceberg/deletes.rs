@@ -151,6 +151,11 @@ impl Deleted {
         Ok(())
     }
 
+    /// The data files that have deleted rows, without the schemes of their locations.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.positions.keys().map(String::as_str)
+    }
+
     /// The deleted positions of a data file, in order, each once.
     pub(crate) fn of(&self, file: &DataFile) -> Vec<u64> {
         let known = self

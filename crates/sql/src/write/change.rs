@@ -32,7 +32,7 @@ use futures::StreamExt as _;
 use super::{
     deletes, insert, names,
     rewrite::{ACTION, Rewritten, UPDATED},
-    rows::Rows,
+    rows::{Rows, row_id},
     snapshot::{self, Change, lost, settled},
     target::Target,
 };
@@ -96,13 +96,14 @@ async fn once(target: &Arc<Target>, state: &SessionState, rewritten: &Rewritten)
     let mut changed = Changed::default();
     let mut rows: Option<Rows> = None;
     let numbered = target.version()? >= 3;
+    let numbers = numbered.then(row_id);
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| own(&e))?;
         changed.add(&batch, &memory)?;
         if let Some(written) = written(&batch)? {
             let rows = match &mut rows {
                 Some(rows) => rows,
-                empty => empty.insert(Rows::new(target, numbered)?),
+                empty => empty.insert(Rows::new(target, numbers.as_slice())?),
             };
             rows.push(columns(&written, numbered)).await?;
         }

@@ -122,6 +122,7 @@ fn beside(file: &DataFile, location: &str, records: usize) -> NewFile {
         spec: file.spec,
         partition: file.partition.clone(),
         metrics: Default::default(),
+        order: None,
         kind: NewKind::Positions { of: None },
     }
 }

@@ -183,7 +183,7 @@ fn plain(kind: &DataType) -> DataType {
 async fn add(target: &Arc<Target>, state: &SessionState, plan: &LogicalPlan) -> Result<u64> {
     let physical = state.create_physical_plan(plan).await.map_err(|e| own(&e))?;
     let mut batches = execute_stream(physical, state.task_ctx()).map_err(|e| own(&e))?;
-    let mut rows = Rows::new(target, false)?;
+    let mut rows = Rows::new(target, &[])?;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|e| own(&e))?;
         if batch.num_rows() > 0 {

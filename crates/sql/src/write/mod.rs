@@ -3,6 +3,7 @@
 //! ```text
 //! CREATE, ALTER, DROP ─▶ [`ddl`], [`alter`] ─────────────────────────────────────────▶ catalog
 //! INSERT, CREATE … AS ─▶ [`insert`] ─▶ rows ─▶ [`rows`], [`file`], [`partition`] ─▶ files ─▶ [`manifest`], [`snapshot`] ─▶ catalog
+//! compaction ─▶ [`compact`] ─▶ rows ┘       manifests written together ─▶ [`manifests`] ─┘
 //! DELETE, UPDATE, MERGE ─▶ [`rewrite`], [`merge`] ─▶ [`change`] ─▶ rows and [`deletes`] ─┘
 //! ```
 //!
@@ -11,18 +12,20 @@
 //! - a statement is one commit of the catalog, or none: what it wrote is deleted again if it fails;
 //! - what concurrent writers change is never lost: what only adds is added to it, what changes rows is run again.
 //!
-//! Deliberately absent: how rows are read and policies applied ([`crate::iceberg`]), maintenance.
+//! Deliberately absent: how rows are read and policies applied ([`crate::iceberg`]), when tables are maintained ([`crate::maintain`]).
 
 mod alter;
 mod bind;
 mod change;
 mod columns;
+mod compact;
 mod ddl;
 mod definition;
 mod deletes;
 mod file;
 mod insert;
 mod manifest;
+mod manifests;
 mod merge;
 mod names;
 mod partition;
@@ -49,7 +52,9 @@ use datafusion::{
 };
 
 pub(crate) use bind::parameters;
-pub(crate) use rows::row_id;
+pub(crate) use compact::{Compaction, compact};
+pub(crate) use manifests::rewrite_manifests;
+pub(crate) use rows::{last_changed, row_id};
 pub(crate) use words::arranged;
 
 use crate::{catalog::Buckets, context::Context, error::own, iceberg::types::not_yet, parameters::Given};

@@ -37,8 +37,14 @@ const FILES_MAX: usize = 10_000;
 /// How long a file becomes, unless a property of the table says otherwise, in bytes.
 const FILE_BYTES: u64 = 512 << 20;
 
+/// How long it becomes at least, in bytes.
+const FILE_BYTES_MIN: u64 = 1 << 20;
+
 /// The id of the number of a row, which follows it from file to file (format version 3).
 pub(crate) const ROW_ID: i32 = 2_147_483_540;
+
+/// The id of the number of the commit that last changed a row (format version 3).
+const LAST_ID: i32 = 2_147_483_539;
 
 /// Rows on their way.
 pub(super) struct Rows {
@@ -50,6 +56,14 @@ pub(super) struct Rows {
     memory: MemoryReservation,
     file_bytes: u64,
     rows: u64,
+    /// The sort order that rows come in.
+    order: Option<i64>,
+}
+
+/// How long a file becomes, as a table says, in bytes.
+pub(super) fn file_bytes(target: &Target) -> u64 {
+    let said = target.property_number("write.target-file-size-bytes", FILE_BYTES);
+    said.max(FILE_BYTES_MIN)
 }
 
 struct Open {
@@ -59,14 +73,12 @@ struct Open {
 }
 
 impl Rows {
-    /// For rows of the table's current schema; `numbered`: with a last column of rows' numbers.
-    pub(super) fn new(target: &Arc<Target>, numbered: bool) -> Result<Self> {
+    /// For rows of the table's current schema, with these columns behind its own.
+    pub(super) fn new(target: &Arc<Target>, more: &[FieldRef]) -> Result<Self> {
         let json = target.schema_json()?;
         let schema = target.schema()?;
         let mut fields: Vec<FieldRef> = schema.fields().iter().zip(columns(json)).map(required).collect();
-        if numbered {
-            fields.push(row_id());
-        }
+        fields.extend(more.iter().cloned());
         let uuids = columns(json).filter(|c| c.get("type").and_then(Json::as_str) == Some("uuid"));
         let uuids: Vec<i32> = uuids
             .filter_map(|c| i32::try_from(c.get("id")?.as_i64()?).ok())
@@ -78,15 +90,35 @@ impl Rows {
         Ok(Self {
             form: Form::new(Arc::new(Schema::new(fields)), &uuids, compression)?,
             spec: target.default_spec()?,
-            file_bytes: target
-                .property_number("write.target-file-size-bytes", FILE_BYTES)
-                .max(1 << 20),
+            file_bytes: file_bytes(target),
             target: target.clone(),
             open: HashMap::new(),
             done: Vec::new(),
             memory,
             rows: 0,
+            order: None,
         })
+    }
+
+    /// Files of about so many bytes.
+    pub(super) fn of_bytes(mut self, bytes: u64) -> Self {
+        self.file_bytes = bytes.max(FILE_BYTES_MIN);
+        self
+    }
+
+    /// Says that rows come in this sort order, one file's after the other's.
+    pub(super) fn sorted(mut self, order: Option<i64>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Ends the files that are open: what comes next is in others.
+    pub(super) async fn cut(&mut self) -> Result<()> {
+        let keys: Vec<Vec<u8>> = self.open.keys().cloned().collect();
+        for key in keys {
+            self.end(&key).await?;
+        }
+        self.settle().await
     }
 
     /// Writes rows: columns in the order of the schema, whatever they are called.
@@ -171,6 +203,7 @@ impl Rows {
             spec: self.spec.id,
             partition: manifest::partition(&self.spec, &open.partition),
             metrics,
+            order: self.order,
             kind: NewKind::Data,
         });
         Ok(())
@@ -178,10 +211,7 @@ impl Rows {
 
     /// Ends all files: those that were written, and how many rows are in them.
     pub(super) async fn finish(mut self) -> Result<(Vec<NewFile>, u64)> {
-        let keys: Vec<Vec<u8>> = self.open.keys().cloned().collect();
-        for key in keys {
-            self.end(&key).await?;
-        }
+        self.cut().await?;
         Ok((self.done, self.rows))
     }
 }
@@ -210,6 +240,15 @@ fn required((field, json): (&FieldRef, &Json)) -> FieldRef {
 
 /// The column of rows' numbers.
 pub(crate) fn row_id() -> FieldRef {
-    let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), ROW_ID.to_string())]);
-    Arc::new(Field::new("_row_id", DataType::Int64, true).with_metadata(id))
+    numbers("_row_id", ROW_ID)
+}
+
+/// The column of the commits that last changed rows.
+pub(crate) fn last_changed() -> FieldRef {
+    numbers("_last_updated_sequence_number", LAST_ID)
+}
+
+fn numbers(name: &str, id: i32) -> FieldRef {
+    let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
+    Arc::new(Field::new(name, DataType::Int64, true).with_metadata(id))
 }

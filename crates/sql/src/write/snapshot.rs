@@ -32,6 +32,13 @@ pub(super) struct Change {
     pub(super) gone_data: HashSet<String>,
     /// The data files whose deletion vectors go.
     pub(super) gone_vectors: HashSet<String>,
+    /// The files of positions that go, because no file is left that they are of.
+    pub(super) gone_deletes: HashSet<String>,
+    /// The manifests that go, because what they hold was written into [`Self::manifests`].
+    pub(super) gone_manifests: HashSet<String>,
+    pub(super) manifests: Vec<Listed>,
+    /// Whether the rows stay the same: what others only add meanwhile is added to.
+    pub(super) same_rows: bool,
     /// Whether rows were written that replace others, or the same in other files.
     pub(super) operation: Option<&'static str>,
 }
@@ -44,6 +51,7 @@ struct Gone {
     bytes: u64,
     vectors: u64,
     deletes: u64,
+    manifests: u64,
 }
 
 /// A location without its scheme.
@@ -58,15 +66,36 @@ pub(super) fn plain(location: &str) -> &str {
 pub(super) async fn commit(target: &Arc<Target>, change: &Change) -> Result<()> {
     let id = snapshot_id(target)?;
     let new = new_manifests(target, change, id).await?;
+    commit_as(target, change, (id, new)).await
+}
+
+/// Commits a change as a snapshot of this id, with manifests that were written for it.
+///
+/// # Errors
+/// As [`commit`].
+pub(super) async fn commit_as(
+    target: &Arc<Target>,
+    change: &Change,
+    (id, new): (i64, Vec<Listed>),
+) -> Result<()> {
     let mut current = target.clone();
     let only_adds = change.gone_data.is_empty()
         && change.gone_vectors.is_empty()
+        && change.gone_manifests.is_empty()
         && change.added.iter().all(|file| matches!(file.kind, NewKind::Data));
+    let deletes = match change.same_rows {
+        true => manifests_of_deletes(target).await?,
+        false => HashSet::new(),
+    };
     for _ in 0..TRIES_MAX {
         let done = commit_once(&current, change, (id, &new)).await;
         match done {
-            Err(e) if only_adds && e.reason() == "CommitFailedException" => {
+            Err(e) if (only_adds || change.same_rows) && e.reason() == "CommitFailedException" => {
                 current = Arc::new(current.reloaded().await?);
+                // New deletes may be of rows that were written again.
+                if change.same_rows && !manifests_of_deletes(&current).await?.is_subset(&deletes) {
+                    return Err(lost());
+                }
             }
             done => return done,
         }
@@ -92,8 +121,36 @@ fn random(target: &Target) -> Result<u128> {
     u128::from_str_radix(&uuid, 16).map_err(|e| Error::internal("a UUID is none").with_source(e))
 }
 
+/// The manifests of deletes that the current snapshot has.
+async fn manifests_of_deletes(target: &Target) -> Result<HashSet<String>> {
+    let listed = listed(target).await?.into_iter();
+    let of_deletes = listed.filter(|listed| listed.field(517).and_then(Value::integer) == Some(1));
+    of_deletes
+        .map(|listed| path_of(&listed).map(str::to_owned))
+        .collect()
+}
+
+/// The manifests of the current snapshot, as its list has them.
+pub(super) async fn listed(target: &Target) -> Result<Vec<Value>> {
+    let mut out = Vec::new();
+    let Some(list) = target.snapshot().and_then(|s| s.get("manifest-list")?.as_str()) else {
+        return Ok(out);
+    };
+    let mut file = File::open(target.manifest(list).await?)?;
+    while let Some(block) = file.block()? {
+        out.extend(block.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(out)
+}
+
+/// Where a manifest is.
+pub(super) fn path_of(listed: &Value) -> Result<&str> {
+    let path = listed.field(500).and_then(Value::text);
+    path.ok_or_else(|| Error::corrupt("a list of manifests has one without a path"))
+}
+
 /// A number from a random UUID, as other writers make them.
-fn snapshot_id(target: &Target) -> Result<i64> {
+pub(super) fn snapshot_id(target: &Target) -> Result<i64> {
     let number = random(target)?;
     let mixed = (number >> 64) as u64 ^ number as u64;
     Ok((mixed & i64::MAX as u64).cast_signed())
@@ -129,7 +186,11 @@ async fn new_manifests(target: &Target, change: &Change, id: i64) -> Result<Vec<
     Ok(out)
 }
 
-fn begin<'a>(target: &Target, spec: &'a super::partition::Spec, holds: Holds) -> Result<Manifest<'a>> {
+pub(super) fn begin<'a>(
+    target: &Target,
+    spec: &'a super::partition::Spec,
+    holds: Holds,
+) -> Result<Manifest<'a>> {
     let table = (target.version()?, target.schema_json()?);
     Manifest::new(
         table,
@@ -139,7 +200,7 @@ fn begin<'a>(target: &Target, spec: &'a super::partition::Spec, holds: Holds) ->
     )
 }
 
-async fn end(target: &Target, manifest: Manifest<'_>, id: i64) -> Result<Listed> {
+pub(super) async fn end(target: &Target, manifest: Manifest<'_>, id: i64) -> Result<Listed> {
     let name = format!("{}-m.avro", target.context.tables.uuid()?);
     let location = target.place(true, &name)?;
     let (bytes, listed) = manifest.finish(&location, id)?;
@@ -151,6 +212,12 @@ async fn commit_once(target: &Target, change: &Change, (id, new): (i64, &[Listed
     let version = target.version()?;
     let parent = target.snapshot_id();
     let (kept, rewritten, gone) = before(target, change, id).await?;
+    let is_there =
+        gone.files == change.gone_data.len() as u64 && gone.manifests == change.gone_manifests.len() as u64;
+    if change.same_rows && !is_there {
+        // Others took away what was written again.
+        return Err(lost());
+    }
     let sequence = target
         .number("last-sequence-number")
         .unwrap_or(UNKNOWN_SEQUENCE)
@@ -193,30 +260,29 @@ async fn commit_once(target: &Target, change: &Change, (id, new): (i64, &[Listed
 /// The manifests of the current snapshot that stay, those that are written anew without what goes, and what goes.
 async fn before(target: &Target, change: &Change, id: i64) -> Result<(Vec<Value>, Vec<Listed>, Gone)> {
     let (mut kept, mut rewritten, mut gone) = (Vec::new(), Vec::new(), Gone::default());
-    let list = target.snapshot().and_then(|s| s.get("manifest-list")?.as_str());
-    let Some(list) = list else {
-        return Ok((kept, rewritten, gone));
-    };
-    let mut file = File::open(target.manifest(list).await?)?;
-    while let Some(block) = file.block()? {
-        for listed in block {
-            let listed = listed?;
-            let number = |field: i32| listed.field(field).and_then(Value::integer);
-            // What held nothing but what went with an earlier snapshot has nothing to say any more.
-            if (number(504), number(505)) == (Some(0), Some(0)) {
-                continue;
+    for listed in listed(target).await? {
+        let number = |field: i32| listed.field(field).and_then(Value::integer);
+        if change.gone_manifests.contains(path_of(&listed)?) {
+            gone.manifests = gone.manifests.saturating_add(1);
+            continue;
+        }
+        // What held nothing but what went with an earlier snapshot has nothing to say any more.
+        if (number(504), number(505)) == (Some(0), Some(0)) {
+            continue;
+        }
+        let touched = match number(517) {
+            Some(1) => {
+                let gone = [&change.gone_vectors, &change.gone_data, &change.gone_deletes];
+                gone.iter().any(|gone| !gone.is_empty())
             }
-            let touched = match number(517) {
-                Some(1) => !change.gone_vectors.is_empty() || !change.gone_data.is_empty(),
-                _ => !change.gone_data.is_empty(),
-            };
-            match touched {
-                false => kept.push(listed),
-                true => match rewrite(target, change, (&listed, id), &mut gone).await? {
-                    Some(new) => rewritten.extend(new),
-                    None => kept.push(listed),
-                },
-            }
+            _ => !change.gone_data.is_empty(),
+        };
+        match touched {
+            false => kept.push(listed),
+            true => match rewrite(target, change, (&listed, id), &mut gone).await? {
+                Some(new) => rewritten.extend(new),
+                None => kept.push(listed),
+            },
         }
     }
     Ok((kept, rewritten, gone))
@@ -230,8 +296,7 @@ async fn rewrite(
     gone: &mut Gone,
 ) -> Result<Option<Option<Listed>>> {
     let number = |field: i32| listed.field(field).and_then(Value::integer);
-    let path = listed.field(500).and_then(Value::text);
-    let path = path.ok_or_else(|| Error::corrupt("a list of manifests has one without a path"))?;
+    let path = path_of(listed)?;
     let spec = target.spec(number(502).unwrap_or(0))?;
     let holds = if number(517) == Some(1) {
         Holds::Deletes
@@ -315,6 +380,7 @@ fn goes(change: &Change, file: &Value) -> bool {
         Some(1) => {
             change.gone_data.contains(text(143))
                 || (file.field(144).is_some() && change.gone_vectors.contains(text(143)))
+                || change.gone_deletes.contains(text(100))
         }
         Some(0) | None => change.gone_data.contains(text(100)),
         Some(_) => false,
@@ -370,6 +436,7 @@ fn summary(target: &Target, change: &Change, gone: &Gone) -> Json {
     put("added-position-deletes", deleted);
     put("removed-delete-files", gone.vectors);
     put("removed-position-deletes", gone.deletes);
+    put("manifests-replaced", gone.manifests);
     let before = target.snapshot().and_then(|s| s.get("summary"));
     let was = |name: &str| -> Option<u64> {
         match target.snapshot() {

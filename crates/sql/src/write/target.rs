@@ -280,6 +280,12 @@ impl Target {
         self.spec(self.number("default-spec-id").unwrap_or(0))
     }
 
+    /// The sort order of new files, as metadata has it; `None` where there is none.
+    pub(super) fn sort_order(&self) -> Option<&Json> {
+        let id = self.number("default-sort-order-id").filter(|id| *id > 0)?;
+        self.item("sort-orders", "order-id", id)
+    }
+
     /// The current snapshot.
     pub(super) fn snapshot(&self) -> Option<&Json> {
         let id = self.snapshot_id()?;
@@ -411,6 +417,7 @@ impl Target {
             name: self.name.clone(),
             requirements,
             updates,
+            on: None,
         };
         let context = self.context.clone();
         let derived = self.derived.lock().clone().map(|derived| Derived {

@@ -66,6 +66,18 @@ impl Writer {
         }
     }
 
+    /// How many bytes were written, those that are not compressed yet included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.out.len().saturating_add(self.block.len())
+    }
+
+    /// Whether nothing was written, which is never.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn end_block(&mut self) -> Result<()> {
         if self.records == 0 {
             return Ok(());

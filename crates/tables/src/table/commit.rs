@@ -42,6 +42,9 @@ pub struct TableChange {
     pub requirements: Vec<Value>,
     /// What changes.
     pub updates: Vec<Value>,
+    /// The metadata file that it was planned on, where it is to be changed in no other state: maintenance takes away what
+    /// nothing names, and requirements can not say that nothing came to name it.
+    pub on: Option<String>,
 }
 
 /// What stands before a change.
@@ -124,6 +127,9 @@ impl Tables {
         let mut requirements = wanted.requirements.iter();
         requirements.try_for_each(|requirement| requirement::check(&metadata, requirement))?;
         let file = folder.location_of(&found.row.metadata);
+        if wanted.on.as_ref().is_some_and(|on| *on != file) {
+            return Err(commit_failed("the table was changed since this was planned"));
+        }
         if wanted.updates.is_empty() {
             // Nothing changes, and what was required holds when the others change.
             all.changes = all

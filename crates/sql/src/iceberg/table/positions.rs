@@ -1,7 +1,7 @@
 //! A table whose rows are to be changed: each row comes with the file that it is in and its position there.
 //!
 //! ```text
-//! the table's columns … │ the row's number (format version 3) │ file, as an index into [`Scanned::files`] │ position
+//! the table's columns … │ the row's number, the commit that last changed it (format version 3) │ file, as an index into [`Scanned::files`] │ position
 //! ```
 //!
 //! Invariants
@@ -40,8 +40,13 @@ use datafusion::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{ById, DataFile, Deleted, Pruner, Table};
-use crate::{STORE, error::external, write::row_id};
+use super::{ById, DataFile, DeleteFile, Deleted, Pruner, Table};
+use crate::{
+    STORE,
+    error::external,
+    files::path_of,
+    write::{last_changed, row_id},
+};
 
 /// The name of the column of files; no other begins so.
 pub(crate) const FILE: &str = "\u{1}file";
@@ -51,6 +56,12 @@ pub(crate) const POSITION: &str = "\u{1}position";
 
 /// The name of the column of rows' numbers.
 pub(crate) const ROW: &str = "\u{1}row";
+
+/// The name of the column of the commits that last changed rows.
+pub(crate) const LAST: &str = "\u{1}last";
+
+/// Columns that files have besides the table's own: [`ROW`] and [`LAST`].
+const NUMBERS: usize = 2;
 
 /// What a table's name ends with where its rows are to be changed.
 pub(crate) const TARGET: &str = "\u{1}target";
@@ -65,9 +76,10 @@ pub(crate) fn target_of(name: &str) -> (&str, bool) {
 pub(crate) struct Scanned {
     pub(crate) snapshot: Option<i64>,
     pub(crate) files: Vec<DataFile>,
+    pub(crate) deletes: Vec<DeleteFile>,
     pub(crate) deleted: Deleted,
-    /// Of both.
-    _memory: MemoryReservation,
+    /// Of all of them.
+    memory: MemoryReservation,
 }
 
 /// The table.
@@ -80,9 +92,9 @@ pub(crate) struct Positions {
 impl Positions {
     pub(crate) fn new(table: Table) -> Self {
         let mut fields = table.snapshot.schema.fields().to_vec();
-        let number = row_id().as_ref().clone().with_name(ROW);
         fields.extend([
-            Arc::new(number),
+            Arc::new(row_id().as_ref().clone().with_name(ROW)),
+            Arc::new(last_changed().as_ref().clone().with_name(LAST)),
             Arc::new(Field::new(FILE, DataType::UInt32, false)),
             Arc::new(Field::new(POSITION, DataType::UInt64, false)),
         ]);
@@ -122,11 +134,52 @@ impl Positions {
         let scanned = Arc::new(Scanned {
             snapshot: self.table.snapshot.id,
             files: found.files,
+            deletes: found.deletes,
             deleted,
-            _memory: found.memory,
+            memory: found.memory,
         });
         *self.table.context.changed.lock() = Some(scanned.clone());
         Ok(scanned)
+    }
+
+    /// What the table consists of now, all of it.
+    pub(crate) async fn whole(&self) -> craton_base::Result<Arc<Scanned>> {
+        self.scanned(&Pruner::new(&self.table.snapshot.schema, None))
+            .await
+    }
+
+    /// A plan that reads these columns of some files.
+    pub(crate) async fn plan(
+        &self,
+        scanned: &Arc<Scanned>,
+        (files, projection): (&[usize], &[usize]),
+        streams: usize,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let own = self.table.snapshot.schema.fields().len().saturating_add(NUMBERS);
+        let columns: Vec<usize> = projection.iter().copied().filter(|at| *at < own).collect();
+        let mut plans = Vec::with_capacity(files.len());
+        for at in files {
+            let gone = || DataFusionError::Internal("a file that was found is gone".to_owned());
+            let file = scanned.files.get(*at).ok_or_else(gone)?;
+            plans.push((*at, self.file(file, &scanned.deleted, &columns).await?));
+        }
+        let schema = Arc::new(self.schema.project(projection)?);
+        Ok(Arc::new(Scan::new(schema, (scanned.clone(), plans), streams)))
+    }
+
+    /// The deletes of a file of them by itself.
+    pub(crate) async fn deletes_of(
+        &self,
+        scanned: &Scanned,
+        file: &DeleteFile,
+    ) -> craton_base::Result<Deleted> {
+        let path = path_of(&self.table.bucket, self.table.key(&file.path)?)?;
+        let mut deleted = Deleted::default();
+        let files = &self.table.context.files;
+        deleted
+            .add(files, (file, &path), &scanned.memory.new_empty())
+            .await?;
+        Ok(deleted)
     }
 
     /// A plan that reads columns of one file, all rows that are left of it, in order.
@@ -140,7 +193,7 @@ impl Positions {
             .schema
             .fields()
             .iter()
-            .take(self.table.snapshot.schema.fields().len().saturating_add(1));
+            .take(self.table.snapshot.schema.fields().len().saturating_add(NUMBERS));
         let schema: SchemaRef = Arc::new(Schema::new(kept.cloned().collect::<Vec<_>>()));
         let scanned = self
             .table
@@ -189,40 +242,30 @@ impl TableProvider for Positions {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
-        let own = self.table.snapshot.schema.fields().len();
-        let columns: Vec<usize> = projection.iter().copied().filter(|at| *at <= own).collect();
         let scanned = self
             .scanned(&self.pruner(state, filters)?)
             .await
             .map_err(external)?;
-        let mut files = Vec::with_capacity(scanned.files.len());
-        for file in &scanned.files {
-            files.push(self.file(file, &scanned.deleted, &columns).await?);
-        }
-        let schema = Arc::new(self.schema.project(projection)?);
-        Ok(Arc::new(Scan::new(
-            schema,
-            (scanned, files),
-            state.config().target_partitions(),
-        )))
+        let files: Vec<usize> = (0..scanned.files.len()).collect();
+        let streams = state.config().target_partitions();
+        self.plan(&scanned, (&files, projection), streams).await
     }
 }
+
+/// A file's place among those that were found, and the plan that reads it.
+type File = (usize, Arc<dyn ExecutionPlan>);
 
 /// The scan: a leaf, so that nobody reorders what it reads.
 struct Scan {
     scanned: Arc<Scanned>,
-    files: Vec<Arc<dyn ExecutionPlan>>,
+    files: Vec<File>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     streams: usize,
 }
 
 impl Scan {
-    fn new(
-        schema: SchemaRef,
-        (scanned, files): (Arc<Scanned>, Vec<Arc<dyn ExecutionPlan>>),
-        streams: usize,
-    ) -> Self {
+    fn new(schema: SchemaRef, (scanned, files): (Arc<Scanned>, Vec<File>), streams: usize) -> Self {
         let streams = streams.min(files.len()).max(1);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
@@ -277,13 +320,8 @@ impl ExecutionPlan for Scan {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
-        let files = self
-            .files
-            .iter()
-            .enumerate()
-            .skip(partition)
-            .step_by(self.streams);
-        let files: Vec<_> = files.map(|(at, plan)| (at, plan.clone())).collect();
+        let files = self.files.iter().skip(partition).step_by(self.streams);
+        let files: Vec<_> = files.cloned().collect();
         let (scanned, schema) = (self.scanned.clone(), self.schema.clone());
         let batches = stream::iter(files).map(move |(at, plan)| {
             let mut counter = Counter::new(&scanned, at)?;
@@ -302,6 +340,7 @@ struct Counter {
     next: u64,
     deleted: std::iter::Peekable<std::vec::IntoIter<u64>>,
     first_row: Option<i64>,
+    sequence: i64,
 }
 
 impl Counter {
@@ -314,6 +353,7 @@ impl Counter {
             next: 0,
             deleted: scanned.deleted.of(file).into_iter().peekable(),
             first_row: file.first_row,
+            sequence: file.sequence,
         })
     }
 
@@ -341,6 +381,7 @@ impl Counter {
                         column.ok_or_else(|| DataFusionError::Internal(format!("{name:?} was not read")))?;
                     match name {
                         ROW => self.numbered(column, &positions),
+                        LAST => self.changed(column),
                         _ => column.clone(),
                     }
                 }
@@ -353,6 +394,14 @@ impl Counter {
             columns,
             &options,
         )?)
+    }
+
+    /// The commits that last changed rows: those that the file says, else the file's own.
+    fn changed(&self, said: &ArrayRef) -> ArrayRef {
+        let said = said.as_primitive::<Int64Type>().iter();
+        Arc::new(Int64Array::from_iter_values(
+            said.map(|of| of.unwrap_or(self.sequence)),
+        ))
     }
 
     /// The numbers of rows: those that the file says, else by their positions.
