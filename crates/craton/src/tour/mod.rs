@@ -22,6 +22,7 @@ mod graphs;
 mod ledger;
 mod objects;
 mod speed;
+mod tables;
 
 /// The bucket that the tour works in.
 const BUCKET: &str = "tour";
@@ -66,6 +67,9 @@ const CHAPTERS: &[(&str, Chapter)] = &[
     }),
     ("The same data as a graph, and a program", |tour| {
         Box::pin(graphs::run(tour))
+    }),
+    ("The same data as a table, to two principals", |tour| {
+        Box::pin(tables::run(tour))
     }),
     ("An agent with a narrow policy", |tour| Box::pin(agent::run(tour))),
     ("The ledger", |tour| Box::pin(ledger::run(tour))),
