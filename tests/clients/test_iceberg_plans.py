@@ -6,6 +6,8 @@ import json
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.typedef import Record
 
 from sql import rows
 from test_iceberg_delegation import catalog_of, of_tables
@@ -73,6 +75,43 @@ def test_what_was_added_between_snapshots_and_plans_that_are_none(planned, serve
     assert plan(server, key, bucket, {"plan-task": "bm9uZQ"}, "tasks")[0] == 404
     for method in ("GET", "DELETE"):
         assert Door(server, bucket, key).ask(method, "namespaces/ns/tables/t/plan/none").status == 404
+
+
+def test_of_more_than_2000_files_there_are_plan_tasks_of_one_snapshot(planned, server, bucket):
+    """Files that are not there are planned as well as others: a plan reads manifests alone."""
+    plain, by_server, sql, key = planned
+    sql("CREATE TABLE t (id BIGINT)")
+
+    def add(first: int, count: int) -> None:
+        table = plain.load_table("ns.t")
+        with table.transaction() as change, change.update_snapshot().fast_append() as append:
+            for n in range(first, first + count):
+                bound = {1: n.to_bytes(8, "little")}
+                file = DataFile.from_args(
+                    _table_format_version=2, content=DataFileContent.DATA, file_path=f"{table.location()}/data/{n}.parquet",
+                    file_format=FileFormat.PARQUET, partition=Record(), record_count=1, file_size_in_bytes=500, lower_bounds=bound, upper_bounds=bound,
+                )
+                file.spec_id = 0
+                append.append_data_file(file)
+
+    for first in (0, 800, 1600):
+        add(first, 800)
+    status, told = plan(server, key, bucket, {})
+    assert status == 200 and told["status"] == "completed" and "file-scan-tasks" not in told
+    assert len(told["plan-tasks"]) == 1, "about 2,000 files to each"
+    # Another 1,600 make it two, and what is committed after a plan is not in its tasks.
+    add(2400, 1600)
+    _, told = plan(server, key, bucket, {"filter": {"type": "gt-eq", "term": "id", "value": 100}})
+    assert len(told["plan-tasks"]) == 2
+    add(4000, 10)
+    found = []
+    for task in told["plan-tasks"]:
+        status, answer = plan(server, key, bucket, {"plan-task": task}, "tasks")
+        assert status == 200 and "plan-tasks" not in answer
+        found.append([t["data-file"]["file-path"].rsplit("/", 1)[1] for t in answer["file-scan-tasks"]])
+    assert all(found) and sorted(sum(found, [])) == sorted(f"{n}.parquet" for n in range(100, 4000))
+    assert len(list(by_server.load_table("ns.t").scan().plan_files())) == 4010
+    assert len(list(by_server.load_table("ns.t").scan(row_filter="id >= 4005").plan_files())) == 5
 
 
 def test_who_may_not_read_may_not_plan(planned, server, bucket, make_user):

@@ -78,6 +78,18 @@ pub(crate) fn graph_smoke(root: &Path) -> Result<(), String> {
     run(Command::new(built_graph(root, &target, &[])?).arg("smoke"))
 }
 
+/// Loads of one table of many, and commits of many to one.
+pub(crate) fn tables(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    let target = target_folder(root)?;
+    run(cargo()
+        .args(["build", "--release", "--locked", "--quiet", "--bin", "craton"])
+        .current_dir(root))?;
+    run(Command::new("python3")
+        .arg(root.join("bench/tables/bench.py"))
+        .arg(target.join("release/craton"))
+        .args(arguments))
+}
+
 /// Builds the graph benchmark; its program.
 fn built_graph(root: &Path, built: &Path, profile: &[&str]) -> Result<PathBuf, String> {
     run(cargo()

@@ -25,7 +25,8 @@ usage: cargo xtask <command>
   bench graph [PART]                          joins beside other engines; see bench/README.md
   bench rules [all TASK… | el | live]         rules beside other engines; see bench/README.md
   bench gate [OPTIONS]                        what a decision costs, and GET beside a build that always says yes
-  bench lineage [get|upstream] [OPTIONS]      what records and lineage cost, and upstream among ten million edges";
+  bench lineage [get|upstream] [OPTIONS]      what records and lineage cost, and upstream among ten million edges
+  bench tables [OPTIONS]                      the catalog of tables: loads of one of many, commits to one; see bench/README.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["bench", "graph", rest @ ..] => bench::graph(&root(), rest),
         ["bench", "gate", rest @ ..] => bench::gate(&root(), rest),
         ["bench", "lineage", rest @ ..] => bench::lineage(&root(), rest),
+        ["bench", "tables", rest @ ..] => bench::tables(&root(), rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {
