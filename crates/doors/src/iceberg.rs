@@ -42,6 +42,7 @@ mod loaded;
 mod names;
 mod ops;
 mod plans;
+mod restrictions;
 mod tables;
 mod transaction;
 mod views;

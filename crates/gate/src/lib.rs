@@ -98,7 +98,7 @@ pub use replication::{
     DestinationStanding, QueuedCopy, QueuedPlace, RemoteBuckets, Standing as CopyStanding,
 };
 pub use runs::{ENDED_MAX, Options, Progress, Run, RunInfo, RunState, Wanted};
-pub use session::{Origin, PrincipalKind, Proof, Session, Within};
+pub use session::{Origin, PrincipalKind, Proof, Session, TRUSTED_ENGINE_TAG, Within};
 pub use sessions::{
     ATTEMPT_AGAIN_SECONDS, AssumeRole, Audience, CallerIdentity, ClientGrant, Exchange, Fetch, Granted,
     Issued, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TOO_MANY_ATTEMPTS,

@@ -22,6 +22,9 @@ use crate::{
     policy::Policy,
 };
 
+/// The tag of a user or a role that is an engine which applies what guard policies leave of tables: `true`.
+pub const TRUSTED_ENGINE_TAG: &str = "craton:trusted-engine";
+
 /// What kind of identity a session has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PrincipalKind {
@@ -280,6 +283,14 @@ impl Session {
     /// The session's tags, then those of the principal that the session does not set.
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         self.actor().tags()
+    }
+
+    /// Whether an administrator trusts who acts to apply what guard policies leave of tables. A tag of the user or the role itself says it: one that a
+    /// session was given does not.
+    #[must_use]
+    pub fn is_trusted_engine(&self) -> bool {
+        let mut own = self.actor().principal.tags.iter();
+        own.any(|(key, value)| key == TRUSTED_ENGINE_TAG && value == "true")
     }
 
     /// The keys of tags that a session made from this one keeps.

@@ -60,6 +60,13 @@ const DATA: [&str; 11] = [
     "s3:PutObject",
 ];
 
+/// What reads a table or its files and does nothing else.
+const READS: [&str; 3] = [
+    "s3tables:GetTable",
+    "s3tables:GetTableData",
+    "s3tables:GetTableMetadataLocation",
+];
+
 /// Actions of S3 that take away and write nothing.
 const DELETES: [&str; 2] = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
 
@@ -311,8 +318,13 @@ impl Inner {
                 seen.refusal = Some("unreadable-table");
             }
         }
+        let only_reads = seen.actions.iter().all(|action| READS.contains(action));
         if let Some(shown) = &mut seen.shown {
             shown.reads = put.columns.map(<[String]>::to_vec);
+            if shown.reads.is_none() && only_reads && session.is_trusted_engine() {
+                // It promised to apply to all of them what is left.
+                shown.reads = Some(shown.columns().into_iter().map(|column| column.name).collect());
+            }
         }
         let adds = |action: &&str| writes(action) && !DELETES.contains(action);
         let is_kept = |action: &&str| adds(action) || (is_live && writes(action));

@@ -13,18 +13,31 @@ use super::{
     delegation::{Given, given},
     names::ask_for,
     ops::{Answer, noted},
-    respond,
+    respond, restrictions,
     tables::READ_DATA,
 };
 
 /// The metadata, without being taken apart.
 pub(super) fn answered(loaded: &Loaded, tag: Option<HeaderValue>, given: Given) -> Answer {
+    restricted(loaded, (tag, None), given)
+}
+
+/// The same, with what an engine is to apply: that is as of now, so there is no tag by which it could be taken for the same later.
+pub(super) fn restricted(
+    loaded: &Loaded,
+    (tag, restrictions): (Option<HeaderValue>, Option<Value>),
+    given: Given,
+) -> Answer {
     let location = json!(loaded.location).to_string();
     let head = format!("{{\"metadata-location\":{location},\"metadata\":");
     let mut tail = format!(",\"config\":{}", Value::Object(given.config));
-    let is_secret = !given.credentials.is_empty();
-    if is_secret {
+    let is_secret = !given.credentials.is_empty() || restrictions.is_some();
+    if !given.credentials.is_empty() {
         tail += &format!(",\"storage-credentials\":{}", Value::Array(given.credentials));
+    }
+    let tag = tag.filter(|_| restrictions.is_none());
+    if let Some(restrictions) = restrictions {
+        tail += &format!(",\"read-restrictions\":{restrictions}");
     }
     tail.push('}');
     let mut response = respond(
@@ -52,7 +65,23 @@ pub(super) async fn made(
         What::Table => given(call, permit, name, &loaded.id).await?,
         What::View => Given::default(),
     };
-    Ok(answered(loaded, tag(loaded, Snapshots::All), given))
+    let restrictions = restrictions_of(permit, loaded)?;
+    Ok(restricted(
+        loaded,
+        (tag(loaded, Snapshots::All), restrictions),
+        given,
+    ))
+}
+
+/// What who asks is to apply to a table.
+pub(super) fn restrictions_of(permit: &Permit, loaded: &Loaded) -> Result<Option<Value>> {
+    let restrictions = permit.restrictions();
+    if restrictions.is_empty() {
+        return Ok(None);
+    }
+    let told = restrictions::told(&loaded.metadata, restrictions);
+    told.map(Some)
+        .inspect_err(|e| permit.failed(e.kind(), e.reason()))
 }
 
 /// What stands there now, where a request was carried out before.

@@ -16,7 +16,7 @@ use super::{
     Call, bad,
     delegation::{Given, given},
     empty,
-    loaded::{again, answered, has, made, tag},
+    loaded::{again, answered, has, made, restricted, restrictions_of, tag},
     names::{ask_about, ask_for, creating, has_labels, labelling, name_in, named_in, referencing, taken},
     ops::{Answer, noted, once},
 };
@@ -80,14 +80,15 @@ pub(super) async fn load(mut call: Call<'_>) -> Result<Answer> {
     let permit = call.gate.read(call.session, ask).await?;
     let loaded = call.tables.load(&permit, (&name, What::Table), snapshots).await;
     let loaded = noted(&permit, loaded)?;
-    let tag = tag(&loaded, snapshots);
+    let restrictions = restrictions_of(&permit, &loaded)?;
+    let tag = tag(&loaded, snapshots).filter(|_| restrictions.is_none());
     if let Some(tag) = tag.as_ref().filter(|tag| has(call.headers, tag)) {
         let mut response = empty(StatusCode::NOT_MODIFIED);
         response.headers_mut().insert(header::ETAG, tag.clone());
         return Ok(response);
     }
     let given = given(&call, &permit, &name, &loaded.id).await?;
-    Ok(answered(&loaded, tag, given))
+    Ok(restricted(&loaded, (tag, restrictions), given))
 }
 
 /// What engines tell of their scans and commits is let go: who read what, the ledger knows by itself.
