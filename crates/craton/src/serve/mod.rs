@@ -201,20 +201,7 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout,
         };
         folder.gate.start()?;
-        let workers = Arc::new(folder.gate.take_workers()?);
-        let (maintenance, wanted) = mpsc::channel(WANTED_MAX);
-        let tables = sql::maintenance(&engine, workers.clone(), settings.lifecycle_day)?;
-        let mut keeping = JoinSet::new();
-        keeping.spawn(tables.run_all(wanted));
-        let work = Work::start(craton_work::Parts {
-            workers,
-            maintenance,
-            settings: targets,
-            calendar: Calendar::with_day(settings.lifecycle_day),
-            access_log_every: settings.access_log_every,
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(SystemRandom),
-        })?;
+        let (work, maintenance) = start_work(settings, &folder, (targets, &engine))?;
         tracing::info!(data = %settings.data.display(), %memory, connections = limits.connections, "started");
         Ok(Self {
             folder,
@@ -225,7 +212,7 @@ impl Server {
             pg,
             data: settings.data.clone(),
             work,
-            maintenance: keeping,
+            maintenance,
         })
     }
 
@@ -271,6 +258,29 @@ impl Server {
         tracing::info!("ended");
         closed
     }
+}
+
+/// Starts what happens by itself.
+fn start_work(
+    settings: &Settings,
+    folder: &Folder,
+    (targets, engine): (craton_work::target::Settings, &OnceLock<craton_sql::Engine>),
+) -> Result<(Work, JoinSet<()>)> {
+    let workers = Arc::new(folder.gate.take_workers()?);
+    let (maintenance, wanted) = mpsc::channel(WANTED_MAX);
+    let tables = sql::maintenance(engine, workers.clone(), settings.lifecycle_day)?;
+    let mut keeping = JoinSet::new();
+    keeping.spawn(tables.run_all(wanted));
+    let work = Work::start(craton_work::Parts {
+        workers,
+        maintenance,
+        settings: targets,
+        calendar: Calendar::with_day(settings.lifecycle_day),
+        access_log_every: settings.access_log_every,
+        clock: Arc::new(SystemClock::new()),
+        random: Arc::new(SystemRandom),
+    })?;
+    Ok((work, keeping))
 }
 
 fn open_doors(
