@@ -1,5 +1,7 @@
 """The `craton` package as its users have it: types, installing, and every call against the real server."""
 
+import base64
+import hashlib
 import io
 import json
 import multiprocessing
@@ -221,6 +223,59 @@ class TestWhoAsks:
             client_of(server, Key(ana.id, "wrong")).token()
         assert wrong.value.reason == "invalid_client"
         assert token.auth.token not in repr(token.auth) and ana.secret not in repr(client_of(server, ana).auth)
+
+
+class TestRuns:
+    def test_what_a_run_did(self, server, client, bucket):
+        client.bucket(bucket).put("in", b"x" * 100)
+        with client.run(unique("run")) as run:
+            mine = run.bucket(bucket)
+            for _ in range(3):
+                mine.get("in")
+            mine.put("out", b"result")
+            mine.put("passing", b"")
+            mine.delete("passing")
+            with pytest.raises(craton.NotFound):
+                mine.get("nothing")
+        told = run.describe()
+        assert told["run"] == run.name and told["principal"] == "root" and "edges" not in told
+        assert (told["reads"], told["writes"], told["bytes_read"], told["bytes_written"]) == (3, 3, 300, 6)
+        path = f"/{bucket}/objects/"
+        edges = {(edge["mode"], edge["resource"]): edge for edge in run.edges()}
+        assert set(edges) == {("read", path + "in"), ("write", path + "out"), ("write", path + "passing"), ("delete", path + "passing")}
+        assert edges[("read", path + "in")]["count"] == 3 and edges[("read", path + "in")]["bytes"] == 300
+        up = run.lineage(path + "out")
+        assert {node["resource"] for node in up["nodes"]} == {path + "in", path + "out"} and not up["more"]
+        version = edges[("read", path + "in")]["version"]
+        down = client.lineage(path + "in", version=version, direction="downstream", depth=1)
+        assert (path + "out") in {node["resource"] for node in down["nodes"]}
+        assert client.lineage(path + "unknown")["nodes"] == []
+
+    def test_edges_come_in_pages(self, client, bucket):
+        with client.run(unique("run")) as run:
+            for n in range(1005):
+                run.bucket(bucket).put(f"{n:04}", b"")
+        found = [edge["resource"] for edge in run.edges()]
+        assert len(found) == len(set(found)) == 1005
+
+    def test_its_manifest(self, client, bucket):
+        for n in range(5):
+            client.bucket(bucket).put(f"{n}", f"content {n}")
+        with client.run(unique("run")) as run:
+            for n in range(5):
+                run.bucket(bucket).get(f"{n}")
+            run.bucket(bucket).put("model", b"weights")
+            before = run.describe()
+            found = run.manifest()
+            assert run.describe()["reads"] == before["reads"], "the reads of a manifest are of a run of their own"
+        digests = {file["name"]: file["sha256"] for file in found["distribution"]}
+        assert digests == {f"{n}": hashlib.sha256(f"content {n}".encode()).hexdigest() for n in range(5)}
+        assert [part["distribution"] for part in run.manifest_parts()] == [found["distribution"]]
+        envelope = run.manifest("in-toto")
+        said = json.loads(base64.b64decode(envelope["payload"]))
+        assert [one["digest"]["sha256"] for one in said["subject"]] == [hashlib.sha256(b"weights").hexdigest()]
+        with pytest.raises(craton.Invalid):
+            run.manifest("toml")
 
 
 class TestLeases:

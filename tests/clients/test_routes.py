@@ -150,7 +150,7 @@ BODIES = {
 QUERIES = {
     "PinSnapshot": "pin=x", "UnpinSnapshot": "pin=x", "DropLoad": "load=x", "AddLive": "name=x", "RemoveLive": "name=x", "GetConfig": "warehouse=BUCKET",
     # Of somebody else's: one's own everybody may see.
-    "GetRun": "principal=000000000000", "GetDeclaredLineage": "principal=000000000000", "GetLineage": "resource=%2FBUCKET%2Fobjects%2Fk",
+    "GetRun": "principal=000000000000", "GetDeclaredLineage": "principal=000000000000", "GetRunManifest": "principal=000000000000", "GetLineage": "resource=%2FBUCKET%2Fobjects%2Fk",
 }
 # A form for every operation of IAM and STS: what one does not know it does not look at.
 FORM = {

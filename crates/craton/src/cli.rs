@@ -25,7 +25,7 @@ pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use lease::{Lease, LeasePaths};
 pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
-pub(crate) use runs::{Lineage, Run, Work};
+pub(crate) use runs::{Lineage, ManifestFormat, Run, Work};
 pub(crate) use sql::{Sql, SqlFormat};
 pub(crate) use table::{About, Table};
 

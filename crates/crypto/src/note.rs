@@ -12,6 +12,7 @@
 //! Deliberately absent: what the text says ([`checkpoint`] for a log), where keys are kept.
 
 pub mod checkpoint;
+pub mod envelope;
 
 use std::{fmt, str::FromStr};
 

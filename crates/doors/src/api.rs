@@ -15,6 +15,8 @@
 use bytes::Bytes;
 use craton_base::{Error, Kind, Result};
 use craton_gate::{Gate, Origin, PrincipalKind, Session, identify::body::VerifiedBody};
+use craton_graph::engine::Graphs;
+use craton_tables::Tables;
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
@@ -34,6 +36,7 @@ mod kms;
 mod leases;
 mod ledger;
 mod maintenance;
+mod manifest;
 mod openlineage;
 pub(crate) mod query;
 mod routes;
@@ -58,9 +61,17 @@ pub(crate) struct Answered {
     pub(crate) operation: &'static str,
 }
 
+/// The engines that some operations read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Engines<'a> {
+    pub(crate) graphs: &'a Graphs,
+    pub(crate) tables: &'a Tables,
+}
+
 /// What an operation is given.
 pub(crate) struct Call<'a> {
     gate: &'a Gate,
+    engines: Engines<'a>,
     session: &'a Session,
     /// What varied in the path, in order.
     parts: Vec<String>,
@@ -95,7 +106,12 @@ impl Call<'_> {
 }
 
 /// Answers a request.
-pub(crate) async fn handle<B>(gate: &Gate, rooms: &Rooms, request: Request<B>, origin: Origin) -> Answered
+pub(crate) async fn handle<B>(
+    gate: &Gate,
+    (rooms, engines): (&Rooms, Engines<'_>),
+    request: Request<B>,
+    origin: Origin,
+) -> Answered
 where
     B: Body<Data = Bytes> + Unpin + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -103,7 +119,7 @@ where
     let (parts, body) = request.into_parts();
     let request_id = origin.request_id.clone();
     let mut operation = UNKNOWN;
-    let done = match answer(gate, rooms, (&parts, body), origin, &mut operation).await {
+    let done = match answer(gate, (rooms, engines), (&parts, body), origin, &mut operation).await {
         Ok(value) => respond(StatusCode::OK, &value),
         Err(error) => {
             if matches!(error.kind(), Kind::Internal | Kind::Corrupt | Kind::Unavailable) {
@@ -126,7 +142,7 @@ where
 
 async fn answer<B>(
     gate: &Gate,
-    rooms: &Rooms,
+    (rooms, engines): (&Rooms, Engines<'_>),
     (parts, body): (&Parts, B),
     origin: Origin,
     operation: &mut &'static str,
@@ -143,6 +159,7 @@ where
         Ok((found, (varied, query, body), room)) => {
             let call = Call {
                 gate,
+                engines,
                 session,
                 parts: varied,
                 query,

@@ -237,6 +237,13 @@ struct About {
 }
 
 impl Inner {
+    fn engines(&self) -> crate::api::Engines<'_> {
+        crate::api::Engines {
+            graphs: &self.graphs,
+            tables: &self.tables,
+        }
+    }
+
     async fn route(&self, request: Request<Body>, peer: &Peer, about: &About) -> Answered {
         let path = request.uri().path();
         if let Some(operation) = open_path(path) {
@@ -273,7 +280,8 @@ impl Inner {
             || is_authzen(&request)
         {
             let origin = self.origin("api", &request, peer, about);
-            let done = crate::api::handle(&self.gate, &self.rooms, request, origin).await;
+            let engines = self.engines();
+            let done = crate::api::handle(&self.gate, (&self.rooms, engines), request, origin).await;
             let response = done.response.map(Body::http_body);
             return Answered {
                 response,

@@ -58,6 +58,13 @@ use subject::Subject;
 /// The largest XML body, in bytes: a multi-delete of 1,000 keys of 1,024 bytes, escaped, with room.
 pub const XML_BYTES_MAX: usize = 2 << 20;
 
+/// The tags of the bucket that a permit's path lies in, if its session may read them.
+pub(crate) fn tags_of_bucket(
+    permit: &craton_gate::Permit,
+) -> craton_base::Result<Option<Vec<(String, String)>>> {
+    ops::configuration::tagging::of_bucket(permit)
+}
+
 /// What an administrator sets for this door.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {

@@ -334,6 +334,7 @@ fn put_edges(
             bytes: 4096,
             first_micros: time,
             last_micros: time,
+            snapshots: Vec::new(),
         };
         found.push((key.by_run(), rows::encode(&row)));
     }

@@ -122,6 +122,22 @@ impl Gate {
         erased.await.inspect_err(|e| permit.failed(e.kind(), e.reason()))
     }
 
+    /// Signs a statement of a type by the key that signs checkpoints: the key's name, and the signature in base64 (DSSE). Who makes a
+    /// statement has been permitted what it says.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn sign_statement(&self, kind: &str, statement: &[u8]) -> Result<(String, String)> {
+        let signed = self.ledger().sign(kind, statement)?;
+        Ok((signed.key, signed.signature))
+    }
+
+    /// The log's name: the key that signs it is called so.
+    #[must_use]
+    pub fn log_name(&self) -> String {
+        self.ledger().reader().verifier().name().to_owned()
+    }
+
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,

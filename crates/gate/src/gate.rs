@@ -62,6 +62,8 @@ pub struct Settings {
     pub remotes: Vec<RemoteBuckets>,
     /// The storage classes whose content lies at tiers.
     pub tiers: Vec<ClassTier>,
+    /// Whether somebody is told of runs of clients ([`crate::Due`]); `None`: as it was the last time.
+    pub tells_of_runs: Option<bool>,
 }
 
 impl Default for Settings {
@@ -73,6 +75,7 @@ impl Default for Settings {
             targets: Vec::new(),
             remotes: Vec::new(),
             tiers: Vec::new(),
+            tells_of_runs: None,
         }
     }
 }
@@ -142,7 +145,7 @@ impl Gate {
             namespace,
             committer,
             ledger.clone(),
-            clock.clone(),
+            (clock.clone(), settings.tells_of_runs),
         )?);
         let follower: Weak<dyn Follower> = Arc::<Lineage>::downgrade(&lineage);
         if !switches::left_out("lineage") {

@@ -84,8 +84,9 @@ pub use identities::{
 pub use leases::{LEASE_PATHS_MAX, LEASE_SECONDS_MAX, LEASES_MAX, LeaseInfo, LeasedPath};
 pub use lineage::{
     COLUMN_EDGES_MAX, ColumnAnswer, ColumnEdge, ColumnSource, ColumnUse, ColumnsPage, DECLARED_MAX, Declared,
-    Derived, Direction as LineageDirection, Edge, EdgesAsk, EdgesPage, EdgesPlace, LINEAGE_EDGES_MAX,
-    LineageAnswer, LineageAsk, RunEdges, RunSummary, Standing as DeclaredStanding, ToldColumn, Touch,
+    Derived, Digest, Direction as LineageDirection, Due, Edge, EdgesAsk, EdgesPage, EdgesPlace,
+    LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, Pauses, RunEdges, RunSummary, Standing as DeclaredStanding,
+    ToldColumn, Touch,
 };
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use once::SECONDS as ONCE_SECONDS;

@@ -244,7 +244,7 @@ impl Permit {
     pub fn entry(&self, kind: Kind, name: &[u8]) -> Result<Option<Stored>> {
         let found = self.gate.store.get(&self.key(kind, name)?, self.at())?;
         if let Some(stored) = &found {
-            self.found(stored.sequence);
+            self.found(kind, stored.sequence);
         }
         Ok(found)
     }
@@ -314,7 +314,7 @@ impl ReadPermit {
     /// `Invalid` if the range is not within the content; `Corrupt`; `OutsidePermit`; `Unavailable` if it can not be recorded.
     pub fn content(&self, stored: &Stored, range: Range<u64>) -> Result<Content> {
         self.reached(stored)?;
-        self.permit.found(stored.sequence);
+        self.permit.found(stored.key.kind, stored.sequence);
         match self
             .permit
             .gate

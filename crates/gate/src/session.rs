@@ -190,6 +190,27 @@ impl Session {
         Within(self.clone())
     }
 
+    /// The same, whose accesses are of another run of its principal's.
+    #[must_use]
+    pub fn of_run(&self, run: &str) -> Self {
+        let outer = &self.inner;
+        let inner = Inner {
+            identity: outer.identity.clone(),
+            access_key_id: outer.access_key_id.clone(),
+            origin: Origin {
+                run: Some(run.into()),
+                ..outer.origin.clone()
+            },
+            proof: outer.proof,
+            signature_age_ms: outer.signature_age_ms,
+            content_sha256: outer.content_sha256.clone(),
+            asked: self.has_asked().into(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
     pub(crate) fn identity(&self) -> &Arc<Identity> {
         &self.inner.identity
     }

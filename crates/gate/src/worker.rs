@@ -49,17 +49,20 @@ pub enum Worker {
     Inventory,
     /// Keeps tables in order: expires snapshots, removes orphans, writes small files and manifests together.
     Maintenance,
+    /// Tells others what runs of clients did.
+    Lineage,
 }
 
 impl Worker {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Lifecycle,
         Self::Events,
         Self::AccessLog,
         Self::Replication,
         Self::Inventory,
         Self::Maintenance,
+        Self::Lineage,
     ];
 
     /// Its name, in records after `system:`.
@@ -72,6 +75,7 @@ impl Worker {
             Self::Replication => "replication",
             Self::Inventory => "inventory",
             Self::Maintenance => "maintenance",
+            Self::Lineage => "lineage",
         }
     }
 
@@ -90,6 +94,7 @@ impl Worker {
             Self::Replication => REPLICATION,
             Self::Inventory => INVENTORY,
             Self::Maintenance => "system:maintenance",
+            Self::Lineage => "system:lineage",
         }
     }
 
@@ -153,6 +158,13 @@ impl Worker {
                 "s3tables:ListTables",
                 "s3tables:PutTableData",
                 "s3tables:UpdateTableMetadataLocation",
+            ],
+            Self::Lineage => &[
+                "craton:DeliverEvents",
+                "craton:ListRuns",
+                "craton:ReadLineage",
+                "craton:Run",
+                "s3tables:GetTableMetadataLocation",
             ],
         }
     }

@@ -20,6 +20,7 @@ pub mod checksum;
 pub mod condition;
 pub mod copy;
 pub mod delete;
+pub mod digest;
 pub mod encryption;
 pub mod error;
 pub mod extract;

@@ -17,6 +17,7 @@
 //!
 //! Deliberately absent: HTTP, identity, decisions (permits come from the gate), what data files hold; manifests are read to plan scans ([`scan`]).
 
+mod at;
 pub mod avro;
 mod error;
 mod fresh;
@@ -32,6 +33,7 @@ mod table;
 mod update;
 mod view;
 
+pub use at::TableAt;
 pub use governed::{changes_labels, columns_of};
 pub use name::{NAMES_PAGE_MAX, Namespace, TableName, What};
 pub use table::{

@@ -66,7 +66,7 @@ struct Delivery {
 }
 
 /// A target as it stands.
-struct Post {
+pub(crate) struct Post {
     name: String,
     sink: Mutex<Sink>,
     /// Whether deliveries wait: then new ones wait behind them.
@@ -76,8 +76,31 @@ struct Post {
 }
 
 impl Post {
+    pub(crate) fn new(target: &crate::target::Target, random: &Arc<dyn Random>) -> Arc<Self> {
+        Arc::new(Self {
+            name: target.name.clone(),
+            sink: Mutex::new(Sink::new(target.clone(), random.clone())),
+            // What waited when the process ended is found by the first look.
+            waits: AtomicBool::new(true),
+            waiting: AtomicU64::new(0),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Whether nothing more is to be put into its queue now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= WAITING_MAX
+    }
+
+    /// Deliveries were put into its queue.
+    pub(crate) fn arrived(&self, n: u64) {
+        self.waiting.fetch_add(n, Ordering::Relaxed);
+        self.waits.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     /// Its deliveries' names begin so. Names of targets have no NUL.
-    fn prefix(&self) -> Vec<u8> {
+    pub(crate) fn prefix(&self) -> Vec<u8> {
         [b"target/", self.name.as_bytes(), &[0]].concat()
     }
 
@@ -109,17 +132,7 @@ fn ask() -> Ask {
 
 impl Delivering {
     pub(crate) fn new(workers: Arc<Workers>, settings: &Settings, random: &Arc<dyn Random>) -> Self {
-        let post = |target: &crate::target::Target| {
-            let post = Post {
-                name: target.name.clone(),
-                sink: Mutex::new(Sink::new(target.clone(), random.clone())),
-                // What waited when the process ended is found by the first look.
-                waits: AtomicBool::new(true),
-                waiting: AtomicU64::new(0),
-                wake: Notify::new(),
-            };
-            (target.name.clone(), Arc::new(post))
-        };
+        let post = |target: &crate::target::Target| (target.name.clone(), Post::new(target, random));
         Self {
             posts: settings.targets.iter().map(post).collect(),
             workers,
@@ -182,7 +195,7 @@ impl Delivering {
         for (post, rest) in sent {
             behind.push((post, rest.len() as u64));
             for (name, message) in rest {
-                changes = changes.put(Kind::Delivery, name, to_value(message));
+                changes = changes.put(Kind::Delivery, name, queued(message));
             }
         }
         permit.commit_system(changes).await?;
@@ -222,10 +235,7 @@ impl Delivering {
     }
 
     /// Drains one target's queue for ever.
-    pub(crate) async fn drain_all(self: Arc<Self>, name: String) {
-        let Some(post) = self.posts.get(&name).cloned() else {
-            return;
-        };
+    pub(crate) async fn drain_all(self: Arc<Self>, post: Arc<Post>) {
         let mut pause = RETRY.0;
         loop {
             match self.drain_run(&post).await {
@@ -242,9 +252,9 @@ impl Delivering {
         }
     }
 
-    /// The names of the targets.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.posts.keys().cloned().collect()
+    /// The targets.
+    pub(crate) fn posts(&self) -> Vec<Arc<Post>> {
+        self.posts.values().cloned().collect()
     }
 
     /// One run: until nothing waits, it is cancelled or the target fails.
@@ -380,7 +390,7 @@ fn message(told: &Told, rule: &str) -> Message {
     }
 }
 
-fn to_value(message: Message) -> Value {
+pub(crate) fn queued(message: Message) -> Value {
     let delivery = Delivery {
         subject: message.subject,
         body: message.body,

@@ -1,4 +1,4 @@
-//! What happens by itself: lifecycle rules, events to their targets, replication, access logs, inventories.
+//! What happens by itself: lifecycle rules, events to their targets, runs told of by OpenLineage, replication, access logs, inventories.
 //!
 //! Everything here works as the holder of [`craton_gate::Workers`]: each piece of work is a run that can be
 //! seen and cancelled, reads and writes through permits of its worker's own session, and stands in the ledger.
@@ -15,6 +15,7 @@ mod access_log;
 mod deliver;
 mod inventory;
 mod lifecycle;
+mod openlineage;
 mod pace;
 mod remote;
 mod replication;
@@ -23,5 +24,6 @@ pub mod target;
 mod work;
 
 pub use deliver::WAITING_MAX;
+pub use openlineage::{DATA_SETS_MAX, OpenLineage};
 pub use sink::{Message, Sink};
 pub use work::{Parts, Work};

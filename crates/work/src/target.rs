@@ -271,7 +271,7 @@ impl Target {
     }
 }
 
-fn check_url(text: &str) -> Result<()> {
+pub(crate) fn check_url(text: &str) -> Result<()> {
     let wrong = || Error::invalid(format!("{text:?} is not an http or https URL"));
     let url = reqwest::Url::parse(text).map_err(|e| wrong().with_source(e))?;
     let known = matches!(url.scheme(), "http" | "https") && url.has_host();

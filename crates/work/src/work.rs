@@ -8,7 +8,12 @@ use craton_objects::lifecycle::Calendar;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    access_log::Logs, deliver::Delivering, inventory::Listing, lifecycle::Expiring, replication::Replicating,
+    access_log::Logs,
+    deliver::{Delivering, Post},
+    inventory::Listing,
+    lifecycle::Expiring,
+    openlineage::{OpenLineage, Telling},
+    replication::Replicating,
     target::Settings,
 };
 
@@ -20,6 +25,8 @@ pub struct Parts {
     pub maintenance: mpsc::Sender<Wanted>,
     /// The targets.
     pub settings: Settings,
+    /// Where runs of clients are told of.
+    pub openlineage: Option<OpenLineage>,
     /// How long a day of a lifecycle rule is.
     pub calendar: Calendar,
     /// How often access logs are written.
@@ -45,8 +52,18 @@ impl Work {
         let mut tasks = JoinSet::new();
         let delivering = Arc::new(Delivering::new(workers.clone(), &parts.settings, &parts.random));
         tasks.spawn(delivering.clone().spread_all());
-        for name in delivering.names() {
-            tasks.spawn(delivering.clone().drain_all(name));
+        for post in delivering.posts() {
+            tasks.spawn(delivering.clone().drain_all(post));
+        }
+        if let Some(openlineage) = &parts.openlineage {
+            let post = Post::new(&openlineage.target(), &parts.random);
+            let telling = Telling {
+                workers: workers.clone(),
+                post: post.clone(),
+                idle: openlineage.idle,
+            };
+            tasks.spawn(delivering.clone().drain_all(post));
+            tasks.spawn(telling.tell_all());
         }
         let expiring = Expiring {
             workers: workers.clone(),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .auth import encoded
-from .client import RUN, Client
+from .client import RUN, Client, Query
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,15 +49,43 @@ class Run(Client):
             if not after:
                 return
 
-    def manifest(self, format: str = "croissant") -> dict[str, Any]:
-        """What it read, for others to check: every version with its SHA-256, labels and size.
+    def manifest_parts(self, *, after: str | None = None) -> Iterator[dict[str, Any]]:
+        """What it read as Croissant 1.1, in documents of at most 1,000 versions each: for runs that read more than memory should hold.
 
         Args:
-            format: ``croissant`` (1.1) or ``in-toto``.
+            after: where to go on: ``craton:next`` of the last one that there is.
         """
-        with self.send("GET", f"{self._place()}/manifest", query={"format": format}) as answer:
-            told: dict[str, Any] = json.loads(answer.read())
-        return told
+        while True:
+            query: Query = {"format": "croissant", "after": after}
+            with self.send("GET", f"{self._place()}/manifest", query=query) as answer:
+                part: dict[str, Any] = json.loads(answer.read())
+            after = part.get("craton:next")
+            yield part
+            if not after:
+                return
+
+    def manifest(self, format: str = "croissant") -> dict[str, Any]:
+        """What it read, for others to check: every version with its SHA-256, licence, labels and size.
+
+        Asking for it reads what has no digest yet, as a run of its own: ``manifest-`` and the name of this one.
+
+        Args:
+            format: ``croissant`` (1.1), or ``in-toto``: a statement about what it wrote, signed by the key of the ledger.
+        """
+        if format != "croissant":
+            with self.send("GET", f"{self._place()}/manifest", query={"format": format}) as answer:
+                told: dict[str, Any] = json.loads(answer.read())
+            return told
+        parts = self.manifest_parts()
+        whole = next(parts)
+        for part in parts:
+            for name in ("distribution", "craton:notDigested"):
+                whole[name] += part[name]
+            whole["craton:hidden"] += part["craton:hidden"]
+            if licences := {*whole.get("license", ()), *part.get("license", ())}:
+                whole["license"] = sorted(licences)
+        whole.pop("craton:next", None)
+        return whole
 
     def __enter__(self) -> Self:
         return self

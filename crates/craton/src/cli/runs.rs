@@ -1,6 +1,6 @@
 //! `craton work`, `craton run` and `craton lineage`: their commands and arguments.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Target;
 
@@ -51,6 +51,28 @@ pub(crate) enum Run {
         #[command(flatten)]
         target: Target,
     },
+    /// What a run read, with digests, for others to check
+    Manifest {
+        /// What it is called
+        run: String,
+        /// Its form
+        #[arg(long, value_enum, default_value = "croissant")]
+        format: ManifestFormat,
+        /// Whose it is; without, one's own
+        #[arg(long)]
+        principal: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// The form of a run's manifest.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ManifestFormat {
+    /// Croissant 1.1
+    Croissant,
+    /// A signed in-toto statement
+    InToto,
 }
 
 /// A question about lineage.

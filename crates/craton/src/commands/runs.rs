@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{answer, list, text};
 use crate::{
-    cli::{Lineage, Run, Target},
+    cli::{Lineage, ManifestFormat, Run, Target},
     client::{Client, segment},
     output,
 };
@@ -19,6 +19,12 @@ pub(super) async fn run(command: Run) -> Result<()> {
             principal,
             target,
         } => show(&run, principal.as_deref(), &target).await,
+        Run::Manifest {
+            run,
+            format,
+            principal,
+            target,
+        } => manifest(&run, format, principal.as_deref(), &target).await,
     }
 }
 
@@ -80,6 +86,64 @@ async fn show(run: &str, principal: Option<&str>, target: &Target) -> Result<()>
     }
     answer(target, &found, show_edges);
     Ok(())
+}
+
+/// A manifest is a document for other programs, whatever is asked of the form of answers.
+async fn manifest(run: &str, format: ManifestFormat, principal: Option<&str>, target: &Target) -> Result<()> {
+    let client = Client::new(target)?;
+    let word = match format {
+        ManifestFormat::Croissant => "croissant",
+        ManifestFormat::InToto => "in-toto",
+    };
+    let path = format!("runs/{}/manifest?format={word}{}", segment(run), of(principal));
+    let mut found = client.api(Method::GET, &path, None).await?;
+    let mut next = text(&found, NEXT).to_owned();
+    while !next.is_empty() {
+        let page = client
+            .api(Method::GET, &format!("{path}&after={}", segment(&next)), None)
+            .await?;
+        text(&page, NEXT).clone_into(&mut next);
+        join(&mut found, page);
+    }
+    if let Value::Object(fields) = &mut found {
+        fields.remove(NEXT);
+    }
+    output::json(&found);
+    Ok(())
+}
+
+/// Where the next part of a manifest begins.
+const NEXT: &str = "craton:next";
+
+/// Adds a part of a manifest to those before it.
+fn join(whole: &mut Value, part: Value) {
+    let (Value::Object(whole), Value::Object(part)) = (whole, part) else {
+        return;
+    };
+    for (name, more) in part {
+        let known = whole.entry(name.clone()).or_insert(Value::Null);
+        match (name.as_str(), known, more) {
+            ("distribution" | "craton:notDigested", Value::Array(all), Value::Array(more)) => {
+                all.extend(more)
+            }
+            ("license", Value::Array(all), Value::Array(more)) => {
+                let new: Vec<Value> = more
+                    .into_iter()
+                    .filter(|licence| !all.contains(licence))
+                    .collect();
+                all.extend(new);
+            }
+            ("license", known @ Value::Null, more) => *known = more,
+            ("craton:hidden", known, more) => {
+                let sum = known
+                    .as_u64()
+                    .unwrap_or_default()
+                    .saturating_add(more.as_u64().unwrap_or_default());
+                *known = sum.into();
+            }
+            _ => {}
+        }
+    }
 }
 
 fn show_edges(found: &Value) {

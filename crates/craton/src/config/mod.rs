@@ -163,6 +163,23 @@ pub(crate) struct Settings {
     #[arg(long, env = "CRATON_TARGETS", value_name = "FILE")]
     pub(crate) targets: Option<PathBuf>,
 
+    /// Where runs are told of, as OpenLineage events (http://localhost:5000)
+    #[arg(long, env = "CRATON_OPENLINEAGE_URL", value_name = "URL", value_parser = http_endpoint)]
+    pub(crate) openlineage_url: Option<String>,
+
+    /// The API key for that, in a file that only its owner may read
+    #[arg(
+        long,
+        env = "CRATON_OPENLINEAGE_KEY",
+        value_name = "FILE",
+        requires = "openlineage_url"
+    )]
+    pub(crate) openlineage_key: Option<PathBuf>,
+
+    /// A run that nothing came of for so long is told to be complete
+    #[arg(long, env = "CRATON_OPENLINEAGE_IDLE", value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
+    pub(crate) openlineage_idle: Duration,
+
     /// Where the content of storage classes lies: a TOML file that only its owner may read
     #[arg(long, env = "CRATON_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,

@@ -167,6 +167,7 @@ impl Server {
             .map(tiers::read)
             .transpose()?
             .unwrap_or_default();
+        let openlineage = targets::openlineage(settings)?;
         let traces = settings.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(settings.address)
             .await
@@ -179,6 +180,7 @@ impl Server {
             targets: targets.names(),
             remotes: targets.remote_buckets(),
             tiers: tiers::classes(&tiers),
+            tells_of_runs: Some(openlineage.is_some()),
         };
         let keys = key_service(settings)?;
         let folder = blocking(move || Folder::open_with(&data, memory, wanted, tiers.open()?)).await?;
@@ -201,7 +203,7 @@ impl Server {
             shutdown_timeout: settings.shutdown_timeout,
         };
         folder.gate.start()?;
-        let (work, maintenance) = start_work(settings, &folder, (targets, &engine))?;
+        let (work, maintenance) = start_work(settings, &folder, (targets, &engine), openlineage)?;
         tracing::info!(data = %settings.data.display(), %memory, connections = limits.connections, "started");
         Ok(Self {
             folder,
@@ -265,6 +267,7 @@ fn start_work(
     settings: &Settings,
     folder: &Folder,
     (targets, engine): (craton_work::target::Settings, &OnceLock<craton_sql::Engine>),
+    openlineage: Option<craton_work::OpenLineage>,
 ) -> Result<(Work, JoinSet<()>)> {
     let workers = Arc::new(folder.gate.take_workers()?);
     let (maintenance, wanted) = mpsc::channel(WANTED_MAX);
@@ -275,6 +278,7 @@ fn start_work(
         workers,
         maintenance,
         settings: targets,
+        openlineage,
         calendar: Calendar::with_day(settings.lifecycle_day),
         access_log_every: settings.access_log_every,
         clock: Arc::new(SystemClock::new()),

@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::{
-    Call, access, authzen, guard, identities, kms, leases, ledger, maintenance, openlineage, runs, sessions,
-    system, work,
+    Call, access, authzen, guard, identities, kms, leases, ledger, maintenance, manifest, openlineage, runs,
+    sessions, system, work,
 };
 use crate::route;
 
@@ -187,6 +187,8 @@ routes! {
     ListRuns: GET "/_api/v1/runs", "craton:ListRuns" => runs::list;
     /// A run, and what it touched.
     GetRun: GET "/_api/v1/runs/{run}", "craton:ListRuns" => runs::get;
+    /// What a run read, for others to check.
+    GetRunManifest: GET "/_api/v1/runs/{run}/manifest", "craton:ListRuns" => manifest::get;
     /// What was declared of a run, and how it stands beside what was observed.
     GetDeclaredLineage: GET "/_api/v1/runs/{run}/declared", "craton:ListRuns" => openlineage::declared;
     /// Takes an OpenLineage event.

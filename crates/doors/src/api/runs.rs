@@ -32,7 +32,7 @@ fn shown(run: &RunSummary) -> Map<String, Value> {
 }
 
 fn edge(edge: &Edge) -> Value {
-    json!({
+    let mut out = json!({
         "run": edge.run,
         "principal": edge.principal,
         "mode": edge.touch.as_str(),
@@ -42,7 +42,13 @@ fn edge(edge: &Edge) -> Value {
         "bytes": edge.bytes,
         "first_micros": edge.first.micros(),
         "last_micros": edge.last.micros(),
-    })
+    });
+    if let Value::Object(fields) = &mut out
+        && !edge.snapshots.is_empty()
+    {
+        fields.insert("snapshots".to_owned(), json!(edge.snapshots));
+    }
+    out
 }
 
 /// A run's place in a list is its principal and its name.

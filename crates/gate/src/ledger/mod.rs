@@ -42,7 +42,13 @@ use std::{
 };
 
 use craton_base::{Clock, Error, Random, Result, random};
-use craton_crypto::{SealKey, note::Signer};
+use craton_crypto::{
+    SealKey,
+    note::{
+        Signer,
+        envelope::{self as statements, Signature},
+    },
+};
 use craton_store::namespace::{Batch, Change, Kind, Namespace, committer::Committer};
 use parking_lot::Mutex;
 
@@ -117,6 +123,14 @@ struct Core {
 }
 
 impl Ledger {
+    /// Signs a statement with the key that signs checkpoints.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn sign(&self, kind: &str, statement: &[u8]) -> Result<Signature> {
+        statements::sign(&self.0.signer, kind, statement)
+    }
+
     /// Records a read that was allowed. When it returns, the record has left the process. Sets the record's id
     /// and time.
     ///

@@ -76,6 +76,8 @@ pub struct Edge {
     pub first: Timestamp,
     /// When last.
     pub last: Timestamp,
+    /// Of a table: the snapshots that statements said they read, at most 100.
+    pub snapshots: Vec<i64>,
 }
 
 /// A page of edges.
@@ -162,7 +164,7 @@ impl Sight<'_> {
 }
 
 impl RunSummary {
-    fn of(name: &[u8], row: RunRow) -> Result<Self> {
+    pub(super) fn of(name: &[u8], row: RunRow) -> Result<Self> {
         let (principal, run) = rows::run_name(name)?;
         Ok(Self {
             run,
@@ -195,7 +197,20 @@ impl Edge {
             bytes: row.bytes,
             first: Timestamp(row.first_micros),
             last: Timestamp(row.last_micros),
+            snapshots: row.snapshots,
         }
+    }
+
+    /// Its place in the list of its run's edges: what comes after it is asked for by this.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let key = EdgeKey {
+            run: rows::run_id(&self.principal, &self.run),
+            resource: rows::resource_id(&self.resource),
+            version: self.version,
+            touch: self.touch,
+        };
+        hex::encode(key.by_run().name)
     }
 }
 
@@ -371,11 +386,20 @@ impl Lineage {
         prefix: &[&[u8]],
         mut take: impl FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
+        self.each_entry(prefix, |name, entry| take(name, &entry.value))
+    }
+
+    /// The same, with the commits that made them.
+    pub(super) fn each_entry(
+        &self,
+        prefix: &[&[u8]],
+        mut take: impl FnMut(&[u8], &namespace::Entry) -> Result<bool>,
+    ) -> Result<()> {
         let mut after: Option<bytes::Bytes> = None;
         loop {
             let page = self.page(&rows::span(prefix, after.as_deref()), AT_ONCE)?;
             for (key, entry) in &page.entries {
-                if !take(&key.name, &entry.value)? {
+                if !take(&key.name, entry)? {
                     return Ok(());
                 }
             }

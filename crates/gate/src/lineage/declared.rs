@@ -18,6 +18,7 @@ use crate::{
     ask::Ask,
     gate::{Gate, Verdicts},
     session::Session,
+    tables,
 };
 
 /// The most that is declared of one run.
@@ -84,7 +85,21 @@ struct SaidRow {
 }
 
 /// Where a data set lies here: its path as records have it, or what such paths begin with.
-fn place(namespace: &str, name: &str) -> Option<(BucketName, String)> {
+fn place(gate: &Gate, namespace: &str, name: &str) -> Result<Option<String>> {
+    let Some((bucket, path)) = written(namespace, name) else {
+        return Ok(None);
+    };
+    let Some(table) = path.strip_prefix(&format!("/{bucket}/tables/")) else {
+        return Ok(Some(path));
+    };
+    let mut levels: Vec<String> = table.split('.').map(str::to_owned).collect();
+    let called = levels.pop().unwrap_or_default();
+    let folder = gate.table_named(&bucket, &tables::name_row(&levels, &called))?;
+    Ok(Some(folder.to_string().trim_end_matches("/*").to_owned()))
+}
+
+/// The same, as it is written: a table by its name.
+fn written(namespace: &str, name: &str) -> Option<(BucketName, String)> {
     let (scheme, bucket) = namespace.split_once("://")?;
     let bucket = BucketName::new(bucket.trim_end_matches('/')).ok()?;
     let name = name.trim_start_matches('/');
@@ -159,7 +174,9 @@ impl Gate {
             false => self.read(session, ask).await?,
         };
         let id = rows::run_id(principal, run);
-        self.settled(move |lineage| {
+        self.blocking(move |gate| {
+            let lineage = &gate.inner.lineage;
+            lineage.settle()?;
             let said = lineage.namespace.get(&rows::key(&[b"O", &id]), Sequence::MAX)?;
             let said: SaidRow = said.map_or_else(|| Ok(SaidRow::default()), |e| rows::decode(&e.value))?;
             let mut out = Vec::new();
@@ -172,7 +189,8 @@ impl Gate {
                     name: row.name,
                     job: row.job,
                 };
-                let standing = lineage.standing(&id, &declared, said.over)?;
+                let place = place(gate, &declared.namespace, &declared.name)?;
+                let standing = lineage.standing(&id, (&declared, place), said.over)?;
                 out.push((declared, standing));
                 Ok(true)
             })?;
@@ -184,8 +202,13 @@ impl Gate {
 
 impl Lineage {
     /// How something stands that was declared of a run.
-    fn standing(&self, run: &Id, declared: &Declared, over: bool) -> Result<Standing> {
-        let Some((_, path)) = place(&declared.namespace, &declared.name) else {
+    fn standing(
+        &self,
+        run: &Id,
+        (declared, path): (&Declared, Option<String>),
+        over: bool,
+    ) -> Result<Standing> {
+        let Some(path) = path else {
             return Ok(Standing::DeclaredOnly);
         };
         let folder = format!("{}/", path.trim_end_matches('/'));

@@ -9,7 +9,11 @@ use craton_base::{Clock, Result, Sequence, Timestamp};
 use craton_store::namespace::{Batch, Change, Namespace, committer::Committer};
 use parking_lot::Mutex;
 
-use super::rows::{self, EdgeKey, EdgeRow, RunRow, Touch};
+use super::{
+    digests::Fresh,
+    rows::{self, EdgeKey, EdgeRow, RunRow, Touch},
+    telling,
+};
 use crate::{
     ledger::{Effect, Followed, Follower, Ledger, Record, RecordId, RecordKind, place},
     tables,
@@ -30,6 +34,9 @@ const PASSED_MAX: u64 = 1 << 16;
 /// Records that are read again at once.
 const AT_ONCE: usize = 2048;
 
+/// What a record says which snapshot of a table is read.
+const SNAPSHOT_FACT: &str = "craton:snapshot";
+
 /// What follows the ledger.
 pub(crate) struct Lineage {
     pub(super) namespace: Arc<dyn Namespace>,
@@ -37,6 +44,9 @@ pub(crate) struct Lineage {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     held: Mutex<Held>,
+    pub(super) fresh: Fresh,
+    /// Whether somebody is told of runs.
+    pub(super) tells: bool,
 }
 
 /// What is in memory only.
@@ -61,7 +71,7 @@ impl Lineage {
         namespace: Arc<dyn Namespace>,
         committer: Arc<Committer>,
         ledger: Ledger,
-        clock: Arc<dyn Clock>,
+        (clock, tells): (Arc<dyn Clock>, Option<bool>),
     ) -> Result<Self> {
         let found = namespace.get(&rows::cursor_key(), Sequence::MAX)?;
         let number = found.and_then(|entry| <[u8; 8]>::try_from(entry.value.as_ref()).ok());
@@ -73,6 +83,7 @@ impl Lineage {
                 size
             }
         };
+        let tells = telling::agreed(&*namespace, &committer, tells)?;
         Ok(Self {
             namespace,
             committer,
@@ -83,6 +94,8 @@ impl Lineage {
                 written: next,
                 ..Held::default()
             }),
+            fresh: Fresh::default(),
+            tells,
         })
     }
 
@@ -170,6 +183,7 @@ impl Lineage {
             let mut sum: RunRow = found.map_or_else(|| Ok(RunRow::default()), |e| rows::decode(&e.value))?;
             sum.add(more.clone());
             changes.push(Change::Put(row, rows::encode(&sum)));
+            changes.extend(self.mark(principal, run));
         }
         self.committer.commit_blocking(batch(changes))?;
         let next = held.next;
@@ -286,6 +300,8 @@ fn touched(record: &Record, version: Option<Sequence>) -> Vec<(EdgeKey, EdgeRow)
     let Some(run) = record.run_name().filter(|_| is_of_data(record)) else {
         return out;
     };
+    let snapshot = record.facts.iter().find(|fact| fact.key == SNAPSHOT_FACT);
+    let snapshot = snapshot.and_then(|fact| fact.value.parse::<i64>().ok());
     let mut edge = |touch, version, bytes| {
         let key = EdgeKey {
             run: rows::run_id(&record.principal, run),
@@ -302,6 +318,7 @@ fn touched(record: &Record, version: Option<Sequence>) -> Vec<(EdgeKey, EdgeRow)
             bytes,
             first_micros: record.time_micros,
             last_micros: record.time_micros,
+            snapshots: snapshot.into_iter().collect(),
         };
         out.push((key, row));
     };

@@ -194,7 +194,7 @@ impl Lineage {
         }
     }
 
-    /// Removes what was declared of a run.
+    /// Removes what was declared of a run, and that somebody is to be told of it.
     fn forget_declared(&self, id: &Id) -> Result<()> {
         loop {
             let page = self.page(&rows::span(&[b"D", id], None), AT_ONCE)?;
@@ -204,7 +204,7 @@ impl Lineage {
                 .map(|(key, _)| Change::Delete(key))
                 .collect();
             if !page.more {
-                changes.push(Change::Delete(rows::key(&[b"O", id])));
+                changes.extend([b"O", b"S", b"T"].map(|form| Change::Delete(rows::key(&[form, id]))));
             }
             self.commit(changes)?;
             if !page.more {

@@ -10,6 +10,10 @@
 //! P record(16)                                what the columns of a version came from, until its record is followed
 //! K resource(16) version(8)                   the same of a version
 //! L source(16) version(8) resource(16) version(8)   the same from the other side: nothing in it
+//! H resource(16) version(8)                   the SHA-256 of a version, and its size
+//! S run(16)                                   that a run is to be told of
+//! T run(16)                                   that it was told of
+//! Q                                           that somebody is told of runs
 //! W place(8)                                  the ledger's: the version of a write (`ledger/follow.rs`)
 //! ```
 //!
@@ -147,11 +151,22 @@ pub(super) struct EdgeRow {
     pub(super) first_micros: u64,
     #[prost(uint64, tag = "8")]
     pub(super) last_micros: u64,
+    /// Of a table: the snapshots that statements said they read, at most [`SNAPSHOTS_MAX`].
+    #[prost(sint64, repeated, tag = "9")]
+    pub(super) snapshots: Vec<i64>,
 }
+
+/// The most snapshots of a table that are named in one edge.
+pub(super) const SNAPSHOTS_MAX: usize = 100;
 
 impl EdgeRow {
     /// Adds what came later.
     pub(super) fn add(&mut self, more: &Self) {
+        for snapshot in &more.snapshots {
+            if self.snapshots.len() < SNAPSHOTS_MAX && !self.snapshots.contains(snapshot) {
+                self.snapshots.push(*snapshot);
+            }
+        }
         self.count = self.count.saturating_add(more.count);
         self.bytes = self.bytes.saturating_add(more.bytes);
         self.first_micros = self.first_micros.min(more.first_micros);
@@ -229,6 +244,20 @@ pub(super) fn run_name(name: &[u8]) -> Result<(String, String)> {
 /// How far the rows are made.
 pub(super) fn cursor_key() -> Key {
     key(&[b"C"])
+}
+
+/// What is known of a version's content (`H`).
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct DigestRow {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) sha256: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub(super) size: u64,
+}
+
+/// The row of a version's digest.
+pub(super) fn digest_key(resource: &str, version: u64) -> Key {
+    key(&[b"H", &resource_id(resource), &version.to_be_bytes()])
 }
 
 /// The resource of an edge's row.

@@ -11,12 +11,14 @@
 
 use std::sync::Arc;
 
-use craton_base::{Kind as ErrorKind, Result, Sequence};
+use craton_base::{Kind as ErrorKind, ResourcePath, Result, Sequence};
+use craton_store::namespace::Kind;
 
 use super::{Mode, Permit};
 use crate::{
     budgets::Measure,
     ledger::{Record, RecordId, RecordKind},
+    tables::id_of,
 };
 
 /// What the ledger has been told about an access.
@@ -109,8 +111,21 @@ impl Permit {
         self.outcome.lock().fail(kind, reason);
     }
 
-    /// Notes which version is read.
-    pub(super) fn found(&self, version: Sequence) {
+    /// Notes which version is read: of a table its row, and of a graph its facts, which every commit to it makes anew; not of the files and
+    /// names that are read beside them.
+    pub(super) fn found(&self, kind: Kind, version: Sequence) {
+        let counts = match &self.resource {
+            ResourcePath::Objects(..) if id_of(&self.resource).is_some() => kind == Kind::Table,
+            ResourcePath::Facts(..) => kind == Kind::Graph,
+            _ => true,
+        };
+        if counts {
+            self.reads(version);
+        }
+    }
+
+    /// Notes which version is read, where the engine knows it from another permit.
+    pub fn reads(&self, version: Sequence) {
         self.outcome.lock().version = version.0;
     }
 

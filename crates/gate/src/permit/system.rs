@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use craton_base::{BranchId, BucketId, BucketName, Kind as ErrorKind, ResourcePath, Result, Sequence};
 use craton_store::{
-    namespace::{Committed, Direction, Key, Kind, Span},
+    namespace::{Change, Committed, Direction, Key, Kind, Precondition, Span},
     value::Stored,
 };
 
@@ -165,7 +165,19 @@ impl WritePermit {
         if !matches!(self.permit.resource, ResourcePath::System(_)) {
             return Err(scope::outside(&self.permit.resource, notice::KIND));
         }
-        let transaction = self.transaction(changes)?;
+        self.commit_system_with(changes, Vec::new(), Vec::new()).await
+    }
+
+    /// The same, with rows of the gate's own.
+    pub(crate) async fn commit_system_with(
+        &self,
+        changes: Changes,
+        plain: Vec<Change>,
+        preconditions: Vec<Precondition>,
+    ) -> Result<Committed> {
+        let mut transaction = self.transaction(changes)?;
+        transaction.plain.extend(plain);
+        transaction.preconditions.extend(preconditions);
         self.commit_transaction(transaction).await
     }
 }

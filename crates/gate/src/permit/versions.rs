@@ -55,7 +55,7 @@ impl Permit {
         let after = (name, Sequence(until.0.saturating_add(1)));
         let found = self.gate.store.history(&span, Some(after), 1)?.pop();
         if let Some(version) = &found {
-            self.found(version.stored.sequence);
+            self.found(kind, version.stored.sequence);
         }
         Ok(found)
     }

@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use craton_base::{BucketName, Error, Kind, ResourcePath, Result};
+use craton_base::{BucketName, Error, Kind, ResourcePath, Result, Sequence};
 use craton_gate::{
     Ask, ColumnSource, Kind as Entries, ReadPermit,
     tables::{FOLDER, id_of},
@@ -145,7 +145,12 @@ impl Table {
             None => ask,
         };
         let context = self.context.clone();
-        let permit = async move { context.gate.read(&context.session, ask).await.map(Arc::new) };
+        let version = Sequence(self.version);
+        let permit = async move {
+            let permit = context.gate.read(&context.session, ask).await?;
+            permit.reads(version);
+            Ok(Arc::new(permit))
+        };
         self.context.files.at_the_doors(permit).await
     }
 

@@ -42,7 +42,13 @@ impl World {
             kernel_boot_id: "kernel".to_owned(),
         })
         .unwrap();
-        let lineage = Lineage::open(namespace, committer, ledger.clone(), Arc::new(clock.clone())).unwrap();
+        let lineage = Lineage::open(
+            namespace,
+            committer,
+            ledger.clone(),
+            (Arc::new(clock.clone()), None),
+        )
+        .unwrap();
         Self {
             clock,
             ledger,

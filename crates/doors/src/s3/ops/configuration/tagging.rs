@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use craton_gate::{ConfigurationChange, Subresource};
+use craton_base::ResourcePath;
+use craton_gate::{ConfigurationChange, Permit, Subresource};
 use s3s::{
     S3Request, S3Result,
     dto::{
@@ -29,6 +30,21 @@ pub(in crate::s3) async fn get(
     Ok(GetBucketTaggingOutput {
         tag_set: tagging.tag_set,
     })
+}
+
+/// The tags of the bucket that a permit's path lies in, if the permit's session may read those.
+pub(in crate::s3) fn of_bucket(permit: &Permit) -> craton_base::Result<Option<Vec<(String, String)>>> {
+    let bucket = permit.bucket()?.name.clone();
+    if !permit.also("s3:GetBucketTagging", &ResourcePath::Bucket(bucket)) {
+        return Ok(None);
+    }
+    let Some(found) = permit.configuration(Subresource::Tagging)? else {
+        return Ok(Some(Vec::new()));
+    };
+    let tagging: Tagging = decode(ROOT, found.document())
+        .map_err(|_| craton_base::Error::corrupt("the tags of a bucket do not parse"))?;
+    let pair = |tag: Tag| Some((tag.key?, tag.value?));
+    Ok(Some(tagging.tag_set.into_iter().filter_map(pair).collect()))
 }
 
 pub(in crate::s3) async fn put(
