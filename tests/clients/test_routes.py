@@ -120,6 +120,11 @@ BODIES = {
     "Evaluate": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "EvaluateAll": '{"subject":{"type":"user","id":"root"},"action":{"name":"s3:GetObject"},"resource":{"type":"object","id":"BUCKET/k"}}',
     "SetBucketStrict": '{"strict":true}',
+    "SetUndoWindow": '{"seconds":3600}',
+    # Of somebody else's run: one's own everybody may see.
+    "UndoRun": '{"run":"1","principal":"000000000000"}',
+    "RestorePast": '{"path":"/BUCKET/objects/k","at":1}',
+    "SetBucketShield": '{"hold_seconds":3600}',
     "AcquireLease": '{"paths":[{"bucket":"BUCKET","prefix":"none/","mode":"shared"}],"seconds":1}',
     "RenewLease": '{"seconds":1}',
     "PostLineage": EVENT,

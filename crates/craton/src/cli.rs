@@ -12,22 +12,26 @@ mod graph;
 mod guard;
 mod identities;
 mod lease;
+mod pending;
 mod policy;
 mod replication;
 mod runs;
 mod sql;
 mod table;
+mod undo;
 
 pub(crate) use asking::{AsIf, Asking};
 pub(crate) use graph::{Asked as GraphAsked, Graph, Limits, Live, Written as GraphWritten};
 pub(crate) use guard::Guard;
 pub(crate) use identities::{Group, Key, Role, Session, User};
 pub(crate) use lease::{Lease, LeasePaths};
+pub(crate) use pending::{Pending, ShieldSetting};
 pub(crate) use policy::{Policy, ReplayPlace};
 pub(crate) use replication::{Inventory, Replication};
 pub(crate) use runs::{Lineage, ManifestFormat, Run, Work};
 pub(crate) use sql::{Sql, SqlFormat};
 pub(crate) use table::{About, Table};
+pub(crate) use undo::{Restore, Undo};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 internal error, 2 wrong command line or request, 3 not found, 4 denied, \
     5 exists already, 6 a condition does not hold, 7 busy, 8 too large, 9 stored data does not verify, 10 unavailable";
@@ -185,6 +189,13 @@ pub(crate) enum Client {
     Run(Run),
     /// Where a version came from, or what came of it
     Lineage(Lineage),
+    /// Show what undoing a run would do to objects, tables and graphs; with --apply, do it
+    Undo(Undo),
+    /// Show what going back to a time would do to a path; with --apply, do it
+    Restore(Restore),
+    /// Operations that destroy something and wait for somebody's approval
+    #[command(subcommand)]
+    Pending(Pending),
     /// Leases: paths that one holder keeps from others for a while
     #[command(subcommand)]
     Lease(Lease),
@@ -214,6 +225,28 @@ pub(crate) enum Bucket {
         /// on or off
         #[arg(value_parser = ["on", "off"])]
         state: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// How long what was replaced or deleted can be had back; without an option, show it
+    Undo {
+        /// The bucket
+        bucket: String,
+        /// From now on so long: 36h, 7d; 0 is not at all
+        #[arg(long, value_name = "TIME", conflicts_with = "as_server")]
+        window: Option<String>,
+        /// From now on as long as the server is set to
+        #[arg(long)]
+        as_server: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// What agents may not destroy without somebody's approval; without a setting it is shown
+    Shield {
+        /// The bucket
+        bucket: String,
+        #[command(flatten)]
+        setting: ShieldSetting,
         #[command(flatten)]
         target: Target,
     },

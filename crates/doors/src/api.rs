@@ -42,7 +42,9 @@ pub(crate) mod query;
 mod routes;
 mod runs;
 mod sessions;
+mod shield;
 mod system;
+mod undo;
 mod work;
 
 use query::Query;

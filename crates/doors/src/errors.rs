@@ -7,7 +7,7 @@
 //! Deliberately absent: the shape of the answers (XML, JSON), which is each door's own.
 
 use craton_base::{Error, Kind};
-use craton_gate::BUDGET_EXCEEDED;
+use craton_gate::{BUDGET_EXCEEDED, OPERATION_PENDING};
 use http::StatusCode;
 
 /// What a client is told of an error that is ours.
@@ -97,6 +97,8 @@ const S3_CODES: &[(&str, u16)] = &[
     ("NotModified", 304),
     ("ObjectLockConfigurationNotFoundError", 404),
     ("OperationAborted", 409),
+    (OPERATION_PENDING, 403),
+    ("OperationRejected", 403),
     ("OwnershipControlsNotFoundError", 404),
     ("PreconditionFailed", 412),
     ("ReplicationConfigurationNotFoundError", 404),
@@ -107,6 +109,7 @@ const S3_CODES: &[(&str, u16)] = &[
     ("SignatureDoesNotMatch", 403),
     ("SlowDown", 503),
     ("TooManyConfigurations", 400),
+    ("TooManyPending", 403),
     ("UnexpectedContent", 400),
     ("UnresolvableGrantByEmailAddress", 400),
     ("XAmzContentChecksumMismatch", 400),
@@ -203,6 +206,7 @@ pub fn sqlstate(error: &Error) -> &'static str {
         "NoSuchColumn" => return "42703",
         "NoSuchTableException" | "NoSuchViewException" => return "42P01",
         "NoSuchNamespaceException" => return "3F000",
+        OPERATION_PENDING => return "55000",
         "NotSupportedYet" => return "0A000",
         "ProtocolViolation" => return "08P01",
         "StatementFailed" => return "22000",

@@ -208,6 +208,9 @@ impl Doors {
         if let Some(left) = about.purse.left(inner.clock.now()) {
             named::tell_left(answered.response.headers_mut(), &left);
         }
+        if let Some(id) = about.purse.pending() {
+            named::tell_pending(answered.response.headers_mut(), id);
+        }
         if expects.must_close(answered.response.status()) {
             answered
                 .response
@@ -282,9 +285,8 @@ impl Inner {
             let origin = self.origin("api", &request, peer, about);
             let engines = self.engines();
             let done = crate::api::handle(&self.gate, (&self.rooms, engines), request, origin).await;
-            let response = done.response.map(Body::http_body);
             return Answered {
-                response,
+                response: done.response.map(Body::http_body),
                 door: "api",
                 operation: done.operation,
             };

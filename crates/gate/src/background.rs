@@ -10,7 +10,7 @@ use craton_store::Collected;
 
 use crate::{
     gate::{Gate, Inner},
-    guards,
+    guards, shield,
 };
 
 /// How often superseded versions, garbage and orphans are collected.
@@ -35,11 +35,12 @@ impl Gate {
             Inner::write_moved_if_asked,
         );
         let write_uses = every(self.inner.clone(), WRITE_USES_EVERY, Inner::write_uses);
+        let expire = every(self.inner.clone(), shield::EXPIRE_EVERY, Inner::expire_pending);
         let tiers = tokio::spawn(collect_tiers(self.inner.clone()));
         self.inner
             .background
             .lock()
-            .extend([collect, write_uses, write_moved, tiers]);
+            .extend([collect, write_uses, write_moved, expire, tiers]);
         Ok(())
     }
 
@@ -86,14 +87,14 @@ impl Gate {
 
 impl Inner {
     fn collect(&self) -> Result<Collected> {
-        let before = self.clock.now().minus(self.settings.undo_window);
-        let collected = self.store.collect(before)?;
+        let collected = self.store.collect(self.windows()?)?;
         if collected != Collected::default() {
             tracing::info!(?collected, "collected");
         }
         self.collect_sessions()?;
         self.collect_done()?;
         self.collect_leases()?;
+        self.expire_pending()?;
         self.collect_moved()?;
         self.collect_lineage()?;
         Ok(collected)

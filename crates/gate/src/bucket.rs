@@ -192,19 +192,27 @@ impl BucketInfo {
     }
 
     pub(crate) fn from_stored(stored: &Stored) -> Result<Self> {
-        let corrupt = || Error::corrupt("a bucket's entry does not parse");
-        let name = std::str::from_utf8(&stored.key.name).map_err(|e| corrupt().with_source(e))?;
-        let record = BucketRecord::decode(stored.value.meta.clone()).map_err(|e| corrupt().with_source(e))?;
+        let name = std::str::from_utf8(&stored.key.name).map_err(|e| unreadable().with_source(e))?;
+        Self::read(&BucketName::new(name)?, &stored.value.meta, stored.sequence)
+    }
+
+    /// What a value says of the bucket of this name.
+    pub(crate) fn read(name: &BucketName, meta: &Bytes, sequence: Sequence) -> Result<Self> {
+        let record = BucketRecord::decode(meta.clone()).map_err(|e| unreadable().with_source(e))?;
         Ok(Self {
-            name: BucketName::new(name)?,
+            name: name.clone(),
             id: BucketId(record.id),
             created: Timestamp(record.created_micros),
             owner: record.owner,
             region: record.region,
             strict: record.strict,
-            versioning: Versioning::from_number(record.versioning).ok_or_else(corrupt)?,
+            versioning: Versioning::from_number(record.versioning).ok_or_else(unreadable)?,
             lock: record.lock.map(LockRecord::read),
-            sequence: stored.sequence,
+            sequence,
         })
     }
+}
+
+fn unreadable() -> Error {
+    Error::corrupt("a bucket's entry does not parse")
 }

@@ -207,9 +207,15 @@ impl Meter {
     }
 }
 
-/// What a request of a session with a budget can use up, once it was asked about.
+/// What a request of a session with a budget can use up, once it was asked about; and which operation of it waits for an approval.
 #[derive(Clone, Default)]
-pub struct Purse(Arc<OnceLock<Vec<Meter>>>);
+pub struct Purse(Arc<Slots>);
+
+#[derive(Default)]
+struct Slots {
+    meters: OnceLock<Vec<Meter>>,
+    pending: OnceLock<Box<str>>,
+}
 
 impl fmt::Debug for Purse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,10 +227,20 @@ impl Purse {
     /// What is left, the least of all budgets that count; `None` without any.
     #[must_use]
     pub fn left(&self, now: Timestamp) -> Option<SessionBudget> {
-        self.0
-            .get()
+        let meters = self.0.meters.get();
+        meters
             .filter(|meters| !meters.is_empty())
             .map(|meters| left(meters, now))
+    }
+
+    /// The id of the operation that waits, if one does; the first, if several do.
+    #[must_use]
+    pub fn pending(&self) -> Option<&str> {
+        self.0.pending.get().map(|id| &**id)
+    }
+
+    pub(crate) fn note_pending(&self, id: &str) {
+        self.0.pending.get_or_init(|| id.into());
     }
 }
 
@@ -265,6 +281,7 @@ impl Inner {
             .origin()
             .purse
             .0
+            .meters
             .get_or_init(|| self.meters_of(&facts.budgets))
     }
 

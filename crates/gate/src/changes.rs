@@ -21,6 +21,17 @@ pub(crate) enum Expectation {
     Revision(Sequence, Sequence),
 }
 
+/// What whoever makes changes says of them that the rows do not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Says {
+    #[default]
+    Nothing,
+    /// [`Changes::rearranging`].
+    Rearranges,
+    /// [`Changes::destroying`].
+    Destroys,
+}
+
 /// Changes that are made together or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -33,6 +44,7 @@ pub struct Changes {
     pub(crate) notices: Vec<Notice>,
     pub(crate) copies: Vec<QueuedCopy>,
     pub(crate) settled: Vec<Stored>,
+    pub(crate) says: Says,
 }
 
 impl Changes {
@@ -127,6 +139,21 @@ impl Changes {
     #[must_use]
     pub fn copy(mut self, copy: QueuedCopy) -> Self {
         self.copies.push(copy);
+        self
+    }
+
+    /// They put what there is into other rows and take nothing away: merges of a graph's runs. Else a graph that loses runs and gets
+    /// none for them is taken for one that loses what it has.
+    #[must_use]
+    pub const fn rearranging(mut self) -> Self {
+        self.says = Says::Rearranges;
+        self
+    }
+
+    /// They take something away that their rows do not show: a name of a graph's snapshot, under which it was kept.
+    #[must_use]
+    pub const fn destroying(mut self) -> Self {
+        self.says = Says::Destroys;
         self
     }
 

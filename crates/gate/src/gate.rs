@@ -44,6 +44,7 @@ use crate::{
     runs::Runs,
     session::{Origin, Session},
     sessions::{Attempts, Issuers, Tokens, Vended},
+    shield::ShieldPlane,
     switches, tables,
 };
 
@@ -110,6 +111,7 @@ pub(crate) struct Inner {
     pub(crate) runs: Runs,
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) workers_taken: AtomicBool,
+    pub(crate) shield: ShieldPlane,
 }
 
 /// A decision, with what made it.
@@ -187,6 +189,7 @@ impl Gate {
             runs: Runs::default(),
             lineage,
             workers_taken: AtomicBool::new(false),
+            shield: ShieldPlane::default(),
             store,
         };
         inner.guards.load(&inner.store)?;

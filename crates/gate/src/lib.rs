@@ -39,6 +39,7 @@ mod lineage;
 mod notice;
 mod once;
 mod operate;
+mod past;
 mod permit;
 pub mod policy;
 pub mod replication;
@@ -46,6 +47,7 @@ mod runs;
 mod scope;
 mod session;
 mod sessions;
+mod shield;
 mod switches;
 pub mod tables;
 pub mod tags;
@@ -83,14 +85,15 @@ pub use identities::{
 };
 pub use leases::{LEASE_PATHS_MAX, LEASE_SECONDS_MAX, LEASES_MAX, LeaseInfo, LeasedPath};
 pub use lineage::{
-    COLUMN_EDGES_MAX, ColumnAnswer, ColumnEdge, ColumnSource, ColumnUse, ColumnsPage, DECLARED_MAX, Declared,
-    Derived, Digest, Direction as LineageDirection, Due, Edge, EdgesAsk, EdgesPage, EdgesPlace,
-    LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, Pauses, RunEdges, RunSummary, Standing as DeclaredStanding,
-    ToldColumn, Touch,
+    COLUMN_EDGES_MAX, Changed, ChangedPage, ColumnAnswer, ColumnEdge, ColumnSource, ColumnUse, ColumnsPage,
+    DECLARED_MAX, Declared, Derived, Digest, Direction as LineageDirection, Due, Edge, EdgesAsk, EdgesPage,
+    EdgesPlace, LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, Pauses, RunEdges, RunSummary,
+    Standing as DeclaredStanding, ToldColumn, Touch,
 };
 pub use notice::{LISTENERS_MAX, Listener, Notice, Recipient, Told};
 pub use once::SECONDS as ONCE_SECONDS;
 pub use operate::Rotated;
+pub use past::{UNDO_WINDOW_MAX, UndoWindow, Whose};
 pub use permit::{
     Blob, BlobWriter, ClassTier, Content, ContentBody, Ending, Handle, Permit, ReadPermit, SealedKey, Upload,
     WritePermit,
@@ -104,6 +107,10 @@ pub use sessions::{
     ATTEMPT_AGAIN_SECONDS, AssumeRole, Audience, CallerIdentity, ClientGrant, Exchange, Fetch, Granted,
     Issued, SESSION_SECONDS_MAX, SESSION_SECONDS_MIN, SessionInfo, SessionLimits, TOO_MANY_ATTEMPTS,
     TokenFault, WebIdentity, WebSession,
+};
+pub use shield::{
+    AGENT_TAG, HOLD_SECONDS_MAX, OPERATION_PENDING, PENDING_IN_BUCKET_MAX, PENDING_MAX,
+    PENDING_OF_PRINCIPAL_MAX, PendingInfo, PendingState, PendingThing, Shield,
 };
 pub use work::{Lease, PARTS_BYTES_MAX, PARTS_MAX, Parts, Work};
 pub use worker::{Worker, Workers};

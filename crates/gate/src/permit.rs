@@ -11,7 +11,7 @@
 
 use std::{
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use bytes::Bytes;
@@ -75,6 +75,8 @@ pub struct Permit {
     pub(crate) columns: Mutex<Option<Bytes>>,
     /// Of a permit for work: the parts of its path that it reaches, and what it holds of them.
     pub(crate) reach: Mutex<Option<Reach>>,
+    /// Whether what its last commit destroys was approved before its first.
+    pub(crate) passed_ahead: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +134,7 @@ impl Permit {
             once: Mutex::default(),
             columns: Mutex::default(),
             reach: Mutex::default(),
+            passed_ahead: AtomicBool::new(false),
         }
     }
 
@@ -200,7 +203,7 @@ impl Permit {
         self.state().map(|state| &*state.info)
     }
 
-    fn state(&self) -> Result<&BucketState> {
+    pub(crate) fn state(&self) -> Result<&BucketState> {
         self.bucket
             .as_deref()
             .ok_or_else(|| no_such_bucket(self.resource.bucket()))

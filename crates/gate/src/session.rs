@@ -184,6 +184,16 @@ impl Session {
         }
     }
 
+    /// The same session in another run: for what it does as a piece of work of its own, within one request.
+    #[must_use]
+    pub fn in_run(&self, run: &str) -> Self {
+        let origin = Origin {
+            run: Some(run.into()),
+            ..self.origin().clone()
+        };
+        self.within().session(origin)
+    }
+
     /// For a request that a door makes within one of this session: put into the extensions of its head, it is who asks.
     #[must_use]
     pub fn within(&self) -> Within {

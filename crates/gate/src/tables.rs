@@ -101,6 +101,12 @@ pub(crate) fn is_catalog(path: &ResourcePath) -> bool {
     place(path) == Some(Place::Catalog)
 }
 
+/// Whether a path as records have it is the catalog of a bucket.
+pub(crate) fn is_text_of_catalog(path: &str) -> bool {
+    let rest = path.strip_suffix('*').and_then(|path| path.strip_suffix(FOLDER));
+    rest.is_some_and(|rest| rest.ends_with("/objects/"))
+}
+
 /// The catalog of a bucket.
 #[must_use]
 pub fn catalog(bucket: BucketName) -> ResourcePath {
@@ -212,12 +218,8 @@ impl Shown {
 
     /// What is not there yet, by what an ask says of it.
     fn of_facts(place: Place<'_>, facts: &[Fact]) -> Option<Self> {
-        let said = |key: &str| {
-            facts
-                .iter()
-                .find(|(known, _)| known == key)
-                .map(|(_, v)| v.clone())
-        };
+        let known = |key: &str| facts.iter().find(|(known, _)| known == key);
+        let said = |key: &str| known(key).map(|(_, said)| said.clone());
         let name = said("s3tables:tableName").filter(|_| matches!(place, Place::Table(_)));
         Some(Self {
             namespace: said("s3tables:namespace")?,

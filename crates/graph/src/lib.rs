@@ -33,6 +33,7 @@ pub(crate) mod merging;
 pub mod model;
 pub mod names;
 pub mod parse;
+pub mod past;
 pub(crate) mod plan;
 pub mod prefix;
 pub mod print;

@@ -79,6 +79,8 @@ pub struct FactsManifest {
     pub unfinished: Vec<Unfinished>,
     /// Rules whose facts are kept up to date.
     pub live: Vec<Live>,
+    /// The commit whose facts these are again ([`crate::past`]), until they change; 0: of none.
+    pub brought_back: u64,
 }
 
 /// The names of a graph.
@@ -112,6 +114,8 @@ struct FactsRecord {
     unfinished: Vec<UnfinishedRecord>,
     #[prost(message, repeated, tag = "6")]
     live: Vec<LiveRecord>,
+    #[prost(uint64, tag = "7")]
+    brought_back: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -210,6 +214,7 @@ impl FactsManifest {
                 .map(Unfinished::to_record)
                 .collect::<Result<_>>()?,
             live: self.live.iter().map(Live::to_record).collect(),
+            brought_back: self.brought_back,
         };
         Ok(record.encode_to_vec())
     }
@@ -233,6 +238,7 @@ impl FactsManifest {
             pins: pins.collect::<Result<_>>()?,
             unfinished: unfinished.collect::<Result<_>>()?,
             live: record.live.into_iter().map(Live::from_record).collect(),
+            brought_back: record.brought_back,
         })
     }
 

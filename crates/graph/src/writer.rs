@@ -32,6 +32,7 @@ use crate::{
     snapshot::{Scope, Snapshot, read_facts, read_names},
 };
 
+mod back;
 mod covering;
 mod kept;
 mod live;
@@ -365,7 +366,7 @@ impl GraphWriter {
             let Some(new) = plan.put(&old, &merged) else {
                 return Ok(());
             };
-            match self.replace(&old, version, &new) {
+            match self.rearrange(&old, version, &new) {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
                 other => return other.map(drop),
             }
@@ -400,6 +401,7 @@ impl GraphWriter {
         let new = FactsManifest {
             next_generation: old.next_generation.saturating_add(1),
             levels: Vec::new(),
+            brought_back: 0,
             ..old.clone()
         };
         let committed = self.replace(&old, version, &new);
@@ -449,5 +451,6 @@ pub(crate) fn apply(old: &FactsManifest, delta: &Delta) -> FactsManifest {
         }));
     }
     new.next_generation = generation.saturating_add(2);
+    new.brought_back = 0;
     new
 }

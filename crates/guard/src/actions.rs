@@ -175,6 +175,8 @@ const BUCKET_LIST: &[&str] = &[
 ];
 
 const BUCKET_READ: &[&str] = &[
+    "craton:GetBucketShield",
+    "craton:GetUndoWindow",
     "craton:ReadLineage",
     "s3:GetAccelerateConfiguration",
     "s3:GetAnalyticsConfiguration",
@@ -204,6 +206,7 @@ const BUCKET_READ: &[&str] = &[
 const BUCKET_WRITE: &[&str] = &[
     "craton:LeaseBucket",
     "craton:SetBucketStrict",
+    "craton:SetUndoWindow",
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:DeleteBucketWebsite",
@@ -226,6 +229,8 @@ const BUCKET_WRITE: &[&str] = &[
 ];
 
 const BUCKET_PERMISSIONS: &[&str] = &[
+    "craton:ApproveDeletion",
+    "craton:SetBucketShield",
     "s3:DeleteBucketPolicy",
     "s3:PutBucketAcl",
     "s3:PutBucketPolicy",
@@ -279,6 +284,7 @@ const OBJECT_PERMISSIONS: &[&str] = &[
 const SYSTEM_LIST: &[&str] = &[
     "craton:ListGuardPolicies",
     "craton:ListLeases",
+    "craton:ListPending",
     "craton:ListRuns",
     "craton:ListSessions",
     "iam:ListAccessKeys",

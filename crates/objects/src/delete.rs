@@ -6,7 +6,7 @@
 //! Invariant: a version that a lock keeps is not removed, whatever races with the removal: the commit expects the row
 //! whose lock was checked.
 
-use craton_base::{Kind as ErrorKind, ObjectKey};
+use craton_base::{Kind as ErrorKind, ObjectKey, Sequence};
 use craton_gate::{
     BucketInfo, Changes, Committed, Kind, Standing, StoredVersion, Value, Versioning, WritePermit,
 };
@@ -109,6 +109,31 @@ async fn delete_current(permit: &WritePermit, name: &[u8], delete: &Delete) -> R
     })
 }
 
+/// Deletes what is the newest of a name, as a deletion without a version does, and nothing later.
+pub(crate) async fn delete_over(permit: &WritePermit, name: &[u8], newest: Sequence) -> Result<Sequence> {
+    let build = |bucket: &BucketInfo| -> Result<Changes> {
+        let changes = match bucket.versioning {
+            Versioning::Unversioned => Changes::new().delete(Kind::Object, name.to_vec()),
+            versioning => {
+                let planned = replica::plan_marker(permit, bucket, name, None);
+                let marker = marker(permit, versioning, planned.record.clone());
+                planned.apply(Changes::new().mark(Kind::Object, name.to_vec(), marker))
+            }
+        };
+        let changes = changes.expect_unchanged_since(Kind::Object, name.to_vec(), newest);
+        let happened = Happened {
+            event: notice::deleted(permit, bucket.versioning != Versioning::Unversioned),
+            name,
+            meta: None,
+            version: None,
+            versioned: bucket.versioning == Versioning::Enabled,
+        };
+        Ok(notice::note(permit, changes, &happened))
+    };
+    let (committed, _) = permit.commit_with(build).await?;
+    Ok(committed.sequence)
+}
+
 fn marker(permit: &WritePermit, versioning: Versioning, replication: Option<ReplicationRecord>) -> Value {
     let meta = MarkerMeta {
         replication,
@@ -153,7 +178,9 @@ async fn delete_version(
     } else {
         delete.conditions.check(None)?;
     }
+    let changes = Changes::new().expect_unamended(&stored).remove(stored.clone());
     if !stored.value.kept {
+        permit.pass_ahead(&changes).await?;
         forget_superseded(permit, name, &stored).await?;
     }
     let happened = Happened {
@@ -163,7 +190,6 @@ async fn delete_version(
         version: Some(stored.sequence),
         versioned: stored.value.kept,
     };
-    let changes = Changes::new().expect_unamended(&stored).remove(stored);
     permit.commit(notice::note(permit, changes, &happened)).await?;
     Ok(Deleted {
         version: Some(id),

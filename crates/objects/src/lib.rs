@@ -38,6 +38,7 @@ pub mod multipart;
 mod notice;
 pub mod notification;
 pub mod pack;
+pub mod past;
 pub mod put;
 pub mod range;
 pub mod replica;

@@ -161,6 +161,9 @@ pub struct ObjectMeta {
     /// For how many days a copy of archived content was asked for that is not there yet; 0: none was.
     #[prost(uint32, tag = "21")]
     pub restore_days: u32,
+    /// The commit of the version of this object that this one brings back ([`crate::past`]); 0: it brings back none.
+    #[prost(uint64, tag = "22")]
+    pub brought_back: u64,
 }
 
 /// What is kept of an object for who reads it alone, not for listings.

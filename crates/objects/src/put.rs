@@ -220,6 +220,32 @@ pub(crate) async fn commit_object(
     Err(conflict())
 }
 
+/// Commits an object over what is the newest of its name, and nothing later.
+pub(crate) async fn commit_over(
+    permit: &WritePermit,
+    name: &[u8],
+    newest: Sequence,
+    draft: &Draft,
+) -> Result<Sequence> {
+    let build = |bucket: &BucketInfo| -> Result<Changes> {
+        let planned = replica::plan_object(permit, bucket, name, &draft.meta);
+        let value = draft.value(bucket, planned.record.clone())?;
+        let put = Changes::new()
+            .expect_unchanged_since(Kind::Object, name.to_vec(), newest)
+            .put(Kind::Object, name.to_vec(), value);
+        let happened = Happened {
+            event: notice::written(permit),
+            name,
+            meta: Some(&draft.meta),
+            version: None,
+            versioned: bucket.versioning == Versioning::Enabled,
+        };
+        Ok(notice::note(permit, planned.apply(put), &happened))
+    };
+    let (committed, _) = permit.commit_with(build).await?;
+    Ok(committed.sequence)
+}
+
 /// When an object counts as written.
 pub(crate) fn modified(permit: &WritePermit, replica: Option<&Replica>) -> Timestamp {
     let now = permit.now();

@@ -7,15 +7,22 @@
 //!
 //! Each step is idempotent: the entry that says "to be done" goes last.
 //!
+//! Which buckets' history goes from when on is for [`Windows`] to say; how far back it is whole is [`crate::past`].
+//!
 //! Deliberately absent: when to run ([`crate::Store`]'s owner decides) and which buckets keep every version.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use craton_base::{BlobId, BranchId, BucketId, Kind as ErrorKind, Result, Sequence, Timestamp};
 
 use crate::{
     namespace::{Batch, Change, Direction, Flow, Key, Kind, Span, View, change},
+    past::Windows,
     store::Store,
     transaction::{Transaction, system_key},
     value::{Standing, Stored, StoredVersion},
@@ -40,6 +47,15 @@ pub struct Collected {
     pub garbage: u64,
     /// Blob files removed because no entry ever came to own them.
     pub orphans: u64,
+}
+
+/// How far in the change feed each pass has come; nothing before that is due for it. Only in memory: after a start it is found again.
+#[derive(Default)]
+pub(crate) struct Passed {
+    /// Which buckets are of which pass.
+    groups: BTreeMap<BucketId, usize>,
+    /// Where each goes on.
+    starts: BTreeMap<usize, Bytes>,
 }
 
 /// Erasures that are to be committed together.
@@ -118,13 +134,13 @@ impl Store {
         }
     }
 
-    /// One whole collection: history that was superseded before `before`, garbage, orphans. Blocks.
+    /// One whole collection: history that was superseded before the undo windows began, garbage, orphans. Blocks.
     ///
     /// # Errors
     /// The store's own; what was done by then stays done.
-    pub fn collect(&self, before: Timestamp) -> Result<Collected> {
+    pub fn collect(&self, windows: impl Into<Windows>) -> Result<Collected> {
         let mut out = Collected {
-            versions: self.collect_history(before)?,
+            versions: self.collect_history(&windows.into())?,
             ..Collected::default()
         };
         out.garbage = self.collect_garbage()?;
@@ -208,11 +224,61 @@ impl Store {
         Ok(removed)
     }
 
-    fn collect_history(&self, before: Timestamp) -> Result<u64> {
+    /// One pass over the change feed for each moment at which a window begins, the latest first; the last takes the feed's entries
+    /// away, which nobody needs then.
+    fn collect_history(&self, windows: &Windows) -> Result<u64> {
+        let mut passed = self.passed.write();
+        let moments: BTreeSet<Timestamp> = windows.moments().collect();
+        let groups = windows.groups();
+        if passed.groups != groups {
+            // Somebody has another window now, and what others have passed may be due for it.
+            *passed = Passed {
+                groups,
+                starts: BTreeMap::new(),
+            };
+        }
+        if !self.is_feed_older(windows.latest())? {
+            return Ok(0);
+        }
+        self.note_collected(windows)?;
+        let mut erased = 0_u64;
+        let last = moments.len().saturating_sub(1);
+        for (group, moment) in moments.into_iter().rev().enumerate() {
+            let is_due = |bucket| windows.before(bucket) == moment;
+            let start = passed.starts.get(&group).cloned().unwrap_or_default();
+            let (versions, reached) = self.pass(start, moment, &is_due, group == last)?;
+            erased = erased.saturating_add(versions);
+            passed.starts.insert(group, reached);
+        }
+        Ok(erased)
+    }
+
+    /// Whether the feed's first entry is of before a moment.
+    fn is_feed_older(&self, moment: Timestamp) -> Result<bool> {
+        let page = self.parts().namespace.scan(
+            &system_span(Kind::Change, Bytes::new()),
+            Sequence::MAX,
+            Direction::Forward,
+            1,
+        )?;
+        let first = page.entries.first();
+        first.map_or(Ok(false), |(_, entry)| {
+            Ok(change::Changes::parse(&entry.value)?.time_micros < moment.micros())
+        })
+    }
+
+    /// Erases what commits before a moment superseded in the buckets that are due, from a place in the feed on; how many versions, and
+    /// the place of the first commit that is not before it.
+    fn pass(
+        &self,
+        mut start: Bytes,
+        before: Timestamp,
+        is_due: &dyn Fn(BucketId) -> bool,
+        takes_feed: bool,
+    ) -> Result<(u64, Bytes)> {
         let mut erasing = Erasing::default();
-        let mut start = Bytes::new();
         loop {
-            let span = system_span(Kind::Change, start);
+            let span = system_span(Kind::Change, start.clone());
             let page = self
                 .parts()
                 .namespace
@@ -227,22 +293,26 @@ impl Store {
                 }
                 let sequence = change::sequence_of(key)?;
                 for key in changes.parse_keys()? {
-                    if self.supersedes(&key, sequence)? {
+                    if is_due(key.bucket) && self.supersedes(&key, sequence)? {
                         changed.insert(key, sequence);
                     }
                 }
-                done.push(Change::Delete(key.clone()));
+                done.push(key.clone());
             }
             for (key, by) in &changed {
                 self.erase_superseded(key, *by, &mut erasing)?;
             }
-            // A crash before this finds the same to do again, of which some is done.
             let last = done.len() < page.entries.len() || !page.more;
-            erasing.add(done);
+            if let Some(key) = done.last() {
+                start = after(&key.name);
+            }
+            if takes_feed {
+                // A crash before this finds the same to do again, of which some is done.
+                erasing.add(done.into_iter().map(Change::Delete).collect());
+            }
             self.commit_erasing(&mut erasing)?;
-            match page.entries.last() {
-                Some((key, _)) if !last => start = after(&key.name),
-                _ => return Ok(erasing.versions),
+            if last {
+                return Ok((erasing.versions, start));
             }
         }
     }

@@ -22,6 +22,7 @@ pub mod keyring;
 pub mod namespace;
 mod open;
 pub mod opened;
+pub mod past;
 pub mod scratch;
 pub mod store;
 pub mod tier;
@@ -30,4 +31,5 @@ pub mod value;
 
 pub use collect::Collected;
 pub use open::{MEMORY_MIN, Memory, Options};
+pub use past::{HeldPast, Windows};
 pub use store::Store;

@@ -20,11 +20,13 @@ use std::{
 use bytes::Bytes;
 use craton_base::{BlobId, BucketId, Clock, Error, Kind as ErrorKind, Random, Result, Sequence, random};
 use craton_crypto::{keys, seal};
+use parking_lot::RwLock;
 
 use crate::{
     blob::{Blobs, Upload as BlobUpload, Writer},
     bucket_keys::BucketKeys,
     budget::Budget,
+    collect::Passed,
     content::{ContentStream, Places},
     disk::{Disk, File},
     fresh::{Fresh, FreshBlobs},
@@ -91,6 +93,8 @@ pub struct Store {
     /// What opens inline content.
     openers: Opened<seal::Opener>,
     pub(crate) fresh: Arc<FreshBlobs>,
+    /// Held to write while history is collected: only one collection at a time, and none while somebody has the past held.
+    pub(crate) passed: RwLock<Passed>,
     tiers: OnceLock<Arc<Tiers>>,
     no_tiers: Arc<Tiers>,
 }
@@ -134,6 +138,7 @@ impl Store {
             blob_keys: Opened::new(OPENED_MAX),
             openers: Opened::new(OPENED_MAX),
             fresh,
+            passed: RwLock::default(),
             tiers: OnceLock::new(),
             no_tiers: Arc::default(),
         };

@@ -27,6 +27,7 @@ pub mod maintain;
 mod metadata;
 mod name;
 pub mod namespaces;
+pub mod past;
 mod requirement;
 mod scan;
 mod table;

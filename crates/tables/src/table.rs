@@ -15,8 +15,8 @@ mod commit;
 mod rows;
 
 pub use commit::{TABLES_MAX, TableChange, staged_id};
-use rows::{Found, Named, conflict, is_free, named, put_row, row_of};
-pub(crate) use rows::{commit_rows, live, milliseconds, permitted, retried, size};
+use rows::{Found, Named, conflict, named, row_of};
+pub(crate) use rows::{commit_rows, having, is_free, live, milliseconds, permitted, put_row, retried, size};
 
 use crate::{
     error::{bad, exists},
@@ -189,7 +189,7 @@ impl Tables {
         retried(name, || async {
             is_free(permit, name)?;
             let changes = put_row(named(permit, (name, what), id)?, id, &row);
-            commit_rows(permit, &changes, &[&written]).await
+            commit_rows(permit, &changes, &[&written]).await.map(drop)
         })
         .await?;
         Ok(written.loaded)
@@ -231,7 +231,7 @@ impl Tables {
             }
             let changes = put_row(named(permit, (name, what), &id)?, &id, &row);
             let changes = changes.expect_at(Kind::Table, id.clone().into_bytes(), before.sequence);
-            commit_rows(permit, &changes, &[]).await
+            commit_rows(permit, &changes, &[]).await.map(drop)
         })
         .await?;
         Ok(Loaded {
@@ -262,7 +262,9 @@ impl Tables {
                 ..found.row.clone()
             };
             let changes = found.becomes(named(permit, (to, what), &id)?, &row);
-            commit_rows(permit, &changes.delete(Kind::TableName, from.row()), &[]).await
+            commit_rows(permit, &changes.delete(Kind::TableName, from.row()), &[])
+                .await
+                .map(drop)
         })
         .await
     }
@@ -373,9 +375,10 @@ impl Tables {
 
 impl Written {
     /// The row that names it as the newest.
-    fn named_by(&self, row: TableRow) -> TableRow {
+    pub(crate) fn named_by(&self, row: TableRow) -> TableRow {
         self.governed.put_into(TableRow {
             metadata: self.key.clone(),
+            brought_back: 0,
             ..row
         })
     }
@@ -388,7 +391,9 @@ async fn leave(permit: &WritePermit, found: Found, name: &TableName) -> Result<(
         ..found.row.clone()
     };
     let changes = found.becomes(Changes::new(), &row);
-    commit_rows(permit, &changes.delete(Kind::TableName, name.row()), &[]).await
+    commit_rows(permit, &changes.delete(Kind::TableName, name.row()), &[])
+        .await
+        .map(drop)
 }
 
 fn no_such_file() -> Error {

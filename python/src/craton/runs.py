@@ -87,6 +87,21 @@ class Run(Client):
         whole.pop("craton:next", None)
         return whole
 
+    def undo(self, *, apply: bool = False) -> list[dict[str, Any]]:
+        """What undoing it would do, or with ``apply`` does: an item for each object, table and graph that it changed.
+
+        An item has ``resource``, ``state`` (``ready``, ``done``, ``later`` …), ``step``, ``why`` and, if somebody else changed it later, ``by``. It is
+        asked by the run's parent, and is a run of its own, ``undo-<name>``.
+        """
+        items: list[dict[str, Any]] = []
+        after: str | None = None
+        while True:
+            page = self.json("POST", "/_api/v1/undo", body={"run": self.name, "apply": apply, "after": after})
+            items += page["items"]
+            after = page.get("next")
+            if not after:
+                return items
+
     def __enter__(self) -> Self:
         return self
 

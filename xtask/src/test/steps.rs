@@ -88,8 +88,13 @@ pub(super) const STEPS: &[Step] = &[
 
 const CLIENT_IN_RUST: &str = "tests/rust/Cargo.toml";
 
-/// Cycles of the crash tests and the size of the large object here; without the variables they are smaller.
-const CRASH_SIZES: &[(&str, &str)] = &[("CRATON_KILL_CYCLES", "200"), ("CRATON_BIG_BYTES", "10737418240")];
+/// Cycles of the crash tests, the size of the large object and the operations whose lineage is compared here; without the
+/// variables they are smaller.
+const CRASH_SIZES: &[(&str, &str)] = &[
+    ("CRATON_KILL_CYCLES", "200"),
+    ("CRATON_BIG_BYTES", "10737418240"),
+    ("CRATON_LINEAGE_OPERATIONS", "10000"),
+];
 /// Power cuts of the simulated disk here, 100,000 together: of the namespace and of the whole store, which take
 /// ten times as long for each, and of blobs, journal and keyring; and how many at each point of each
 /// operation that is enumerated, which come on top. Without the variables there are a few thousand.

@@ -18,6 +18,7 @@ mod guard;
 mod identities;
 mod leases;
 mod objects;
+mod pending;
 mod policies;
 mod replication;
 mod runs;
@@ -25,6 +26,7 @@ mod sessions;
 mod sql;
 mod system;
 mod tables;
+mod undo;
 mod work;
 
 /// Runs a command.
@@ -69,7 +71,10 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Work(command) => work::run(command).await,
         Command::Run(command) => runs::run(command).await,
         Command::Lineage(asked) => runs::lineage(asked).await,
+        Command::Undo(asked) => undo::undo(asked).await,
+        Command::Restore(asked) => undo::restore(asked).await,
         Command::Lease(command) => leases::run(command).await,
+        Command::Pending(command) => pending::run(command).await,
         Command::Replication(command) => replication::run(command).await,
         Command::Inventory(command) => replication::inventory(command).await,
         Command::Graph(command) => graph::run(command).await,

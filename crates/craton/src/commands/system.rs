@@ -4,7 +4,7 @@ use craton_base::Result;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{answer, list, text};
+use super::{answer, list, pending, text, undo};
 use crate::{
     cli::{Bucket, Keys, Target},
     client::{Client, place, segment},
@@ -28,11 +28,24 @@ pub(super) async fn remove_bucket(bucket: &str, target: &Target) -> Result<()> {
 }
 
 pub(super) async fn bucket(command: Bucket) -> Result<()> {
-    let Bucket::Strict {
-        bucket,
-        state,
-        target,
-    } = command;
+    let (bucket, state, target) = match command {
+        Bucket::Strict {
+            bucket,
+            state,
+            target,
+        } => (bucket, state, target),
+        Bucket::Undo {
+            bucket,
+            window,
+            as_server,
+            target,
+        } => return undo::window(&bucket, window.as_deref(), as_server, &target).await,
+        Bucket::Shield {
+            bucket,
+            setting,
+            target,
+        } => return pending::shield(&bucket, &setting, &target).await,
+    };
     let body = json!({ "strict": state == "on" });
     let path = format!("buckets/{}/strict", segment(&bucket));
     Client::new(&target)?

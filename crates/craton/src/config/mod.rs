@@ -16,6 +16,7 @@ use craton_store::MEMORY_MIN;
 pub(crate) mod duration;
 mod file;
 
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use file::layered;
 
 /// How log lines look.

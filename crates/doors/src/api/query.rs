@@ -126,7 +126,7 @@ fn verdict(text: &str) -> Option<Verdict> {
     .find(|v| v.as_str() == text)
 }
 
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     u64::try_from(nanos / 1000).ok().map(Timestamp)
 }

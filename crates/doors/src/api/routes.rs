@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Call, access, authzen, guard, identities, kms, leases, ledger, maintenance, manifest, openlineage, runs,
-    sessions, system, work,
+    sessions, shield, system, undo, work,
 };
 use crate::route;
 
@@ -153,6 +153,24 @@ routes! {
     EraseSubject: POST "/_api/v1/ledger/erase", "craton:EraseSubject" => ledger::erase;
     /// Sets whether a bucket is strict.
     SetBucketStrict: PUT "/_api/v1/buckets/{bucket}/strict", "craton:SetBucketStrict" => system::set_bucket_strict;
+    /// How long a bucket's past can be had back.
+    GetUndoWindow: GET "/_api/v1/buckets/{bucket}/undo", "craton:GetUndoWindow" => undo::get_window;
+    /// Sets how long.
+    SetUndoWindow: PUT "/_api/v1/buckets/{bucket}/undo", "craton:SetUndoWindow" => undo::set_window;
+    /// What agents may not destroy in a bucket alone.
+    GetBucketShield: GET "/_api/v1/buckets/{bucket}/shield", "craton:GetBucketShield" => shield::get;
+    /// Sets a bucket's shield.
+    SetBucketShield: PUT "/_api/v1/buckets/{bucket}/shield", "craton:SetBucketShield" => shield::set;
+    /// Takes a bucket's shield away.
+    RemoveBucketShield: DELETE "/_api/v1/buckets/{bucket}/shield", "craton:SetBucketShield" => shield::remove;
+    /// Operations that wait for an approval.
+    ListPending: GET "/_api/v1/pending", "craton:ListPending" => shield::list;
+    /// One of them.
+    GetPending: GET "/_api/v1/pending/{pending}", "craton:ListPending" => shield::show;
+    /// Approves an operation.
+    ApproveOperation: POST "/_api/v1/pending/{pending}/approve", "craton:ApproveDeletion" => shield::answer, true;
+    /// Rejects an operation.
+    RejectOperation: POST "/_api/v1/pending/{pending}/reject", "craton:ApproveDeletion" => shield::answer, false;
     /// Makes a new root key.
     RotateKeys: POST "/_api/v1/keys/rotate", "craton:RotateKeys" => system::rotate_keys;
     /// The named keys of the key service.
@@ -189,6 +207,10 @@ routes! {
     GetRun: GET "/_api/v1/runs/{run}", "craton:ListRuns" => runs::get;
     /// What a run read, for others to check.
     GetRunManifest: GET "/_api/v1/runs/{run}/manifest", "craton:ListRuns" => manifest::get;
+    /// What undoing a run would do, or does.
+    UndoRun: POST "/_api/v1/undo", "craton:ListRuns" => undo::undo;
+    /// What going back to a time would do, or does.
+    RestorePast: POST "/_api/v1/restore", "s3:GetObjectVersion" => undo::restore;
     /// What was declared of a run, and how it stands beside what was observed.
     GetDeclaredLineage: GET "/_api/v1/runs/{run}/declared", "craton:ListRuns" => openlineage::declared;
     /// Takes an OpenLineage event.

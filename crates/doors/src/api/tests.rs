@@ -45,7 +45,7 @@ fn no_route_hides_another_and_every_one_has_an_action() {
         );
         assert!(operations.insert(route.operation), "{:?} twice", route.operation);
         let (service, action) = route.action.split_once(':').unwrap();
-        assert!(matches!(service, "iam" | "kms" | "craton" | "s3tables") && !action.is_empty());
+        assert!(matches!(service, "iam" | "kms" | "craton" | "s3" | "s3tables") && !action.is_empty());
         assert_eq!(format!("{:?}", route.operation), route.operation.name());
     }
 }

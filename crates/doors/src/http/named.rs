@@ -16,6 +16,9 @@ const LEASE_BYTES_MAX: usize = 64;
 /// The header that says what is left of a session's budget.
 const BUDGET: HeaderName = HeaderName::from_static("x-craton-budget");
 
+/// The header that names an operation which waits for an approval.
+const PENDING: HeaderName = HeaderName::from_static("x-craton-pending");
+
 /// The header that names a run.
 const RUN: HeaderName = HeaderName::from_static("x-craton-run");
 
@@ -32,6 +35,13 @@ pub(super) fn tell_left(headers: &mut HeaderMap, left: &SessionBudget) {
     // Names and numbers: they are a header's value.
     if let Ok(text) = HeaderValue::try_from(left.to_string()) {
         headers.insert(BUDGET, text);
+    }
+}
+
+/// Says which operation waits for an approval.
+pub(super) fn tell_pending(headers: &mut HeaderMap, id: &str) {
+    if let Ok(text) = HeaderValue::try_from(id) {
+        headers.insert(PENDING, text);
     }
 }
 

@@ -6,7 +6,11 @@ use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use prost::Message;
 
 use super::{Acl, Configuration, Cors, DefaultEncryption, GraphLabels, Subresource, acl, cors, encryption};
-use crate::policy::{Limits, ResourcePolicy};
+use crate::{
+    past,
+    policy::{Limits, ResourcePolicy},
+    shield::Shield,
+};
 
 /// Who owns the objects of a bucket, and with that whether access control lists mean anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +91,7 @@ pub struct BucketAccess {
     encryption: Option<DefaultEncryption>,
     requester_pays: bool,
     graph_labels: GraphLabels,
+    shield: Option<Shield>,
 }
 
 impl BucketAccess {
@@ -132,6 +137,12 @@ impl BucketAccess {
         self.requester_pays
     }
 
+    /// What agents may not destroy alone.
+    #[must_use]
+    pub const fn shield(&self) -> Option<Shield> {
+        self.shield
+    }
+
     /// The labels of the graph that a path is about; none of another path.
     #[must_use]
     pub fn graph_labels(&self, path: &ResourcePath) -> &[String] {
@@ -162,6 +173,7 @@ impl BucketAccess {
             Subresource::Cors => self.cors = Some(cors::parse(document)?),
             Subresource::Encryption => self.encryption = Some(encryption::parse(document)?),
             Subresource::GraphLabels => self.graph_labels = GraphLabels::parse(document)?,
+            Subresource::Shield => self.shield = Some(Shield::parse(document)?),
             Subresource::RequestPayment => self.requester_pays = &**document == b"Requester",
             _ => {}
         }
@@ -179,6 +191,8 @@ pub(super) fn check(subresource: Subresource, document: &Bytes) -> Result<()> {
         Subresource::Cors => cors::parse(document).map(drop),
         Subresource::Encryption => encryption::parse(document).map(drop),
         Subresource::GraphLabels => GraphLabels::parse(document).map(drop),
+        Subresource::UndoWindow => past::parse(document).map(drop),
+        Subresource::Shield => Shield::parse(document).map(drop),
         _ => Ok(()),
     }
 }

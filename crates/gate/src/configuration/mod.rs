@@ -25,6 +25,8 @@ use craton_store::{
 };
 use prost::Message;
 
+use crate::shield::Shield;
+
 mod access;
 pub(crate) mod acl;
 pub(crate) mod cache;
@@ -112,8 +114,19 @@ subresources! {
     Replication => "replication", false;
     /// Who pays for requests: `Requester` or `BucketOwner`.
     RequestPayment => "request-payment", false;
+    /// What agents may not destroy alone: a [`Shield`].
+    Shield => "shield", false;
     /// Tags.
     Tagging => "tagging", false;
+    /// How long what was replaced or deleted can be had back ([`crate::past`]).
+    UndoWindow => "undo-window", false;
+}
+
+impl Subresource {
+    /// Whether it is what a row of this name keeps, where a bucket has one of it.
+    pub(crate) fn is_named_by(self, name: &[u8]) -> bool {
+        name.split_first() == Some((&SINGLE, self.name().as_bytes()))
+    }
 }
 
 /// A document as it is configured.
@@ -184,9 +197,13 @@ impl Configuration {
         Ok(fresh)
     }
 
+    /// The document that a value keeps.
+    pub(crate) fn of_value(meta: &Bytes) -> Result<Bytes> {
+        record(meta).map(|record| record.document)
+    }
+
     pub(crate) fn from_stored(stored: &Stored) -> Result<Self> {
-        let record = ConfigurationRecord::decode(stored.value.meta.clone())
-            .map_err(|e| Error::corrupt("a bucket's configuration does not parse").with_source(e))?;
+        let record = record(&stored.value.meta)?;
         Ok(Self {
             document: record.document,
             changed: Timestamp(record.changed_micros),
@@ -194,6 +211,11 @@ impl Configuration {
             parsed: OnceLock::new(),
         })
     }
+}
+
+fn record(meta: &Bytes) -> Result<ConfigurationRecord> {
+    ConfigurationRecord::decode(meta.clone())
+        .map_err(|e| Error::corrupt("a bucket's configuration does not parse").with_source(e))
 }
 
 impl ConfigurationChange {
@@ -229,6 +251,12 @@ impl ConfigurationChange {
     #[must_use]
     pub fn encryption(encryption: &DefaultEncryption) -> Self {
         Self::set(Subresource::Encryption, encryption.encode_to_vec())
+    }
+
+    /// Sets the shield.
+    #[must_use]
+    pub fn shield(shield: Shield) -> Self {
+        Self::set(Subresource::Shield, shield.encode_to_vec())
     }
 
     /// Sets the cross-origin rules.

@@ -77,3 +77,15 @@ pub enum Effect {
     /// It deleted one, or what there was.
     Deleted = 2,
 }
+
+impl Effect {
+    /// The effect as one lower-case word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Made => "made",
+            Self::Deleted => "deleted",
+        }
+    }
+}

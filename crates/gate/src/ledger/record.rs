@@ -378,27 +378,10 @@ impl Record {
         if self.verdict() != Verdict::None {
             put("verdict", json!(self.verdict().as_str()));
         }
-        let texts = [
-            ("principal", &self.principal),
-            ("access_key_id", &self.access_key_id),
-            ("run", &self.run),
-            ("source_ip", &self.source_ip),
-            ("door", &self.door),
-            ("operation", &self.operation),
-            ("action", &self.action),
-            ("resource", &self.resource),
-            ("bucket", &self.bucket),
-            ("result", &self.result),
-            ("reason", &self.reason),
-            ("request_id", &self.request_id),
-            ("detail", &self.detail),
-            ("session", &self.session),
-            ("session_name", &self.session_name),
-            ("source_identity", &self.source_identity),
-            ("purpose", &self.purpose),
-            ("subject", &self.subject_of),
-        ];
-        for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        if self.effect() != Effect::Nothing {
+            put("effect", json!(self.effect().as_str()));
+        }
+        for (name, text) in self.texts().into_iter().filter(|(_, text)| !text.is_empty()) {
             put(name, json!(text));
         }
         let lists = [
@@ -433,6 +416,30 @@ impl Record {
             put("decision", json!(decision.to_string()));
         }
         Value::Object(out)
+    }
+
+    /// What it says in words, by name.
+    fn texts(&self) -> [(&'static str, &String); 18] {
+        [
+            ("principal", &self.principal),
+            ("access_key_id", &self.access_key_id),
+            ("run", &self.run),
+            ("source_ip", &self.source_ip),
+            ("door", &self.door),
+            ("operation", &self.operation),
+            ("action", &self.action),
+            ("resource", &self.resource),
+            ("bucket", &self.bucket),
+            ("result", &self.result),
+            ("reason", &self.reason),
+            ("request_id", &self.request_id),
+            ("detail", &self.detail),
+            ("session", &self.session),
+            ("session_name", &self.session_name),
+            ("source_identity", &self.source_identity),
+            ("purpose", &self.purpose),
+            ("subject", &self.subject_of),
+        ]
     }
 }
 

@@ -294,6 +294,14 @@ fn is_of_table(record: &Record) -> bool {
     record.resource.contains(tables::FOLDER) && record.resource.ends_with("/*")
 }
 
+/// What a record is about: of a change to a catalog, the tables that it made or changed.
+fn resources(record: &Record) -> &[String] {
+    match record.writes.is_empty() || !tables::is_text_of_catalog(&record.resource) {
+        true => std::slice::from_ref(&record.resource),
+        false => &record.writes,
+    }
+}
+
 /// The edges that a record is.
 fn touched(record: &Record, version: Option<Sequence>) -> Vec<(EdgeKey, EdgeRow)> {
     let mut out = Vec::new();
@@ -303,24 +311,28 @@ fn touched(record: &Record, version: Option<Sequence>) -> Vec<(EdgeKey, EdgeRow)
     let snapshot = record.facts.iter().find(|fact| fact.key == SNAPSHOT_FACT);
     let snapshot = snapshot.and_then(|fact| fact.value.parse::<i64>().ok());
     let mut edge = |touch, version, bytes| {
-        let key = EdgeKey {
-            run: rows::run_id(&record.principal, run),
-            resource: rows::resource_id(&record.resource),
-            version,
-            touch,
-        };
-        let row = EdgeRow {
-            principal: record.principal.clone(),
-            run: run.to_owned(),
-            resource: record.resource.clone(),
-            bucket: record.bucket.clone(),
-            count: 1,
-            bytes,
-            first_micros: record.time_micros,
-            last_micros: record.time_micros,
-            snapshots: snapshot.into_iter().collect(),
-        };
-        out.push((key, row));
+        // What is counted of several is counted once.
+        let bytes = std::iter::once(bytes).chain(std::iter::repeat(0));
+        for (resource, bytes) in resources(record).iter().zip(bytes) {
+            let key = EdgeKey {
+                run: rows::run_id(&record.principal, run),
+                resource: rows::resource_id(resource),
+                version,
+                touch,
+            };
+            let row = EdgeRow {
+                principal: record.principal.clone(),
+                run: run.to_owned(),
+                resource: resource.clone(),
+                bucket: record.bucket.clone(),
+                count: 1,
+                bytes,
+                first_micros: record.time_micros,
+                last_micros: record.time_micros,
+                snapshots: snapshot.into_iter().collect(),
+            };
+            out.push((key, row));
+        }
     };
     if record.kind() == RecordKind::Write {
         let version = match record.version {
@@ -364,3 +376,6 @@ pub(super) fn batch(changes: Vec<Change>) -> Batch {
         changes,
     }
 }
+
+#[cfg(test)]
+mod tests;

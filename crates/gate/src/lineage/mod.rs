@@ -19,6 +19,7 @@
 
 mod ask;
 mod ask_columns;
+mod changed;
 mod columns;
 mod declared;
 mod digests;
@@ -31,6 +32,7 @@ mod walk;
 
 pub use ask::{Direction, Edge, LINEAGE_EDGES_MAX, LineageAnswer, LineageAsk, RunEdges, RunSummary};
 pub use ask_columns::{ColumnAnswer, ColumnsPage, ToldColumn};
+pub use changed::{Changed, ChangedPage};
 pub(crate) use columns::pending as pending_columns;
 pub use columns::{COLUMN_EDGES_MAX, ColumnEdge, ColumnSource, ColumnUse, Derived};
 pub use declared::{DECLARED_MAX, Declared, Standing};

@@ -3,7 +3,10 @@
 //! Invariant: whoever changes what requests know of a bucket, of who may do what, or of named keys makes the gate forget
 //! what it knew, in the task that commits.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use craton_base::{Error, Kind as ErrorKind, ResourcePath, Result};
 use craton_store::{
@@ -18,10 +21,12 @@ use super::{
 };
 use crate::{
     bucket::BucketInfo,
-    changes::{Changes, Expectation},
+    changes::{Changes, Expectation, Says},
     directory::is_of_directory,
     ledger::{Effect, RecordKind, Verdict},
     lineage::pending_columns,
+    shield::{Approved, Destroyed},
+    tables,
 };
 
 /// How long a commit waits for work of the server itself that is in its way.
@@ -53,11 +58,12 @@ impl WritePermit {
             let changes = build(&bucket)?;
             let is_told = !changes.notices.is_empty();
             let is_copied = !changes.copies.is_empty();
+            let says = changes.says;
             let mut transaction = self.transaction(changes)?;
             transaction
                 .preconditions
                 .push(Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence));
-            match self.commit_transaction(transaction).await {
+            match self.commit_checked(transaction, says).await {
                 Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
                 Err(e) => return Err(e.into()),
                 Ok(committed) => {
@@ -88,19 +94,22 @@ impl WritePermit {
         for _ in 0..BUCKET_TRIES_MAX {
             let mut transaction = self.transaction(changes.clone())?;
             let done = Done::of(&transaction);
+            let mut destroyed = self.destroyed(&transaction, changes.says)?;
             for (other, changes) in others {
                 if other.bucket()?.id != bucket.id {
                     return Err(Error::internal("permits of two buckets do not commit together"));
                 }
+                let says = changes.says;
                 let of_other = other.transaction(changes.clone())?;
-                let record = other.write_record(&Done::of(&of_other))?;
+                destroyed.extend(other.destroyed(&of_other, says)?);
+                let record = other.write_record(&Done::of(&of_other), None)?;
                 transaction.join(of_other);
                 transaction.plain.push(record);
             }
             let is_same = Precondition::At(BucketInfo::key(&bucket.name), bucket.sequence);
             transaction.preconditions.push(is_same);
             let with = others.iter().map(|(other, _)| other.permit.clone()).collect();
-            match self.commit_joined(transaction, done, with).await {
+            match self.commit_joined(transaction, (done, destroyed), with).await {
                 Err(e) if e.kind() == ErrorKind::Precondition => bucket = self.moved(&bucket, e)?,
                 done => return done,
             }
@@ -108,8 +117,22 @@ impl WritePermit {
         Err(bucket_is_busy(&bucket))
     }
 
+    /// For who makes several commits of one operation: asks before the first what the shield says of these changes, which are the last
+    /// of them. Once they are approved, those before them pass too.
+    ///
+    /// # Errors
+    /// `Denied`, [`crate::OPERATION_PENDING`].
+    pub async fn pass_ahead(&self, changes: &Changes) -> Result<()> {
+        let transaction = self.transaction(changes.clone())?;
+        let destroyed = self.destroyed(&transaction, changes.says)?;
+        if self.pass_shield(&destroyed).await?.is_some() {
+            self.passed_ahead.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The record of a commit that is about to be made, for that commit.
-    fn write_record(&self, done: &Done) -> Result<Change> {
+    fn write_record(&self, done: &Done, approved: Option<&Approved>) -> Result<Change> {
         let permit = &self.permit;
         let (mut record, bytes) = {
             let outcome = permit.outcome.lock();
@@ -123,24 +146,41 @@ impl WritePermit {
         record.lease_token = permit.gate.lending.token_of(&permit.session).unwrap_or_default();
         permit.describe(&mut record);
         permit.end(&mut record, None);
+        if let Some(approved) = approved {
+            approved.describe(&mut record);
+        }
+        if let (true, Some(bucket)) = (tables::is_catalog(&permit.resource), permit.resource.bucket())
+            && record.writes.is_empty()
+        {
+            let path = |id: &String| tables::table(bucket.clone(), id).to_string();
+            record.writes = done.tables.iter().map(path).collect();
+        }
         permit.gate.ledger.write_change(&mut record)
     }
 
     /// Commits with the record, once the path is free of other holders' leases. Goes on to its end, with the
     /// claim held and the outcome noted, if the caller stops waiting.
     pub(crate) async fn commit_transaction(&self, transaction: Transaction) -> Result<Committed> {
+        self.commit_checked(transaction, Says::Nothing).await
+    }
+
+    /// The same, with what is said of the changes.
+    async fn commit_checked(&self, transaction: Transaction, says: Says) -> Result<Committed> {
         let done = Done::of(&transaction);
-        self.commit_joined(transaction, done, Vec::new()).await
+        let destroyed = self.destroyed(&transaction, says)?;
+        self.commit_joined(transaction, (done, destroyed), Vec::new())
+            .await
     }
 
     /// The same; `others` have their changes and records in it too, and end with it.
     async fn commit_joined(
         &self,
         mut transaction: Transaction,
-        done: Done,
+        (done, destroyed): (Done, Vec<Destroyed>),
         others: Vec<Arc<Permit>>,
     ) -> Result<Committed> {
         let permit = self.permit.clone();
+        let approved = self.pass_shield(&destroyed).await?;
         // Who changes facts or several tables has borrowed them for longer, and what changes no facts needs nobody's stillness.
         let claim = match &permit.resource {
             ResourcePath::Facts(..) => None,
@@ -157,19 +197,11 @@ impl WritePermit {
             let text = "the session ended while the request was under way";
             return Err(Error::new(ErrorKind::Denied, "AccessDenied", text));
         }
-        let record = self.write_record(&done)?;
-        if done.effect == Effect::Made
-            && let Some(columns) = permit.columns.lock().clone()
-            && let Change::Put(key, _) = &record
-        {
-            transaction
-                .plain
-                .push(Change::Put(pending_columns(&key.name), columns));
-        }
-        if let Some(once) = &*permit.once.lock() {
-            once.put(&mut transaction);
-        }
-        transaction.plain.push(record);
+        self.seal(
+            &mut transaction,
+            &done,
+            approved.map(|approved| (approved, &*destroyed)),
+        )?;
         let changes_bucket = changes_bucket(&transaction);
         let makes_version = transaction.puts.iter().any(|(key, _)| key.kind == Kind::Graph);
         let changes_directory = changes_directory(&transaction);
@@ -202,6 +234,33 @@ impl WritePermit {
             self.made(committed.sequence);
         }
         done
+    }
+
+    /// Puts into a transaction what goes with it: its record, the columns of what it makes, the approval that it uses up.
+    fn seal(
+        &self,
+        transaction: &mut Transaction,
+        done: &Done,
+        approved: Option<(Approved, &[Destroyed])>,
+    ) -> Result<()> {
+        let permit = &self.permit;
+        let record = self.write_record(done, approved.as_ref().map(|(approved, _)| approved))?;
+        if done.effect == Effect::Made
+            && let Some(columns) = permit.columns.lock().clone()
+            && let Change::Put(key, _) = &record
+        {
+            transaction
+                .plain
+                .push(Change::Put(pending_columns(&key.name), columns));
+        }
+        if let Some((approved, destroyed)) = approved {
+            approved.use_up(transaction, destroyed);
+        }
+        if let Some(once) = &*permit.once.lock() {
+            once.put(transaction);
+        }
+        transaction.plain.push(record);
+        Ok(())
     }
 
     pub(super) fn transaction(&self, changes: Changes) -> Result<Transaction> {
@@ -251,6 +310,8 @@ struct Done {
     effect: Effect,
     /// The version that it erases; 0 if the commit itself is the version.
     version: u64,
+    /// The ids of tables that it makes or changes.
+    tables: Vec<String>,
 }
 
 impl Done {
@@ -266,7 +327,14 @@ impl Done {
             }
             None => (Effect::Nothing, 0),
         };
-        Self { effect, version }
+        let tables = transaction.puts.iter().filter(|(key, _)| key.kind == Kind::Table);
+        Self {
+            effect,
+            version,
+            tables: tables
+                .map(|(key, _)| String::from_utf8_lossy(&key.name).into_owned())
+                .collect(),
+        }
     }
 }
 

@@ -31,6 +31,9 @@ pub struct TableRow {
     /// Whether it is kept in order by the system itself.
     #[prost(bool, tag = "8")]
     pub maintained: bool,
+    /// The commit whose state this is again, until it changes; 0: of none.
+    #[prost(uint64, tag = "9")]
+    pub brought_back: u64,
 }
 
 /// Columns of a table.

@@ -10,4 +10,5 @@ mod answers;
 mod folder;
 mod revoked;
 mod sessions;
+mod shield;
 mod world;

@@ -33,7 +33,8 @@ impl GraphWriter {
         for _ in 0..TRIES {
             self.blobs.control().check()?;
             let (old, version) = read_facts(&self.blobs)?;
-            match self.replace(&old, version, &change(&old, version)?) {
+            let new = change(&old, version)?;
+            match self.replace_kept(&old, version, &new, gives_up(&old, &new)) {
                 Err(e) if e.kind() == ErrorKind::Precondition => {}
                 other => return other,
             }
@@ -185,6 +186,16 @@ pub(super) fn end_load(manifest: &mut FactsManifest, load: &Unfinished) -> Resul
     held(manifest, load)?;
     manifest.unfinished.retain(|other| other.name != load.name);
     Ok(())
+}
+
+/// Whether a snapshot's name, or a load, is not kept any longer.
+fn gives_up(old: &FactsManifest, new: &FactsManifest) -> bool {
+    let is_kept = |pin: &Pin| {
+        let same = |kept: &Pin| kept.name == pin.name && kept.sequence == pin.sequence;
+        new.pins.iter().any(same)
+    };
+    let goes_on = |load: &Unfinished| new.unfinished.iter().any(|kept| kept.name == load.name);
+    !old.pins.iter().all(is_kept) || !old.unfinished.iter().all(goes_on)
 }
 
 fn with_load(old: &FactsManifest, load: Unfinished) -> FactsManifest {

@@ -71,6 +71,28 @@ impl GraphWriter {
         self.commit_changes(self.change(old, version, new)?)
     }
 
+    /// The same; `gives_up`: something that was kept under a name is not any longer.
+    pub(super) fn replace_kept(
+        &self,
+        old: &FactsManifest,
+        version: Option<Sequence>,
+        new: &FactsManifest,
+        gives_up: bool,
+    ) -> Result<Committed> {
+        let changes = self.change(old, version, new)?;
+        self.commit_changes(if gives_up { changes.destroying() } else { changes })
+    }
+
+    /// The same, of what says the same in other runs.
+    pub(super) fn rearrange(
+        &self,
+        old: &FactsManifest,
+        version: Option<Sequence>,
+        new: &FactsManifest,
+    ) -> Result<Committed> {
+        self.commit_changes(self.change(old, version, new)?.rearranging())
+    }
+
     /// The same, with other graphs in the same commit.
     pub(super) fn replace_with(
         &self,
@@ -91,7 +113,12 @@ impl GraphWriter {
             .block_on(self.permit.commit_with_others(&changes, &others))
     }
 
-    fn change(&self, old: &FactsManifest, version: Option<Sequence>, new: &FactsManifest) -> Result<Changes> {
+    pub(super) fn change(
+        &self,
+        old: &FactsManifest,
+        version: Option<Sequence>,
+        new: &FactsManifest,
+    ) -> Result<Changes> {
         let (before, after) = (references_of_facts(old)?, references_of_facts(new)?);
         self.changes(Kind::Graph, version, &new.encode()?, &before, &after)
     }

@@ -47,6 +47,7 @@ proptest! {
             restored_until_micros: 9,
             tier: String::new(),
             restore_days: 0,
+            brought_back: 0,
         };
         prop_assert_eq!(meta.tag_count(), 1);
         // As it was stored before parts were kept apart, and as it is.

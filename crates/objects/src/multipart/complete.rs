@@ -144,6 +144,7 @@ async fn finish(
         restored_until_micros: 0,
         tier: String::new(),
         restore_days: 0,
+        brought_back: 0,
         lock: None,
         acl: upload_meta.acl.clone(),
     };

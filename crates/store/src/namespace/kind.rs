@@ -68,6 +68,8 @@ pub enum Kind {
     LedgerSubject = 34,
     /// A lease that a client holds, by id. No history.
     Lease = 48,
+    /// An operation that waits for its approval, by what it is. No history.
+    Pending = 49,
     /// A graph's facts as of a commit: which runs hold them, by the graph's name.
     Graph = 64,
     /// A graph's names as of a commit: which runs hold symbols and expressions, by the graph's name.
@@ -90,7 +92,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::Bucket,
         Self::Object,
         Self::Upload,
@@ -121,6 +123,7 @@ impl Kind {
         Self::Ledger,
         Self::LedgerSubject,
         Self::Lease,
+        Self::Pending,
         Self::Graph,
         Self::GraphNames,
         Self::GraphRun,

@@ -85,7 +85,7 @@ pub(super) fn row_of((name, what): Named<'_>) -> TableRow {
     }
 }
 
-pub(super) fn put_row(changes: Changes, id: &str, row: &TableRow) -> Changes {
+pub(crate) fn put_row(changes: Changes, id: &str, row: &TableRow) -> Changes {
     changes.put(
         Kind::Table,
         id.as_bytes().to_vec(),
@@ -101,7 +101,7 @@ pub(super) fn taken(permit: &Permit, name: &TableName) -> Result<Option<What>> {
         .transpose()
 }
 
-pub(super) fn is_free(permit: &Permit, name: &TableName) -> Result<()> {
+pub(crate) fn is_free(permit: &Permit, name: &TableName) -> Result<()> {
     match taken(permit, name)? {
         Some(what) => Err(exists(what.text(), &name.text())),
         None => Ok(()),
@@ -114,7 +114,7 @@ pub(super) fn named(permit: &Permit, (name, what): Named<'_>, id: &str) -> Resul
 }
 
 /// That a table comes to have a name that is free.
-pub(super) fn having(changes: Changes, (name, what): Named<'_>, id: &str) -> Changes {
+pub(crate) fn having(changes: Changes, (name, what): Named<'_>, id: &str) -> Changes {
     let row = NameRow {
         id: id.to_owned(),
         view: what == What::View,
@@ -142,13 +142,18 @@ where
 }
 
 /// Commits changes with the metadata files that they name.
-pub(crate) async fn commit_rows(permit: &WritePermit, changes: &Changes, files: &[&Written]) -> Result<()> {
+pub(crate) async fn commit_rows(
+    permit: &WritePermit,
+    changes: &Changes,
+    files: &[&Written],
+) -> Result<Sequence> {
     let build = |bucket: &BucketInfo| {
         files.iter().try_fold(changes.clone(), |changes, written| {
             written.file.put(bucket, changes).map_err(|e| e.to_base())
         })
     };
-    permit.commit_with(build).await.map(drop)
+    let done: Result<_> = permit.commit_with(build).await;
+    done.map(|(committed, _)| committed.sequence)
 }
 
 /// Whether the store says that somebody else was first; a requirement that does not hold is another matter.
