@@ -453,6 +453,19 @@ class World:
                 return out[::-1]
             after = {"after": page["next"]}
 
+    def settled(self) -> tuple[list[dict], dict]:
+        """The records and the edges of the runs, of one moment: a graph's runs are merged in the background, in the run that made them."""
+        end = time.monotonic() + 60
+        records = self.records()
+        while True:
+            time.sleep(0.5)
+            edges = {(key.user, run): self.edges(key.user, run) for key, run in self.runs}
+            now = self.records()
+            if [r["id"] for r in now] == [r["id"] for r in records]:
+                return records, edges
+            assert time.monotonic() < end, "the ledger does not come to rest"
+            records = now
+
     def edges(self, who: str, run: str) -> list[dict]:
         out, after = [], {}
         while True:
@@ -531,8 +544,7 @@ def test_lineage_is_complete_also_after_kills(tmp_path):
         for life in range(KILLS + 1):
             world.live(life, OPERATIONS * (life + 1) // (KILLS + 1), kills=life < KILLS)
         assert told.acknowledged >= OPERATIONS
-        time.sleep(0.1)
-        records = world.records()
+        records, edges = world.settled()
         touched = of_ledger(records)
         compare_with_ledger(told, touched)
 
@@ -547,7 +559,7 @@ def test_lineage_is_complete_also_after_kills(tmp_path):
                 reads[(who, run, resource, version)] += 1
         found, found_reads, written = Counter(), Counter(), {}
         for who, run in runs:
-            for edge in world.edges(who, run):
+            for edge in edges[(who, run)]:
                 name = (who, run, edge["mode"], edge["resource"])
                 found[name] += edge["count"]
                 found[(*name, "bytes")] += edge["bytes"]

@@ -51,6 +51,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// A program to run, without what `cargo run` has told this one of itself. Build scripts that look at it (ring's) would run again each
+/// time that cargo is called by hand and from here in turns, and all that hangs on them, DataFusion too, would be compiled again.
+fn program(name: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+    let mut command = std::process::Command::new(name);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// The workspace: the folder above this package, as cargo runs it now. A target folder that several checkouts share may
 /// hold a binary that another one built.
 fn root() -> PathBuf {

@@ -64,7 +64,7 @@ impl Command {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let mut inner = process::Command::new(program);
+        let mut inner = crate::program(program);
         inner.stdin(Stdio::null());
         Self { inner, shown }
     }
