@@ -97,7 +97,7 @@ impl World {
         self.gate.list_pending(&self.root, None).await.unwrap()
     }
 
-    /// What the ledger says of operations that waited, oldest first.
+    /// What the ledger says was done with operations that waited, oldest first.
     async fn told(&self) -> Vec<String> {
         let filter = Filter {
             resource_prefix: Some("/system/pending/".to_owned()),
@@ -106,7 +106,7 @@ impl World {
         let mut found = self.gate.audit_list(&self.root, filter).await.unwrap().entries;
         found.reverse();
         let records = found.into_iter().filter_map(|entry| entry.record);
-        let committed = records.filter(|record| record.action.is_empty());
+        let committed = records.filter(|record| record.action.is_empty() && record.operation != "GetPending");
         committed.map(|record| record.operation).collect()
     }
 }
@@ -161,8 +161,8 @@ async fn destroys_settings(world: &World, who: &Session) -> Tried {
         out.push((subresource.name(), done));
     }
     let other = Shield {
-        hold_seconds: 3600,
-        everyone: true,
+        hold_seconds: 7200,
+        everyone: false,
     };
     let change = [ConfigurationChange::shield(other)];
     let done = permit(&world.gate, who, bucket()).await.configure(&change).await;
