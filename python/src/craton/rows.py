@@ -71,7 +71,8 @@ class Rows:
 
     def pandas(self, **options: Any) -> pandas.DataFrame:
         """All rows as a frame; ``options`` are those of ``pyarrow.Table.to_pandas``."""
-        return self.arrow().to_pandas(**options)
+        frame: pandas.DataFrame = self.arrow().to_pandas(**options)
+        return frame
 
     def pylist(self) -> list[dict[str, Any]]:
         """All rows as dictionaries."""
