@@ -204,7 +204,7 @@ fn in_folder(task: &Task, memory: u64, folder: &Path) -> Result<Row> {
         adds: made.runs,
         removes: Vec::new(),
     };
-    writer.commit(delta, Vec::new())?;
+    writer.commit(delta, None, reserved.bytes())?;
     let mut row = Row::new(results, &start);
     eprintln!("{}", made.report);
     row.set("load", load_rate);

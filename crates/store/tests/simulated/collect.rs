@@ -96,7 +96,10 @@ fn a_collection_flushes_for_many_changes_at_once() {
     let commits = store.latest().0 - before.0;
     assert!(commits < 100, "{commits} commits for 1000 changes");
     let feed = versions(&store, Kind::Change, BucketId::SYSTEM);
-    assert_eq!(feed, 1, "the commit that said how far this goes is for the next one");
+    assert_eq!(
+        feed, 1,
+        "the commit that said how far this goes is for the next one"
+    );
 }
 
 /// More versions of one name than one commit of a collection erases.
